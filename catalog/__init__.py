@@ -1,0 +1,1 @@
+"""The catalog: entities, their relations and where they come from."""

@@ -1,0 +1,1 @@
+"""Golden paths: templates, versions, forms, rendering, preview."""

@@ -1,0 +1,1 @@
+"""Slipway, the self-service developer portal: the Django project and the platform's own rooms."""

@@ -1,0 +1,1 @@
+"""Kubernetes clusters: connections, the live picture of what runs there, its health."""

@@ -1,0 +1,1 @@
+"""Git hosts behind one Protocol."""

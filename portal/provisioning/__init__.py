@@ -1,0 +1,1 @@
+"""Runs: durable execution of golden paths."""
