@@ -99,7 +99,7 @@ def commit_tree(
     branch: str,
     parent: str = "",
 ) -> str:
-    """Put exactly `files` on a branch as one commit; see GitHost.push_tree for what happens when it is there already."""
+    """Put exactly `files` on a branch as one commit; GitHost.push_tree says what happens when it is there already."""
     if parent and not COMMIT.match(parent):
         raise Invalid("The parent of a commit is named by its full id.", code="bad_parent")
     ref = f"refs/heads/{check_ref(branch)}"

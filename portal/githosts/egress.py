@@ -1,4 +1,4 @@
-"""Where the portal may connect on somebody's behalf: one look-up, no private addresses unless the operator names them."""
+"""Where the portal may connect on somebody's behalf: one look-up, no private addresses but those the operator names."""
 
 import ipaddress
 import socket
@@ -33,7 +33,7 @@ def resolve(host: str, port: int) -> list[str]:
 def check_destination(host: str, port: int, *, allowed: Iterable[str], resolver: Resolver = resolve) -> Destination:
     """Resolve once and refuse the host if *any* of its addresses is inside; return the address to connect to.
 
-    `allowed` holds the operator's networks in CIDR notation (setting EGRESS_ALLOWED_NETWORKS).
+    `allowed` holds the operator's networks in CIDR notation (setting ALLOWED_NETWORKS).
     """
     networks = [ipaddress.ip_network(cidr, strict=False) for cidr in allowed]
     addresses = list(resolver(host, port))

@@ -91,7 +91,7 @@ def check_ref(ref: str) -> str:
 
 def check_host(host: str, port: int) -> Destination:
     """The check that every fetch makes unless told otherwise: no address inside, but for the operator's networks."""
-    return check_destination(host, port, allowed=settings.EGRESS_ALLOWED_NETWORKS)
+    return check_destination(host, port, allowed=settings.ALLOWED_NETWORKS)
 
 
 def fetch_tree(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> str:

@@ -102,8 +102,8 @@ class GitHost(Protocol):
     ) -> str:
         """Commit exactly these files (paths are relative, with slashes) on top of `parent` ("" = a first commit).
 
-        The commit's id depends on nothing but the arguments. If the branch already contains that commit, nothing happens;
-        if the branch stands anywhere but at `parent`, Conflict: nobody's commits are ever overwritten.
+        The commit's id depends on nothing but the arguments. A branch that already contains that commit is left alone;
+        one that stands anywhere but at `parent` is a Conflict: nobody's commits are ever overwritten.
         Returns the commit's id.
         """
         ...
