@@ -1,0 +1,8 @@
+"""The app's addresses: pages under o/<org>/, API under api/o/<org>/."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from portal.accounts.stream import live
+
+page_urls: list[URLPattern | URLResolver] = [path("live/", live, name="live")]
+api_urls: list[URLPattern | URLResolver] = []
