@@ -1,0 +1,50 @@
+# Two commands do everything on a bare machine: `make up` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: up test check format tools browser clean
+
+up: $(VENV)/.runtime
+	@exec $(BIN)/python -m portal.up
+
+test: tools browser check
+	@$(BIN)/pytest
+
+# The whole law but the tests: format, lint, types, imports, templates, migrations.
+check: tools
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/python -m tests.check_migrations
+	$(BIN)/mypy portal catalog
+
+format: tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint templates --reformat --quiet || true
+
+tools: $(VENV)/.tools
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Slipway needs Python 3.11 or newer: PYTHON=python3.12 make up"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what Slipway runs on (once)…"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.tools: requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing what the checks and tests need (once)…"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime
+
+# Browser journeys and the kubectl rounds need Debian packages; without root they are skipped by name.
+browser:
+	@scripts/debian_packages.sh
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache
