@@ -23,8 +23,8 @@ def test_a_run_goes_through_its_steps_and_succeeds(committed_world, silent, fini
              "input": {"url": "./skeleton", "values": {"name": "${{ parameters.name }}"}}},
             {"id": "move", "name": "Move", "action": "fs:rename",
              "input": {"files": [{"from": "README.md", "to": "docs/index.md"}]}},
-            log(message="made ${{ parameters.name }}", **{"input": {"message": "made ${{ parameters.name }}",
-                                                                     "listWorkspace": "with-contents"}}),
+            log(message="made ${{ parameters.name }}", input={"message": "made ${{ parameters.name }}",
+                                                                     "listWorkspace": "with-contents"}),
         ],
         files={"skeleton/README.md": b"# ${{ values.name }}\n"},
         output={"text": [{"title": "Done", "content": "It is ${{ parameters.name }}."}]},
@@ -81,7 +81,9 @@ def test_an_input_that_the_action_does_not_take_is_refused_before_it_runs(commit
     assert "Files must be a list" in run.error_text
 
 
-def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(committed_world, silent, finish, monkeypatch):
+def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(
+    committed_world, silent, finish, monkeypatch
+):
     from portal.provisioning import actions
 
     calls = []
