@@ -2,7 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from portal.accounts.schema import SchemaView
 from portal.accounts.stream import live
 
 page_urls: list[URLPattern | URLResolver] = [path("live/", live, name="live")]
-api_urls: list[URLPattern | URLResolver] = []
+api_urls: list[URLPattern | URLResolver] = [path("schema/", SchemaView.as_view(), name="api-schema")]

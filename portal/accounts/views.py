@@ -23,4 +23,4 @@ def start(request: HttpRequest) -> HttpResponse:
     return redirect("home", org=chosen.organisation.slug)
 
 
-start.permission = "public"
+start.permission = "public"  # type: ignore[attr-defined]
