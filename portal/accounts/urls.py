@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+<<<<<<< HEAD
 from portal.accounts import api, views, views_audit, views_people, views_teams, views_tokens
 from portal.accounts.stream import live
 
@@ -40,3 +41,10 @@ api_urls: list[URLPattern | URLResolver] = [
     path("tokens/", api.Tokens.as_view(), name="api-tokens"),
     path("audit/", api.Audit.as_view(), name="api-audit"),
 ]
+=======
+from portal.accounts.schema import SchemaView
+from portal.accounts.stream import live
+
+page_urls: list[URLPattern | URLResolver] = [path("live/", live, name="live")]
+api_urls: list[URLPattern | URLResolver] = [path("schema/", SchemaView.as_view(), name="api-schema")]
+>>>>>>> main

@@ -116,7 +116,11 @@ class Hub:
         for topic in listener.topics:
             key = (listener.organisation_id, topic)
             self.listeners.setdefault(key, set()).add(listener)
-            self._changed(key)
+            # A watched topic's last rendering is current: each change since has replaced it.
+            if key in self.rendered:
+                listener.offer(topic, self.rendered[key])
+            else:
+                self._changed(key)
 
     def leave(self, listener: Listener) -> None:
         for topic in listener.topics:

@@ -20,6 +20,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         owner_url = os.environ.get("DATABASE_OWNER_URL", "")
         app_url = os.environ["DATABASE_URL"]
+        for url in filter(None, [owner_url, app_url]):
+            self.require_answer(url)
         if owner_url and owner_url != app_url:
             serving = connections["default"].settings_dict
             migrating = {**serving, **dj_database_url.parse(owner_url)}
@@ -34,6 +36,15 @@ class Command(BaseCommand):
         self.check_role(app_url)
         if settings.STATIC_HASHED:
             call_command("collectstatic", verbosity=0, interactive=False)
+
+    def require_answer(self, url: str) -> None:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            where = urlsplit(url)
+            raise CommandError(
+                f"PostgreSQL does not let {where.username} in at {where.hostname or 'the local socket'}: {error}"
+            ) from error
 
     def check_role(self, app_url: str) -> None:
         """The wall stands only if the serving role cannot see over it."""
