@@ -7,7 +7,6 @@ from typing import Any
 
 from catalog.goldenpaths.files import File
 from catalog.goldenpaths.vocabulary import checked_input
-
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
 from portal.provisioning import bench, retries

@@ -9,7 +9,6 @@ from typing import Any
 
 from catalog.goldenpaths.documents import load_all
 from catalog.goldenpaths.files import File, safe_folder, within
-
 from portal.kit.errors import Invalid
 
 Manifest = dict[str, Any]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from catalog.goldenpaths.files import File
 from catalog.goldenpaths.models import VersionFile
-
 from portal.accounts.tenancy import tenant
 from portal.provisioning.context import StepContext
 

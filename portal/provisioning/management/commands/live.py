@@ -4,9 +4,9 @@ import asyncio
 import signal
 from typing import Any
 
-from catalog.tasks import sweep_sources
 from django.core.management.base import BaseCommand
 
+from catalog.tasks import sweep_sources
 from portal.clusters.live import run_clusters
 from portal.provisioning.sweeping import sweep_runs
 from portal.provisioning.watchman import keep_watch
