@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from portal.githosts.fetch import fetch_tree
-
 from catalog.models import Source
 from catalog.sources.tree import FolderTree, Tree
+from portal.githosts.fetch import fetch_tree
 
 
 @contextmanager

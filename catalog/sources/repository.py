@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from portal.githosts.hosts import HOSTS
-from portal.githosts.protocol import GitHost, Repo
-
 from catalog.models import Source
 from catalog.sources.tree import MAX_INCLUDED_BYTES, SourceUnreadable, Tree, missing, text_of, too_large
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
+from portal.githosts.hosts import HOSTS
+from portal.githosts.protocol import GitHost, Repo
 from portal.kit.errors import NotFound
 
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from urllib.parse import quote, urljoin, urlsplit
 
 from django.conf import settings
-from portal.githosts.egress import Destination, check_destination
 
 from catalog.models import Source
 from catalog.sources.tree import FileUnreadable, SourceUnreadable, Tree, inside, text_of
 from catalog.yamlstream import MAX_BYTES
+from portal.githosts.egress import Destination, check_destination
 from portal.kit.errors import Refusal
 
 CONNECT_SECONDS = 5.0
