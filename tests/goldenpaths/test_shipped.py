@@ -1,4 +1,4 @@
-"""What the shipped paths make: it passes its own tests, Kubernetes' schemas and the catalog's rules, every time the same."""
+"""What the shipped paths make: it passes its own tests, Kubernetes' schemas, the catalog's rules."""
 
 import os
 import subprocess
@@ -22,7 +22,8 @@ from catalog.goldenpaths.templates import examine
 ANSWERS: dict[str, list[dict[str, Any]]] = {
     "python-web-service": [
         {
-            "name": "checkout-api", "description": 'Takes a "basket": through payment.', "owner": "group:default/payments",
+            "name": "checkout-api",
+            "description": 'Takes a "basket": through payment.', "owner": "group:default/payments",
             "system": "system:default/shop", "cluster": "sandbox", "namespace": "shop", "size": "small",
             "domain": "apps.example.internal", "port": 8080, "image": "ghcr.io/stefanprodan/podinfo:6.7.1",
         },
@@ -33,7 +34,8 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
     ],
     "scheduled-job": [
         {
-            "name": "nightly-report", "description": "Sends each shop its takings: daily.", "owner": "group:default/payments",
+            "name": "nightly-report", "description": "Sends each shop its takings: daily.",
+            "owner": "group:default/payments",
             "schedule": "15 3 * * *", "overlap": "Forbid", "cluster": "sandbox", "size": "medium",
             "retries": 2, "limit": 30, "image": "docker.io/library/hello-world:linux",
         },
