@@ -55,7 +55,7 @@ class Repositories(TenantAPIView):
     )
     def get(self, request: Request, org: str) -> Response:
         found = Repository.objects.for_tenant(self.access.organisation).order_by("name")
-        if after := request.query_params.get("after", ""):
+        if after := request.query_params.get("after", "").replace("\0", ""):
             found = found.filter(name__gt=after)
         rows = list(found[: PAGE + 1])
         items = RepositorySerializer(rows[:PAGE], many=True, context={"org": org}).data

@@ -24,10 +24,15 @@ def _repository(request: TenantRequest, name: str) -> Repository:
     return found
 
 
+def plain(request: TenantRequest, name: str) -> str:
+    """A query value without the one character that PostgreSQL cannot hold."""
+    return request.GET.get(name, "").replace("\0", "")
+
+
 def search(request: TenantRequest) -> QuerySet[Repository]:
     """The organisation's repositories that match the words in `q`, by name."""
     found = Repository.objects.for_tenant(request.access.organisation).order_by("name")
-    for word in request.GET.get("q", "").split()[:5]:
+    for word in plain(request, "q").split()[:5]:
         found = found.filter(Q(name__icontains=word) | Q(description__icontains=word) | Q(owner_ref__icontains=word))
     return found
 
@@ -36,13 +41,13 @@ def search(request: TenantRequest) -> QuerySet[Repository]:
 def repos(request: TenantRequest) -> HttpResponse:
     """Every repository of the organisation, in pages that continue after a name."""
     found = search(request)
-    if after := request.GET.get("after", ""):
+    if after := plain(request, "after"):
         found = found.filter(name__gt=after)
     rows = list(found[: PAGE + 1])
     context = {
         "repositories": rows[:PAGE],
         "after": rows[PAGE - 1].name if len(rows) > PAGE else "",
-        "q": request.GET.get("q", ""),
+        "q": plain(request, "q"),
         "can_launch": request.access.can("runs.launch"),
     }
     return render(request, "githosts/repos.html", context)
@@ -50,13 +55,14 @@ def repos(request: TenantRequest) -> HttpResponse:
 
 def _shared(request: TenantRequest, repository: Repository, at: browse.Place | None) -> dict[str, Any]:
     """What the pages of one repository have in common."""
+    clone_url = f"{settings.PUBLIC_URL}{clone_path(request.access.organisation.slug, repository.name)}"
     return {
         "repository": repository,
         "place": at,
         "branches": bare.branches(repository.path) if at else [],
-        "clone_url": f"{settings.PUBLIC_URL}{clone_path(request.access.organisation.slug, repository.name)}",
+        "clone_url": clone_url,
         "can_push": request.access.can("repos.push"),
-        "clone_command": f"git clone {settings.PUBLIC_URL}{clone_path(request.access.organisation.slug, repository.name)}",
+        "clone_command": f"git clone {clone_url}",
     }
 
 

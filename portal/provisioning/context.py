@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from catalog.goldenpaths.files import File
 from django.utils import timezone
 
+from catalog.goldenpaths.files import File
 from portal.accounts.models import Organisation, User
 from portal.kit.errors import Conflict
 from portal.provisioning import keys

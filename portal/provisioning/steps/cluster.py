@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from catalog.goldenpaths.documents import load_all
 from catalog.goldenpaths.files import File
-
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import Kube, connect

@@ -4,7 +4,6 @@ from typing import Any
 
 from catalog.goldenpaths.files import File, safe_folder, within
 from catalog.goldenpaths.vocabulary import repository_name
-
 from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import Author, Repo
 from portal.kit.errors import Conflict, Invalid
