@@ -84,9 +84,7 @@ def links_of(run: Run) -> list[Link]:
         title = str(item.get("title") or ref or url)[:200]
         if ref:
             found.append(Link(title, entity_ref=ref))
-        elif url.startswith("/") and not url.startswith("//"):
-            found.append(Link(title, url))
-        elif urlsplit(url).scheme in ("http", "https"):
+        elif (url.startswith("/") and not url.startswith("//")) or urlsplit(url).scheme in ("http", "https"):
             found.append(Link(title, url))
     return found
 

@@ -8,16 +8,12 @@ from portal.provisioning.models import Run
 
 def may_control(access: Access, run: Run) -> Verdict:
     """The verdict on cancel, retry and undo."""
-    return access.can(
-        "runs.control", owner_ref=run.owner_ref or None, is_requester=run.requester_id == access.user.pk
-    )
+    return access.can("runs.control", owner_ref=run.owner_ref or None, is_requester=run.requester_id == access.user.pk)
 
 
 def require_control(access: Access, run: Run) -> None:
     """Raises Forbidden with the verdict's sentence."""
-    access.require(
-        "runs.control", owner_ref=run.owner_ref or None, is_requester=run.requester_id == access.user.pk
-    )
+    access.require("runs.control", owner_ref=run.owner_ref or None, is_requester=run.requester_id == access.user.pk)
 
 
 def run_for(access: Access, run_id: int) -> Run:
