@@ -19,14 +19,15 @@ check: tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djhtml --check --tabwidth 2 --extra-block partialdef,,endpartialdef templates
+	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/python -m tests.check_migrations
 	$(ANY_SETTINGS) $(BIN)/mypy portal catalog
 
 format: tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/djlint templates --reformat --quiet || true
+	$(BIN)/djhtml --tabwidth 2 --extra-block partialdef,,endpartialdef templates
 
 tools: $(VENV)/.tools
 

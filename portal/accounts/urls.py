@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-<<<<<<< HEAD
 from portal.accounts import api, views, views_audit, views_people, views_teams, views_tokens
+from portal.accounts.schema import SchemaView
 from portal.accounts.stream import live
 
 root_urls: list[URLPattern | URLResolver] = [
@@ -35,16 +35,10 @@ page_urls: list[URLPattern | URLResolver] = [
 ]
 
 api_urls: list[URLPattern | URLResolver] = [
+    path("schema/", SchemaView.as_view(), name="api-schema"),
     path("me/", api.Me.as_view(), name="api-me"),
     path("members/", api.Members.as_view(), name="api-members"),
     path("teams/", api.Teams.as_view(), name="api-teams"),
     path("tokens/", api.Tokens.as_view(), name="api-tokens"),
     path("audit/", api.Audit.as_view(), name="api-audit"),
 ]
-=======
-from portal.accounts.schema import SchemaView
-from portal.accounts.stream import live
-
-page_urls: list[URLPattern | URLResolver] = [path("live/", live, name="live")]
-api_urls: list[URLPattern | URLResolver] = [path("schema/", SchemaView.as_view(), name="api-schema")]
->>>>>>> main
