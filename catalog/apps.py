@@ -6,3 +6,8 @@ from django.apps import AppConfig
 class CatalogConfig(AppConfig):
     name = "catalog"
     label = "catalog"
+
+    def ready(self) -> None:
+        from catalog import ingest, teams
+
+        ingest.AFTER_INGEST["teams"] = teams.after_ingest

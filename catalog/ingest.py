@@ -258,12 +258,17 @@ class _Work:
         organisation = Organisation.objects.get(pk=self.source.organisation_id)
         for hook in AFTER_INGEST.values():
             hook(organisation, self.source, fresh)
-        for forget in AFTER_REMOVAL.values():
-            forget(organisation, gone)
+        tell_removed(organisation, gone)
 
 
 # Called with the entities that became tombstones.
 AFTER_REMOVAL: dict[str, Callable[[Organisation, list[Entity]], None]] = {}
+
+
+def tell_removed(organisation: Organisation, rows: list[Entity]) -> None:
+    """Tells everybody who keeps something about these entities."""
+    for hook in AFTER_REMOVAL.values():
+        hook(organisation, rows)
 
 
 def bury(rows: Iterable[Entity], reason: str) -> int:

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
+from django.db.models.functions import Left
 from django.utils.timezone import now
 
 from portal.accounts.tenancy import TenantModel
@@ -94,8 +95,8 @@ class Entity(TenantModel):
     description = models.TextField(blank=True)
     type = models.TextField(blank=True)
     lifecycle = models.TextField(blank=True)
-    owner_ref = models.TextField(blank=True)
-    system_ref = models.TextField(blank=True)
+    owner_ref = models.CharField(max_length=400, blank=True)
+    system_ref = models.CharField(max_length=400, blank=True)
     tags = ArrayField(models.TextField(), default=list)
     document = models.JSONField()
     facts = ArrayField(models.TextField(), default=list)
@@ -104,7 +105,7 @@ class Entity(TenantModel):
     words = models.TextField(blank=True, help_text="Name and title, split into words.")
     search = models.GeneratedField(  # type: ignore[var-annotated]
         expression=SearchVector("words", config="simple", weight="A")
-        + SearchVector("description", config="simple", weight="C"),
+        + SearchVector(Left("description", 20_000), config="simple", weight="C"),
         output_field=SearchVectorField(),
         db_persist=True,
     )
@@ -161,9 +162,9 @@ class Entity(TenantModel):
 class Relation(TenantModel):
     """One direction of a relation, made by the entity whose field says so; the other end need not exist."""
 
-    source_ref = models.TextField()
+    source_ref = models.CharField(max_length=400)
     type = models.CharField(max_length=40)
-    target_ref = models.TextField()
+    target_ref = models.CharField(max_length=400)
     from_entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="relations")
 
     class Meta:

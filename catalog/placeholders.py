@@ -1,11 +1,12 @@
 """Replaces `{$text: file}`, `{$json: file}` and `{$yaml: file}` by what the file of the same source holds."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
 from catalog.rules import Fault
-from catalog.yamlstream import FieldPath, read_stream
+from catalog.yamlstream import MAX_DEPTH, FieldPath, read_stream
 
 # Takes the file's place as written and gives its text; raises CannotRead with a sentence.
 Reader = Callable[[str], str]
@@ -70,9 +71,11 @@ def _parse(key: str, target: str, text: str) -> Any:
         return text
     if key == "$json":
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+            _check_storable(value, 0)
         except (ValueError, RecursionError) as error:
             raise CannotRead(f'"{target}" is not valid JSON: {error}.') from error
+        return value
     documents, findings = read_stream(text, target)
     if findings:
         raise CannotRead(f'"{target}", line {findings[0].line}: {findings[0].sentence}')
@@ -83,3 +86,25 @@ def _parse(key: str, target: str, text: str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not allowed")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
+def _check_storable(value: Any, depth: int) -> None:
+    """JSON may spell what the database cannot keep: NUL, halves of characters, endless nesting."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, str) and ("\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise ValueError("it holds characters that are not text")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_storable(key, depth)
+            _check_storable(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_storable(inner, depth + 1)

@@ -20,6 +20,7 @@ class Fault:
     sentence: str
 
 
+MAX_REF = 200
 ROOT_KEYS = ("apiVersion", "kind", "metadata", "spec")
 
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]", re.ASCII)
@@ -384,6 +385,9 @@ def _check_list(field: Field, value: object) -> Iterator[Fault]:
 
 
 def _check_ref(field: Field, value: str, at: FieldPath) -> Iterator[Fault]:
+    if len(value) > MAX_REF:
+        yield Fault(at, "reference", f"`spec.{field.name}` holds a reference of more than {MAX_REF} characters.")
+        return
     try:
         parse_ref(value, kind=field.target)
     except BadRef as problem:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+
 _SEPARATORS = re.compile(r"[-._/\s]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -22,4 +24,4 @@ def words_of(document: Mapping[str, Any]) -> str:
     profile = spec.get("profile") if isinstance(spec, dict) else None
     if isinstance(profile, dict):
         texts += [str(profile.get("displayName") or ""), str(profile.get("email") or "")]
-    return " ".join(dict.fromkeys(word for text in texts for word in split_name(text) if word))
+    return " ".join(dict.fromkeys(word for text in texts for word in split_name(text) if word))[:MAX_WORDS]

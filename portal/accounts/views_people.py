@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from portal.accounts import actions
@@ -29,6 +30,7 @@ def _people_context(request: TenantRequest) -> dict[str, Any]:
         "rows": [(member, teams.get(member.user_id, [])) for member in members],
         "roles": ROLES,
         "can_manage": can_manage,
+        "now": timezone.now(),
         "invitations": actions.open_invitations(organisation, with_expired=True)
         .select_related("invited_by")
         .order_by("-created_at")

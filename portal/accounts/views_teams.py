@@ -28,7 +28,9 @@ def _team(request: TenantRequest, slug: str) -> Team:
 def team_new(request: TenantRequest) -> HttpResponse:
     """Make a team: managers anywhere, leads below a team of theirs."""
     organisation = request.access.organisation
-    initial = {"parent": Team.objects.for_tenant(organisation).filter(slug=slugify(request.GET.get("parent", ""))).first()}
+    initial = {
+        "parent": Team.objects.for_tenant(organisation).filter(slug=slugify(request.GET.get("parent", ""))).first()
+    }
     form = TeamForm(request.POST or None, organisation=organisation, initial=initial)
     if not teams.may_manage(request.access, None) and not _leads_any(request):
         raise Forbidden(teams.may_manage(request.access, None).sentence)

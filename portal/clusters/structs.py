@@ -11,7 +11,7 @@ class Slim(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Base of every struct here: unknown fields are skipped by the decoder and never become Python objects."""
 
 
-class Owner(Slim):
+class Owner(Slim, frozen=True):
     """One owner reference."""
 
     uid: str
@@ -20,13 +20,13 @@ class Owner(Slim):
     controller: bool = False
 
 
-class Annotations(Slim):
+class Annotations(Slim, frozen=True):
     """The annotations that rules read; the rest (`last-applied-configuration` above all) is never kept."""
 
     revision: str = msgspec.field(default="", name="deployment.kubernetes.io/revision")
 
 
-class Meta(Slim):
+class Meta(Slim, frozen=True):
     """The metadata of an object."""
 
     name: str
@@ -48,7 +48,7 @@ class Meta(Slim):
         return next((owner for owner in self.owner_references or () if owner.controller), None)
 
 
-class Condition(Slim):
+class Condition(Slim, frozen=True):
     """One condition, of any kind."""
 
     type: str
@@ -76,7 +76,7 @@ def condition(conditions: Conditions, kind: str) -> Condition | None:
     return next((item for item in conditions or () if item.type == kind), None)
 
 
-class Probe(Slim):
+class Probe(Slim, frozen=True):
     """The timing of a probe, with the API's own defaults."""
 
     initial_delay_seconds: int = 0
@@ -85,14 +85,14 @@ class Probe(Slim):
     failure_threshold: int = 3
 
 
-class Resources(Slim):
+class Resources(Slim, frozen=True):
     """What a container asks for and may use, as Kubernetes quantities."""
 
     requests: dict[str, str] | None = None
     limits: dict[str, str] | None = None
 
 
-class Container(Slim):
+class Container(Slim, frozen=True):
     """A container as asked for."""
 
     name: str
@@ -104,20 +104,20 @@ class Container(Slim):
     startup_probe: Probe | None = None
 
 
-class Waiting(Slim):
+class Waiting(Slim, frozen=True):
     """Why a container is not running yet."""
 
     reason: str | None = ""
     message: str | None = ""
 
 
-class Running(Slim):
+class Running(Slim, frozen=True):
     """Since when a container runs."""
 
     started_at: datetime | None = None
 
 
-class Terminated(Slim):
+class Terminated(Slim, frozen=True):
     """How a container ended."""
 
     exit_code: int = 0
@@ -127,7 +127,7 @@ class Terminated(Slim):
     finished_at: datetime | None = None
 
 
-class ContainerState(Slim):
+class ContainerState(Slim, frozen=True):
     """Exactly one of the three is set, or none (which means waiting)."""
 
     waiting: Waiting | None = None
@@ -135,7 +135,7 @@ class ContainerState(Slim):
     terminated: Terminated | None = None
 
 
-class ContainerStatus(Slim):
+class ContainerStatus(Slim, frozen=True):
     """A container as it is."""
 
     name: str
@@ -147,25 +147,25 @@ class ContainerStatus(Slim):
     last_state: ContainerState = ContainerState()
 
 
-class ClaimReference(Slim):
+class ClaimReference(Slim, frozen=True):
     """A pod's use of a persistent volume claim."""
 
     claim_name: str
 
 
-class Volume(Slim):
+class Volume(Slim, frozen=True):
     """A volume, of which only a claim is of interest."""
 
     persistent_volume_claim: ClaimReference | None = None
 
 
-class Gate(Slim):
+class Gate(Slim, frozen=True):
     """A scheduling gate."""
 
     name: str
 
 
-class PodSpec(Slim):
+class PodSpec(Slim, frozen=True):
     """What a pod was asked to be."""
 
     node_name: str | None = ""
@@ -176,7 +176,7 @@ class PodSpec(Slim):
     scheduling_gates: tuple[Gate, ...] | None = None
 
 
-class PodStatus(Slim):
+class PodStatus(Slim, frozen=True):
     """What a pod is."""
 
     phase: str = "Pending"
@@ -188,7 +188,7 @@ class PodStatus(Slim):
     container_statuses: tuple[ContainerStatus, ...] | None = None
 
 
-class Pod(Slim):
+class Pod(Slim, frozen=True):
     """v1 Pod."""
 
     metadata: Meta
@@ -196,13 +196,13 @@ class Pod(Slim):
     status: PodStatus = PodStatus()
 
 
-class Selector(Slim):
+class Selector(Slim, frozen=True):
     """The equality half of a label selector."""
 
     match_labels: dict[str, str] | None = None
 
 
-class DeploymentSpec(Slim):
+class DeploymentSpec(Slim, frozen=True):
     """What a deployment wants."""
 
     replicas: int = 1
@@ -210,7 +210,7 @@ class DeploymentSpec(Slim):
     selector: Selector = Selector()
 
 
-class DeploymentStatus(Slim):
+class DeploymentStatus(Slim, frozen=True):
     """Where a deployment stands."""
 
     observed_generation: int = 0
@@ -221,7 +221,7 @@ class DeploymentStatus(Slim):
     conditions: Conditions = None
 
 
-class Deployment(Slim):
+class Deployment(Slim, frozen=True):
     """apps/v1 Deployment."""
 
     metadata: Meta
@@ -229,7 +229,7 @@ class Deployment(Slim):
     status: DeploymentStatus = DeploymentStatus()
 
 
-class ReplicaSet(Slim):
+class ReplicaSet(Slim, frozen=True):
     """apps/v1 ReplicaSet; the shape is a deployment's."""
 
     metadata: Meta
@@ -237,20 +237,20 @@ class ReplicaSet(Slim):
     status: DeploymentStatus = DeploymentStatus()
 
 
-class RollingUpdate(Slim):
+class RollingUpdate(Slim, frozen=True):
     """How far a stateful set may be rolled."""
 
     partition: int | None = 0
 
 
-class UpdateStrategy(Slim):
+class UpdateStrategy(Slim, frozen=True):
     """How a stateful or daemon set replaces its pods."""
 
     type: str = "RollingUpdate"
     rolling_update: RollingUpdate | None = None
 
 
-class StatefulSetSpec(Slim):
+class StatefulSetSpec(Slim, frozen=True):
     """What a stateful set wants."""
 
     replicas: int = 1
@@ -258,7 +258,7 @@ class StatefulSetSpec(Slim):
     update_strategy: UpdateStrategy = UpdateStrategy()
 
 
-class StatefulSetStatus(Slim):
+class StatefulSetStatus(Slim, frozen=True):
     """Where a stateful set stands."""
 
     observed_generation: int = 0
@@ -269,7 +269,7 @@ class StatefulSetStatus(Slim):
     update_revision: str = ""
 
 
-class StatefulSet(Slim):
+class StatefulSet(Slim, frozen=True):
     """apps/v1 StatefulSet."""
 
     metadata: Meta
@@ -277,13 +277,13 @@ class StatefulSet(Slim):
     status: StatefulSetStatus = StatefulSetStatus()
 
 
-class DaemonSetSpec(Slim):
+class DaemonSetSpec(Slim, frozen=True):
     """How a daemon set replaces its pods."""
 
     update_strategy: UpdateStrategy = UpdateStrategy()
 
 
-class DaemonSetStatus(Slim):
+class DaemonSetStatus(Slim, frozen=True):
     """Where a daemon set stands."""
 
     observed_generation: int = 0
@@ -294,7 +294,7 @@ class DaemonSetStatus(Slim):
     number_misscheduled: int = 0
 
 
-class DaemonSet(Slim):
+class DaemonSet(Slim, frozen=True):
     """apps/v1 DaemonSet."""
 
     metadata: Meta
@@ -302,7 +302,7 @@ class DaemonSet(Slim):
     status: DaemonSetStatus = DaemonSetStatus()
 
 
-class JobSpec(Slim):
+class JobSpec(Slim, frozen=True):
     """What a job wants."""
 
     parallelism: int | None = 1
@@ -310,7 +310,7 @@ class JobSpec(Slim):
     backoff_limit: int | None = 6
 
 
-class JobStatus(Slim):
+class JobStatus(Slim, frozen=True):
     """Where a job stands."""
 
     active: int = 0
@@ -321,7 +321,7 @@ class JobStatus(Slim):
     conditions: Conditions = None
 
 
-class Job(Slim):
+class Job(Slim, frozen=True):
     """batch/v1 Job."""
 
     metadata: Meta
@@ -329,7 +329,7 @@ class Job(Slim):
     status: JobStatus = JobStatus()
 
 
-class CronJobSpec(Slim):
+class CronJobSpec(Slim, frozen=True):
     """When a cron job runs."""
 
     schedule: str = ""
@@ -338,14 +338,14 @@ class CronJobSpec(Slim):
     starting_deadline_seconds: int | None = None
 
 
-class CronJobStatus(Slim):
+class CronJobStatus(Slim, frozen=True):
     """When a cron job last ran."""
 
     last_schedule_time: datetime | None = None
     last_successful_time: datetime | None = None
 
 
-class CronJob(Slim):
+class CronJob(Slim, frozen=True):
     """batch/v1 (or v1beta1) CronJob."""
 
     metadata: Meta
@@ -353,33 +353,33 @@ class CronJob(Slim):
     status: CronJobStatus = CronJobStatus()
 
 
-class IngressPoint(Slim):
+class IngressPoint(Slim, frozen=True):
     """One address that a load balancer answers at."""
 
     ip: str = ""
     hostname: str = ""
 
 
-class LoadBalancer(Slim):
+class LoadBalancer(Slim, frozen=True):
     """Where a load balancer answers."""
 
     ingress: tuple[IngressPoint, ...] | None = None
 
 
-class LoadBalanced(Slim):
+class LoadBalanced(Slim, frozen=True):
     """The status of a service or an ingress."""
 
     load_balancer: LoadBalancer = LoadBalancer()
 
 
-class ServiceSpec(Slim):
+class ServiceSpec(Slim, frozen=True):
     """What a service stands for."""
 
     type: str = "ClusterIP"
     selector: dict[str, str] | None = None
 
 
-class Service(Slim):
+class Service(Slim, frozen=True):
     """v1 Service."""
 
     metadata: Meta
@@ -387,33 +387,33 @@ class Service(Slim):
     status: LoadBalanced = LoadBalanced()
 
 
-class EndpointConditions(Slim):
+class EndpointConditions(Slim, frozen=True):
     """Whether an endpoint takes traffic; a missing word means yes."""
 
     ready: bool | None = None
 
 
-class Endpoint(Slim):
+class Endpoint(Slim, frozen=True):
     """One endpoint of a slice."""
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
 
 
-class EndpointSlice(Slim):
+class EndpointSlice(Slim, frozen=True):
     """discovery.k8s.io/v1 (or v1beta1) EndpointSlice."""
 
     metadata: Meta
     endpoints: tuple[Endpoint, ...] | None = None
 
 
-class BackendService(Slim):
+class BackendService(Slim, frozen=True):
     """The service behind an ingress path (networking/v1)."""
 
     name: str = ""
 
 
-class Backend(Slim):
+class Backend(Slim, frozen=True):
     """Behind an ingress path; `service_name` is the older spelling."""
 
     service: BackendService | None = None
@@ -425,33 +425,33 @@ class Backend(Slim):
         return self.service.name if self.service else self.service_name
 
 
-class IngressPath(Slim):
+class IngressPath(Slim, frozen=True):
     """One path of a rule."""
 
     backend: Backend = Backend()
 
 
-class IngressHttp(Slim):
+class IngressHttp(Slim, frozen=True):
     """The paths of a rule."""
 
     paths: tuple[IngressPath, ...] = ()
 
 
-class IngressRule(Slim):
+class IngressRule(Slim, frozen=True):
     """One host of an ingress."""
 
     host: str = ""
     http: IngressHttp | None = None
 
 
-class IngressSpec(Slim):
+class IngressSpec(Slim, frozen=True):
     """What an ingress opens."""
 
     default_backend: Backend | None = None
     rules: tuple[IngressRule, ...] | None = None
 
 
-class Ingress(Slim):
+class Ingress(Slim, frozen=True):
     """networking.k8s.io/v1 (or v1beta1) Ingress."""
 
     metadata: Meta
@@ -459,14 +459,14 @@ class Ingress(Slim):
     status: LoadBalanced = LoadBalanced()
 
 
-class ScaleTarget(Slim):
+class ScaleTarget(Slim, frozen=True):
     """What an autoscaler scales."""
 
     kind: str = ""
     name: str = ""
 
 
-class AutoscalerSpec(Slim):
+class AutoscalerSpec(Slim, frozen=True):
     """The bounds of an autoscaler."""
 
     min_replicas: int | None = 1
@@ -474,7 +474,7 @@ class AutoscalerSpec(Slim):
     scale_target_ref: ScaleTarget = ScaleTarget()
 
 
-class AutoscalerStatus(Slim):
+class AutoscalerStatus(Slim, frozen=True):
     """Where an autoscaler stands."""
 
     current_replicas: int | None = 0
@@ -482,7 +482,7 @@ class AutoscalerStatus(Slim):
     conditions: Conditions = None
 
 
-class HorizontalPodAutoscaler(Slim):
+class HorizontalPodAutoscaler(Slim, frozen=True):
     """autoscaling/v2 (or v2beta2) HorizontalPodAutoscaler."""
 
     metadata: Meta
@@ -490,19 +490,19 @@ class HorizontalPodAutoscaler(Slim):
     status: AutoscalerStatus = AutoscalerStatus()
 
 
-class NodeSpec(Slim):
+class NodeSpec(Slim, frozen=True):
     """What an operator asked of a node."""
 
     unschedulable: bool = False
 
 
-class NodeInfo(Slim):
+class NodeInfo(Slim, frozen=True):
     """Versions on a node."""
 
     kubelet_version: str = ""
 
 
-class NodeStatus(Slim):
+class NodeStatus(Slim, frozen=True):
     """What a node has and how it is."""
 
     capacity: dict[str, str] | None = None
@@ -511,7 +511,7 @@ class NodeStatus(Slim):
     node_info: NodeInfo = NodeInfo()
 
 
-class Node(Slim):
+class Node(Slim, frozen=True):
     """v1 Node."""
 
     metadata: Meta
@@ -519,47 +519,47 @@ class Node(Slim):
     status: NodeStatus = NodeStatus()
 
 
-class NamespaceStatus(Slim):
+class NamespaceStatus(Slim, frozen=True):
     """Where a namespace stands."""
 
     phase: str = "Active"
     conditions: Conditions = None
 
 
-class Namespace(Slim):
+class Namespace(Slim, frozen=True):
     """v1 Namespace."""
 
     metadata: Meta
     status: NamespaceStatus = NamespaceStatus()
 
 
-class QuotaStatus(Slim):
+class QuotaStatus(Slim, frozen=True):
     """What a quota allows and how much of it is used."""
 
     hard: dict[str, str] | None = None
     used: dict[str, str] | None = None
 
 
-class ResourceQuota(Slim):
+class ResourceQuota(Slim, frozen=True):
     """v1 ResourceQuota."""
 
     metadata: Meta
     status: QuotaStatus = QuotaStatus()
 
 
-class ClaimSpec(Slim):
+class ClaimSpec(Slim, frozen=True):
     """What storage a claim asks for."""
 
     storage_class_name: str | None = None
 
 
-class ClaimStatus(Slim):
+class ClaimStatus(Slim, frozen=True):
     """Whether a claim has its storage."""
 
     phase: str = "Pending"
 
 
-class PersistentVolumeClaim(Slim):
+class PersistentVolumeClaim(Slim, frozen=True):
     """v1 PersistentVolumeClaim."""
 
     metadata: Meta
@@ -567,7 +567,7 @@ class PersistentVolumeClaim(Slim):
     status: ClaimStatus = ClaimStatus()
 
 
-class ObjectReference(Slim):
+class ObjectReference(Slim, frozen=True):
     """What an event is about."""
 
     kind: str = ""
@@ -577,14 +577,14 @@ class ObjectReference(Slim):
     field_path: str = ""
 
 
-class EventSeries(Slim):
+class EventSeries(Slim, frozen=True):
     """The newer way to count a repeated event."""
 
     count: int = 0
     last_observed_time: datetime | None = None
 
 
-class Event(Slim):
+class Event(Slim, frozen=True):
     """v1 Event."""
 
     metadata: Meta

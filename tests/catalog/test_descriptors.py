@@ -162,12 +162,24 @@ def test_json_and_yaml_placeholders_give_data():
         ("{$yaml: two.yaml}", "holds 2 YAML documents"),
         ("{$json: bad.json}", "is not valid JSON"),
         ("{$json: nan.json}", "NaN is not allowed"),
+        ("{$json: inf.json}", "1e999 is too large"),
+        ("{$json: nul.json}", "not text"),
+        ("{$json: half.json}", "not text"),
+        ("{$json: deep.json}", "nested more than"),
         ("{$text: gone.txt}", "There is no gone.txt"),
         ("{$text: 4}", "must name a file"),
     ],
 )
 def test_a_placeholder_that_fails_is_one_problem_at_its_line(placeholder, words):
-    files = {"two.yaml": "a: 1\n---\nb: 2", "bad.json": "{", "nan.json": "[NaN]"}
+    files = {
+        "two.yaml": "a: 1\n---\nb: 2",
+        "bad.json": "{",
+        "nan.json": "[NaN]",
+        "inf.json": "1e999",
+        "nul.json": '"\\u0000"',
+        "half.json": '"\\ud800"',
+        "deep.json": "[" * 100 + "]" * 100,
+    }
 
     def read(name):
         if name not in files:
