@@ -67,8 +67,8 @@ def _revision(obj: Object) -> int:
 class Deployments(WorkloadController):
     """Keeps the ReplicaSets of Deployments."""
 
-    def __post_init__(self) -> None:
-        self.resource, self.owns = DEPLOYMENT, (REPLICA_SET,)
+    resource = DEPLOYMENT
+    owns = (REPLICA_SET,)
 
     def keys(self, change: Any) -> Any:
         if change.resource is POD and change.verb == "DELETED":

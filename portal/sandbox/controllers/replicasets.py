@@ -25,9 +25,6 @@ class ReplicaSets(WorkloadController):
     resource = REPLICA_SET
     owns = (POD,)
 
-    def __post_init__(self) -> None:
-        self.resource, self.owns = REPLICA_SET, (POD,)
-
     def sync(self, key: Hashable) -> None:
         replica_set = self.current(key)
         if replica_set is None:
