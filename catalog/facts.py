@@ -1,0 +1,72 @@
+"""The search rows of an entity: every path with its value, lower-cased for matching, as written for counting."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_KEY = MAX_VALUE = 200
+_SKIPPED = {"attachments", "relations", "status"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`facts` (lower-case `key` and `key=value`) answers filters; `labels` (`key=Value`) answers facets."""
+
+    facts: list[str]
+    labels: list[str]
+
+
+def rows(
+    document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = ""
+) -> list[tuple[str, str | None]]:
+    """(path, value) rows of the search index, values in their own case, None where a value cannot be matched."""
+    found = list(_flatten(document, ""))
+    metadata = document.get("metadata") or {}
+    found.append(("metadata.name", str(metadata.get("name", ""))))
+    found.append(("metadata.namespace", str(metadata.get("namespace") or "default")))
+    if uid:
+        found.append(("metadata.uid", uid))
+    found += [(f"relations.{kind}", target) for kind, target in edges]
+    unique: dict[tuple[str, str | None], None] = {}
+    for key, value in found:
+        if len(key) <= MAX_KEY:
+            unique[key, value if value is not None and len(value) <= MAX_VALUE else None] = None
+    return list(unique)
+
+
+def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = "") -> Facts:
+    """The arrays kept on the entity's row."""
+    facts: set[str] = set()
+    labels: set[str] = set()
+    for key, value in rows(document, edges, uid):
+        facts.add(key.lower())
+        if value is not None:
+            facts.add(f"{key}={value}".lower())
+            labels.add(f"{key.lower()}={value}")
+    return Facts(sorted(facts), sorted(labels))
+
+
+def _flatten(value: Any, path: str) -> Iterator[tuple[str, str | None]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            where = f"{path}.{key}" if path else key
+            if where not in _SKIPPED and where not in ("metadata.etag", "metadata.uid"):
+                yield from _flatten(inner, where)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _flatten(item, path)
+            if isinstance(item, str):
+                yield f"{path}.{item}", "true"
+    else:
+        yield path, text_of(value)
+
+
+def text_of(value: object) -> str | None:
+    """A scalar as the index writes it: true, 1, 1.5, text; None for null."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)

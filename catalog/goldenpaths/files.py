@@ -1,0 +1,129 @@
+"""A file of a golden path, and which paths a file may have: nothing that could leave its folder or wake git."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portal.kit.errors import Invalid, TooLarge
+
+MAX_FILES = 2_000
+MAX_FILE_BYTES = 2 * 1024 * 1024
+MAX_TREE_BYTES = 20 * 1024 * 1024
+MAX_PATH_CHARS = 400
+MAX_NAME_BYTES = 200
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Content and permission bits; only the executable bit is meaningful, as in git."""
+
+    content: bytes
+    mode: int = 0o644
+
+    @property
+    def is_executable(self) -> bool:
+        return bool(self.mode & 0o111)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def text(self) -> str | None:
+        """The content as text, or None for a binary file (a NUL in it, or not UTF-8)."""
+        if b"\x00" in self.content:
+            return None
+        try:
+            return self.content.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+
+
+Workspace = dict[str, File]
+
+
+def safe_path(path: str) -> str:
+    """The path in its one spelling (`a/b`, no `./`), or a refusal that names what is wrong with it."""
+    if not path or _CONTROL.search(path):
+        raise Invalid(f"The file path {path!r} is empty or contains a control character.", code="unsafe-path")
+    if "\\" in path:
+        raise Invalid(f"The file path {path!r} contains a backslash; separate folders with “/”.", code="unsafe-path")
+    if path.startswith("/") or re.match(r"^[A-Za-z]:", path):
+        raise Invalid(f"The file path {path!r} is absolute; paths are relative to the workspace.", code="unsafe-path")
+    if len(path) > MAX_PATH_CHARS:
+        raise Invalid(f"A file path is longer than {MAX_PATH_CHARS} characters: {path[:60]!r}…", code="unsafe-path")
+    segments = [segment for segment in path.split("/") if segment not in ("", ".")]
+    if not segments:
+        raise Invalid(f"The file path {path!r} names no file.", code="unsafe-path")
+    for segment in segments:
+        _check_segment(segment, path)
+    return "/".join(segments)
+
+
+def _check_segment(segment: str, path: str) -> None:
+    if segment == "..":
+        raise Invalid(f"The file path {path!r} climbs out of its folder with “..”.", code="unsafe-path")
+    # Some filesystems drop trailing dots and spaces, and fold case: ".GIT." is the repository's own folder there.
+    bare = segment.rstrip(". ").lower()
+    if bare in (".git", "git~1"):
+        raise Invalid(f"The file path {path!r} would write into a repository's own .git folder.", code="unsafe-path")
+    if len(segment.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise Invalid(
+            f"A name in the file path {path[:60]!r}… is longer than {MAX_NAME_BYTES} bytes.", code="unsafe-path"
+        )
+
+
+def safe_folder(path: str | None) -> str:
+    """A folder inside the workspace in its one spelling; the workspace itself is the empty string."""
+    if path is None or path.strip() in ("", ".", "./"):
+        return ""
+    return safe_path(path)
+
+
+def join(folder: str, path: str) -> str:
+    return safe_path(f"{folder}/{path}" if folder else path)
+
+
+def within(files: Mapping[str, File], folder: str) -> Workspace:
+    """The files below `folder`, their paths relative to it."""
+    prefix = f"{folder}/" if folder else ""
+    return {path.removeprefix(prefix): file for path, file in files.items() if path.startswith(prefix)}
+
+
+def checked(files: Mapping[str, File]) -> Workspace:
+    """The same files under safe paths and within the stated bounds, sorted by path."""
+    if len(files) > MAX_FILES:
+        raise TooLarge(f"There are {len(files):,} files; at most {MAX_FILES:,} are accepted.")
+    total = 0
+    tree: Workspace = {}
+    for path, file in files.items():
+        safe = safe_path(path)
+        if safe in tree:
+            raise Invalid(f"Two files have the same path {safe!r}.", code="duplicate-path")
+        if len(file.content) > MAX_FILE_BYTES:
+            raise TooLarge(f"{safe} is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB.")
+        total += len(file.content)
+        tree[safe] = File(file.content, 0o755 if file.is_executable else 0o644)
+    if total > MAX_TREE_BYTES:
+        raise TooLarge(f"The files together are larger than {MAX_TREE_BYTES // 1024 // 1024} MiB.")
+    _refuse_file_as_folder(tree)
+    return dict(sorted(tree.items()))
+
+
+def _refuse_file_as_folder(tree: Mapping[str, File]) -> None:
+    for path in tree:
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            if "/".join(parts[:depth]) in tree:
+                raise Invalid(f"{'/'.join(parts[:depth])!r} is both a file and a folder.", code="duplicate-path")
+
+
+def tree_digest(files: Mapping[str, File]) -> str:
+    """One digest of paths, executable bits and contents: equal trees have equal digests."""
+    total = hashlib.sha256()
+    for path in sorted(files):
+        file = files[path]
+        total.update(f"{len(path.encode())}:{path}:{int(file.is_executable)}:{file.digest}\n".encode())
+    return total.hexdigest()

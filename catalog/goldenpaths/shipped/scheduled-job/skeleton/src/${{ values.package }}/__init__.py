@@ -1,0 +1,3 @@
+"""${{ values.name }}: a job on a schedule."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,203 @@
+"""The rows of the catalog: sources, the entities read from them, their relations and what is wrong."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+from django.db.models.functions import Left
+from django.utils.timezone import now
+
+from portal.accounts.tenancy import TenantModel
+
+
+class Source(TenantModel):
+    """Where descriptors come from. `state` is pending (never read or asked again), ok or failed."""
+
+    class Kind(models.TextChoices):
+        FOLDER = "folder", "Folder"
+        GIT = "git", "Git repository"
+        URL = "url", "Single address"
+        UPLOAD = "upload", "Upload"
+        REPOSITORY = "repository", "Slipway repository"
+        PORTAL = "portal", "Written in the portal"
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Waiting"
+        OK = "ok", "Read"
+        FAILED = "failed", "Failed"
+
+    uid = models.UUIDField(default=uuid.uuid4)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    target = models.CharField(max_length=1000, help_text="Folder, address or repository name.")
+    revision = models.CharField(max_length=200, blank=True, help_text="Branch, tag or commit to read; empty = default.")
+    path = models.CharField(max_length=500, default="catalog-info.yaml", blank=True)
+    schedule_minutes = models.PositiveIntegerField(default=30)
+    next_refresh_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    state_text = models.CharField(max_length=1000, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    read_revision = models.CharField(max_length=100, blank=True, help_text="The commit or version last read.")
+    refreshed_at = models.DateTimeField(null=True, blank=True)
+    entity_count = models.PositiveIntegerField(default=0)
+    problem_count = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    run_id = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "kind", "target", "revision", "path"], name="source_once"),
+            models.UniqueConstraint(fields=["organisation", "uid"], name="source_uid_once"),
+        ]
+        indexes = [models.Index(fields=["next_refresh_at"], name="source_due")]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        if self.kind == self.Kind.PORTAL:
+            return "Written in the portal"
+        return self.target
+
+
+class Upload(TenantModel):
+    """The bytes of an uploaded source: kept so that it can be read again and downloaded."""
+
+    source = models.OneToOneField(Source, on_delete=models.CASCADE, related_name="upload")
+    filename = models.CharField(max_length=255)
+    content = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "source"], name="upload_source")]
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class Entity(TenantModel):
+    """One entity. `document` is what its author wrote, files included; the other columns are read from it."""
+
+    uid = models.UUIDField(default=uuid.uuid4)
+    kind = models.CharField(max_length=63)
+    namespace = models.CharField(max_length=63)
+    name = models.CharField(max_length=63)
+    ref = models.CharField(max_length=200)
+    title = models.TextField(blank=True)
+    description = models.TextField(blank=True)
+    type = models.TextField(blank=True)
+    lifecycle = models.TextField(blank=True)
+    owner_ref = models.CharField(max_length=400, blank=True)
+    system_ref = models.CharField(max_length=400, blank=True)
+    tags = ArrayField(models.TextField(), default=list)
+    document = models.JSONField()
+    facts = ArrayField(models.TextField(), default=list)
+    labels = ArrayField(models.TextField(), default=list)
+    sort_name = models.CharField(max_length=200)
+    words = models.TextField(blank=True, help_text="Name and title, split into words.")
+    search = models.GeneratedField(  # type: ignore[var-annotated]
+        expression=SearchVector("words", config="simple", weight="A")
+        + SearchVector(Left("description", 20_000), config="simple", weight="C"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+    source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="entities")
+    path = models.CharField(max_length=1000, blank=True)
+    line = models.PositiveIntegerField(default=1)
+    raw = models.TextField(blank=True)
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    removed_reason = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "ref"], name="entity_ref_once"),
+            models.UniqueConstraint(fields=["organisation", "uid"], name="entity_uid_once"),
+        ]
+        indexes = [
+            models.Index(fields=["organisation", "kind", "sort_name", "id"], name="entity_list"),
+            models.Index(fields=["organisation", "sort_name", "id"], name="entity_names"),
+            models.Index(fields=["organisation", "owner_ref", "kind"], name="entity_owner"),
+            models.Index(fields=["organisation", "source"], name="entity_source"),
+            GinIndex(fields=["facts"], name="entity_facts"),
+            GinIndex(fields=["search"], name="entity_search"),
+        ]
+
+    def __str__(self) -> str:
+        return self.ref
+
+    @property
+    def display_name(self) -> str:
+        """The title, or the name where there is none."""
+        return self.title or self.name
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The author's annotations."""
+        found = self.document.get("metadata", {}).get("annotations")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The author's spec."""
+        found = self.document.get("spec")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def has_workloads(self) -> bool:
+        """Whether something in a cluster may belong to it."""
+        return self.kind in ("Component", "Resource")
+
+
+class Relation(TenantModel):
+    """One direction of a relation, made by the entity whose field says so; the other end need not exist."""
+
+    source_ref = models.CharField(max_length=400)
+    type = models.CharField(max_length=40)
+    target_ref = models.CharField(max_length=400)
+    from_entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="relations")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "from_entity", "source_ref", "type", "target_ref"], name="relation_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organisation", "source_ref", "type"], name="relation_forward"),
+            models.Index(fields=["organisation", "target_ref", "type"], name="relation_backward"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_ref} {self.type} {self.target_ref}"
+
+
+class Problem(TenantModel):
+    """Something wrong with a source, at a file and line."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="problems")
+    path = models.CharField(max_length=1000)
+    line = models.PositiveIntegerField(default=1)
+    entity_ref = models.CharField(max_length=200, blank=True)
+    code = models.CharField(max_length=40)
+    sentence = models.TextField()
+    seen_at = models.DateTimeField(default=now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "source", "path", "line"], name="problem_place"),
+            models.Index(fields=["organisation", "entity_ref"], name="problem_entity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} {self.sentence}"

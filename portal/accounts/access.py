@@ -1,0 +1,170 @@
+"""The one gate: pages and API enter an organisation here, or not at all.
+
+A stranger gets 404 whether or not the organisation exists; a colleague without the right gets 403 and the sentence.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Concatenate
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+
+from portal.accounts.models import ApiToken, Membership, Organisation, User
+from portal.accounts.permissions import PERMISSIONS, Verdict, decide
+from portal.accounts.tenancy import set_tenant
+from portal.kit.errors import Forbidden, NotFound, Unauthenticated
+
+STRANGER = "There is nothing here, or it is not yours to see."
+
+
+@dataclass
+class Access:
+    """A person inside an organisation, as the gate let them in."""
+
+    organisation: Organisation
+    user: User
+    membership: Membership
+    token: ApiToken | None = None
+
+    @property
+    def role(self) -> str:
+        return self.membership.role
+
+    @functools.cached_property
+    def team_refs(self) -> frozenset[str]:
+        """Catalog references of the person's teams and of every team below them."""
+        with connection.cursor() as cursor:
+            cursor.execute(_TEAMS_AND_BELOW, [self.organisation.pk, self.user.pk, self.organisation.pk])
+            return frozenset(row[0] for row in cursor.fetchall())
+
+    def can(self, permission: str, owner_ref: str | None = None, *, is_requester: bool = False) -> Verdict:
+        """May they? `owner_ref` is the object's owner (group:default/payments); raises KeyError for unknown names."""
+        owns = is_requester or (
+            owner_ref is not None and PERMISSIONS[permission].owners and owner_ref.lower() in self.team_refs
+        )
+        scopes = self.token.scopes if self.token else None
+        return decide(permission, role=self.role, is_owner=owns, scopes=scopes)
+
+    def require(self, permission: str, owner_ref: str | None = None, *, is_requester: bool = False) -> None:
+        """Raises Forbidden with the verdict's sentence unless they may."""
+        verdict = self.can(permission, owner_ref, is_requester=is_requester)
+        if not verdict:
+            raise Forbidden(verdict.sentence)
+
+
+_TEAMS_AND_BELOW = """
+WITH RECURSIVE mine AS (
+    SELECT t.id, t.ref FROM accounts_team t
+    JOIN accounts_teammembership m ON m.team_id = t.id
+    WHERE t.organisation_id = %s AND m.user_id = %s
+  UNION
+    SELECT t.id, t.ref FROM accounts_team t JOIN mine ON t.parent_id = mine.id WHERE t.organisation_id = %s
+)
+SELECT ref FROM mine
+"""
+
+
+class TenantRequest(HttpRequest):
+    """A request that passed the gate."""
+
+    access: Access
+    user: Any  # a User: the gate lets nobody anonymous through
+    htmx: Any
+
+
+def enter(user: User | AnonymousUser | Any, slug: str, *, token: ApiToken | None = None) -> Access:
+    """Steps into the organisation: sets the tenant for the current transaction and returns the person's access.
+
+    Raises NotFound for strangers. Must run inside a transaction.
+    """
+    organisation = Organisation.objects.filter(slug=slug).first()
+    if organisation is None or not isinstance(user, User):
+        raise NotFound(STRANGER)
+    set_tenant(organisation, user_id=user.pk)
+    membership = Membership.objects.for_tenant(organisation).filter(user=user).first()
+    if membership is None or not user.is_active:
+        raise NotFound(STRANGER)
+    return Access(organisation=organisation, user=user, membership=membership, token=token)
+
+
+PageView = Callable[Concatenate[TenantRequest, ...], HttpResponseBase]
+
+
+def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
+    """Declares what a page needs and lets in only those who have it; the view runs in one tenant transaction."""
+    if permission not in PERMISSIONS:
+        raise KeyError(f"{permission} is not in the policy")
+
+    def wrap(view: PageView) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def guarded(request: TenantRequest, org: str, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return sign_in_first(request)
+            with transaction.atomic():
+                request.access = enter(request.user, org)
+                admit(request.access, permission)
+                response = view(request, **kwargs)
+                # A lazy template would be rendered after the transaction, without a tenant.
+                render = getattr(response, "render", None)
+                return render() if callable(render) else response
+
+        guarded.permission = permission  # type: ignore[attr-defined]  # read by the test that walks the URLs
+        return guarded
+
+    return wrap
+
+
+def admit(access: Access, permission: str) -> None:
+    """The gate's own check. Rights that owners may have are decided by the view, which knows the object's owner."""
+    verdict = access.can(permission)
+    if verdict:
+        return
+    rule = PERMISSIONS[permission]
+    if rule.owners and decide(
+        permission, role=access.role, is_owner=True, scopes=access.token.scopes if access.token else None
+    ):
+        return
+    raise Forbidden(verdict.sentence)
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """Sends the browser to sign in and back; htmx is told to navigate rather than to swap the form in."""
+    redirect = redirect_to_login(request.get_full_path())
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})
+    return redirect
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a token or an invitation's secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken]:
+    """The person and the token behind an API secret in an organisation; sets the tenant.
+
+    Raises Unauthenticated when the token is unknown here, revoked or expired. Must run inside a transaction.
+    """
+    organisation = Organisation.objects.filter(slug=slug).first()
+    if organisation is None:
+        raise Unauthenticated("This token is not accepted here.")
+    set_tenant(organisation)
+    token = ApiToken.objects.for_tenant(organisation).select_related("user").filter(digest=digest_of(secret)).first()
+    now = timezone.now()
+    if token is None or token.revoked_at is not None or not token.user.is_active:
+        raise Unauthenticated("This token is not accepted here. Make a new one under Tokens.")
+    if token.expires_at <= now:
+        raise Unauthenticated(f"This token expired on {token.expires_at:%d %B %Y}. Make a new one under Tokens.")
+    # Once a minute is enough to say "last used", and keeps reads from writing.
+    if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
+        ApiToken.objects.for_tenant(organisation).filter(pk=token.pk).update(last_used_at=now)
+    return token.user, token

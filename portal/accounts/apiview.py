@@ -1,0 +1,44 @@
+"""API views behind the same gate as pages."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from portal.accounts.access import Access, admit, enter
+from portal.accounts.models import ApiToken
+from portal.kit.errors import Unauthenticated
+
+
+class TenantAPIView(APIView):
+    """An API view behind the gate. `permission` is one name, or a name for each method."""
+
+    permission: ClassVar[str | dict[str, str]]
+    access: Access
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with transaction.atomic():
+            response = super().dispatch(request, *args, **kwargs)
+            if getattr(response, "exception", False):
+                transaction.set_rollback(True)
+            return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not request.user.is_authenticated:
+            raise Unauthenticated("Sign in, or send an API token as a bearer token.")
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        access = enter(request.user, kwargs["org"], token=token)
+        admit(access, self.permission_for(request.method or "GET"))
+        self.access = access
+        request.access = access  # type: ignore[attr-defined]
+        request._request.access = access  # type: ignore[attr-defined]
+
+    @classmethod
+    def permission_for(cls, method: str) -> str:
+        if isinstance(cls.permission, str):
+            return cls.permission
+        return cls.permission.get(method.lower()) or cls.permission.get(method) or cls.permission["get"]

@@ -1,0 +1,193 @@
+"""Organisations and the people in them: rows only, rules live in permissions.py and verbs in actions.py."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.timezone import now
+
+from portal.accounts.permissions import ROLES, SCOPES
+from portal.accounts.tenancy import TenantModel
+
+SLUG = RegexValidator(r"^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single dashes.")
+# Words that stand where an organisation's slug could stand, or would confuse.
+RESERVED_SLUGS = frozenset({"new", "api", "admin", "accounts", "static", "o", "join", "slipway"})
+
+
+class UserManager(BaseUserManager["User"]):
+    """People sign in by e-mail address, compared without regard to case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser):
+    """A person, across organisations. Rights come from memberships alone: there is no staff or superuser flag."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    timezone = models.CharField(max_length=64, blank=True, help_text="IANA name; empty follows the browser.")
+    theme = models.CharField(max_length=8, blank=True)
+    is_active = models.BooleanField(default=True)
+    date_joined = models.DateTimeField(default=now)
+    last_organisation = models.ForeignKey(
+        "accounts.Organisation", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return str(self)
+
+    def get_short_name(self) -> str:
+        return (self.name or self.email).split()[0]
+
+
+class Organisation(models.Model):
+    """A tenant. Not behind row-level security itself: the gate must find it by slug before it can set the tenant."""
+
+    slug = models.CharField(max_length=40, unique=True, validators=[SLUG])
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(TenantModel):
+    """A person's role in an organisation."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=[(role, role.capitalize()) for role in ROLES], default="viewer")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "user"], name="membership_once"),
+            models.CheckConstraint(condition=models.Q(role__in=ROLES), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role}"
+
+
+class Team(TenantModel):
+    """People who answer for things together; teams nest. `ref` is how the catalog names the team."""
+
+    slug = models.CharField(max_length=63, validators=[SLUG])
+    name = models.CharField(max_length=120)
+    ref = models.CharField(max_length=200, help_text="Lower-cased catalog reference, such as group:default/payments.")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
+    description = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "slug"], name="team_slug_once"),
+            models.UniqueConstraint(fields=["organisation", "ref"], name="team_ref_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMembership(TenantModel):
+    """A person in a team. Rights over what the team owns come from here, never from a file."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships")
+    is_lead = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "team", "user"], name="team_member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class Invitation(TenantModel):
+    """A way in for one e-mail address; only the digest of its secret is kept."""
+
+    email = models.EmailField()
+    role = models.CharField(max_length=12, choices=[(role, role.capitalize()) for role in ROLES], default="developer")
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "email"], name="invitation_email")]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class ApiToken(TenantModel):
+    """A credential of a person for programs; the secret is shown once and only its SHA-256 is kept.
+
+    The secret has 256 random bits, so a fast hash is the right one: there is nothing to guess.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12, help_text="The first letters of the secret, to recognise it by.")
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list, help_text="Some of: " + ", ".join(SCOPES))
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "user"], name="token_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class AuditEvent(TenantModel):
+    """Who did what to what, when. Rows are only ever added."""
+
+    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    actor_label = models.CharField(max_length=254, help_text="The actor's name at the time, or the process.")
+    verb = models.CharField(max_length=60)
+    subject_kind = models.CharField(max_length=40, blank=True)
+    subject_id = models.CharField(max_length=80, blank=True)
+    subject_label = models.CharField(max_length=300, blank=True)
+    summary = models.CharField(max_length=500)
+    data = models.JSONField(default=dict)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    via = models.CharField(max_length=100, blank=True, help_text="The API token used, if any.")
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "-at", "-id"], name="audit_newest"),
+            models.Index(fields=["organisation", "verb", "-id"], name="audit_verb"),
+            models.Index(fields=["organisation", "actor", "-id"], name="audit_actor"),
+            models.Index(fields=["organisation", "subject_kind", "subject_id"], name="audit_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.summary

@@ -1,0 +1,118 @@
+"""The browser's one live stream: checked like a page, then fed by the hub without holding a database connection."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from portal.accounts.access import Access, enter
+from portal.accounts.models import Organisation, User
+from portal.accounts.tenancy import tenant
+from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, Unauthenticated
+from portal.kit.live import TOPICS, Hub, Listener, event
+from portal.kit.middleware import answer
+
+MOST_TOPICS = 300
+MOST_STREAMS = 20  # for one person in one web process
+HEARTBEAT = 15.0
+RECHECK = 60.0
+OLDEST = 30 * 60.0
+
+
+def render_topic(organisation_id: int, topic: str) -> str | None:
+    """The topic's fragment as it stands now; None when it is gone. Runs in a thread of the hub."""
+    kind, _, key = topic.partition(":")
+    try:
+        with tenant(organisation_id):
+            organisation = Organisation.objects.get(pk=organisation_id)
+            return TOPICS[kind].render(organisation, key)
+    finally:
+        connections.close_all()
+
+
+_hubs: dict[int, Hub] = {}
+_streams: Counter[int] = Counter()
+
+
+def hub() -> Hub:
+    """The running loop's hub."""
+    return _hubs.setdefault(id(asyncio.get_running_loop()), Hub(render_topic))
+
+
+def admit(user: Any, org: str, topics: frozenset[str]) -> Access:
+    """Enters the organisation and checks every topic; raises what the gate would."""
+    try:
+        with transaction.atomic():
+            access = enter(user, org)
+            for topic in topics:
+                kind = TOPICS.get(topic.partition(":")[0])
+                if kind is None:
+                    raise Invalid(f"There is no live topic {topic}.")
+                access.require(kind.permission)
+            return access
+    finally:
+        connections.close_all()
+
+
+async def live(request: HttpRequest, org: str) -> HttpResponseBase:
+    """GET /o/<org>/live/?t=<topic>&t=…: server-sent events, a snapshot first and then every change."""
+    topics = frozenset(request.GET.getlist("t")[:MOST_TOPICS])
+    # A stream is read by our own pages only: no other site may hold connections open in a visitor's name.
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return answer(request, Forbidden("Streams are for this site's own pages."))
+    user = await request.auser()
+    if not isinstance(user, User):
+        return answer(request, Unauthenticated("Sign in to follow changes."))
+    try:
+        access = await sync_to_async(admit)(user, org, topics)
+    except Refusal as refusal:
+        return HttpResponse(refusal.text, status=refusal.status, content_type="text/plain; charset=utf-8")
+    if _streams[user.pk] >= MOST_STREAMS:
+        return HttpResponse("Too many open streams.", status=429, content_type="text/plain; charset=utf-8")
+    response = StreamingHttpResponse(
+        _events(user, org, access.organisation.pk, topics), content_type="text/event-stream; charset=utf-8"
+    )
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+# Checked by admit(), topic by topic; the entry right is this one.
+live.permission = "org.view"  # type: ignore[attr-defined]
+
+
+async def _events(user: User, org: str, organisation_id: int, topics: frozenset[str]) -> AsyncIterator[bytes]:
+    listener = Listener(organisation_id, topics)
+    here = hub()
+    _streams[user.pk] += 1
+    here.join(listener)
+    opened = checked = time.monotonic()
+    try:
+        yield f"retry: {random.randint(800, 3000)}\n\n".encode()  # noqa: S311 - spreads reconnections, no secret
+        while time.monotonic() - opened < OLDEST:
+            try:
+                async with asyncio.timeout(HEARTBEAT):
+                    await listener.wake.wait()
+            except TimeoutError:
+                yield event("ping", {"version": time.time_ns()})
+            for message in listener.take():
+                yield message
+            if time.monotonic() - checked > RECHECK:
+                checked = time.monotonic()
+                fresh = await User.objects.filter(pk=user.pk, is_active=True).afirst()
+                try:
+                    await sync_to_async(admit)(fresh, org, topics)
+                except (NotFound, Forbidden, Invalid):
+                    yield event("closed", {"version": time.time_ns()})
+                    return
+    finally:
+        here.leave(listener)
+        _streams[user.pk] -= 1

@@ -1,0 +1,138 @@
+"""Verbs on teams, and who may use them: managers everywhere, a team's leads on it and on the teams below it."""
+
+from django.db import IntegrityError, transaction
+
+from portal.accounts import audit
+from portal.accounts.access import Access
+from portal.accounts.models import Membership, Organisation, Team, TeamMembership, User
+from portal.accounts.permissions import PERMISSIONS, Verdict, decide, rank
+from portal.kit.errors import Conflict, Forbidden, Invalid
+
+DEEPEST = 10
+
+
+def may_manage(access: Access, team: Team | None) -> Verdict:
+    """May they change this team (None: make one at the top)? Leads from developer up may, on their team and below."""
+    scopes = access.token.scopes if access.token else None
+    leads = team is not None and rank(access.role) >= rank(PERMISSIONS["teams.manage"].owner_role)
+    is_lead = leads and team is not None and _leads(access, team)
+    verdict = decide("teams.manage", role=access.role, is_owner=is_lead, scopes=scopes)
+    if verdict or team is None:
+        return verdict
+    return Verdict(False, f"You cannot change {team}. Ask one of its leads, or a manager.")
+
+
+def require_manage(access: Access, team: Team | None) -> None:
+    """Raises Forbidden with the sentence unless they may."""
+    verdict = may_manage(access, team)
+    if not verdict:
+        raise Forbidden(verdict.sentence)
+
+
+def _leads(access: Access, team: Team) -> bool:
+    return (
+        TeamMembership.objects.for_tenant(access.organisation)
+        .filter(user=access.user, is_lead=True, team_id__in=[above.pk for above in lineage(team)])
+        .exists()
+    )
+
+
+def lineage(team: Team) -> list[Team]:
+    """The team and every team above it, nearest first; ends even where data forms a circle."""
+    by_id = {found.pk: found for found in Team.objects.for_tenant(team.organisation_id)}
+    found, seen = [team], {team.pk}
+    while (parent_id := found[-1].parent_id) is not None and parent_id in by_id and parent_id not in seen:
+        found.append(by_id[parent_id])
+        seen.add(parent_id)
+    return found
+
+
+@transaction.atomic
+def create_team(
+    *, actor: User, organisation: Organisation, name: str, slug: str, parent: Team | None = None, description: str = ""
+) -> Team:
+    """Make a team; the catalog will know it as group:default/<slug>."""
+    if parent is not None:
+        _check_depth(parent)
+    try:
+        with transaction.atomic():
+            team = Team.objects.create(
+                organisation=organisation,
+                name=name,
+                slug=slug,
+                ref=f"group:default/{slug}",
+                parent=parent,
+                description=description,
+            )
+    except IntegrityError as error:
+        raise Conflict(f"A team “{slug}” exists already.", field="slug") from error
+    _record(actor, team, "team.created", f"Created the team {name}")
+    return team
+
+
+@transaction.atomic
+def change_team(
+    *, actor: User, organisation: Organisation, team: Team, name: str, description: str, parent: Team | None
+) -> None:
+    """Rename, describe or move a team. Its reference stays: descriptors name it."""
+    # Lock the whole tree: two moves at once could otherwise close a circle that neither sees.
+    list(Team.objects.for_tenant(organisation).order_by("pk").select_for_update())
+    if parent is not None:
+        if team.pk in {above.pk for above in lineage(parent)}:
+            raise Invalid(f"{parent} is {team} itself or below it.", field="parent", code="cycle")
+        _check_depth(parent)
+    changes = {"name": name, "description": description, "parent": parent}
+    changed = [field for field, value in changes.items() if getattr(team, field) != value]
+    if not changed:
+        return
+    was = str(team)
+    for field in changed:
+        setattr(team, field, changes[field])
+    team.save(update_fields=changed)
+    summary = f"Renamed the team {was} to {name}" if changed == ["name"] else f"Changed the team {name}"
+    _record(actor, team, "team.changed", summary, {"fields": changed})
+
+
+def _check_depth(parent: Team) -> None:
+    if len(lineage(parent)) >= DEEPEST:
+        raise Invalid(f"Teams nest at most {DEEPEST} deep.", field="parent")
+
+
+@transaction.atomic
+def delete_team(*, actor: User, organisation: Organisation, team: Team) -> None:
+    """Delete a team; the teams below it move up, and what it owns shows an owner that does not exist."""
+    children = Team.objects.for_tenant(organisation).filter(parent=team).update(parent=team.parent)
+    _record(actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})
+    team.delete()
+
+
+@transaction.atomic
+def put_in_team(*, actor: User, organisation: Organisation, team: Team, person: User, is_lead: bool) -> None:
+    """Add a member of the organisation to the team, or make them lead or not."""
+    if not Membership.objects.for_tenant(organisation).filter(user=person).exists():
+        raise Invalid(f"{person} is not in this organisation.", field="person")
+    place, is_new = TeamMembership.objects.for_tenant(organisation).get_or_create(
+        organisation=organisation, team=team, user=person, defaults={"is_lead": is_lead}
+    )
+    if not is_new and place.is_lead == is_lead:
+        return
+    if not is_new:
+        place.is_lead = is_lead
+        place.save(update_fields=["is_lead"])
+    verb = "team.member-added" if is_new else "team.lead-changed"
+    role = "a lead" if is_lead else "a member"
+    _record(actor, team, verb, f"Made {person} {role} of {team}", {"user": person.email, "is_lead": is_lead})
+
+
+@transaction.atomic
+def take_out_of_team(*, actor: User, organisation: Organisation, team: Team, person: User) -> None:
+    """Remove somebody from the team; twice is once."""
+    removed, _ = TeamMembership.objects.for_tenant(organisation).filter(team=team, user=person).delete()
+    if removed:
+        _record(actor, team, "team.member-removed", f"Took {person} out of {team}", {"user": person.email})
+
+
+def _record(actor: User, team: Team, verb: str, summary: str, data: dict[str, object] | None = None) -> None:
+    audit.record(
+        organisation=team.organisation_id, actor=actor, verb=verb, subject=team, summary=summary, data=dict(data or {})
+    )

@@ -1,0 +1,224 @@
+"""What can be done to clusters: connect, forget, and bind entities to what runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.text import slugify
+from redis.exceptions import ConnectionError as BrokerAway
+from redis.exceptions import TimeoutError as BrokerSlow
+
+from portal.accounts import audit
+from portal.accounts.models import Organisation, User
+from portal.clusters import kubeconfig as kubeconfigs
+from portal.clusters.bindings import ANNOTATIONS
+from portal.clusters.credentials import Place, fingerprint, seal
+from portal.clusters.errors import KubeError
+from portal.clusters.kube import Kube, connect_target
+from portal.clusters.kubeconfig import Target
+from portal.clusters.models import CONNECTING, Binding, Cluster
+from portal.clusters.status import hash_key
+from portal.clusters.structs import WATCHED
+from portal.kit.errors import Conflict, Invalid
+from portal.kit.live import announce, valkey
+
+# heard by live alone: no page has these topics
+BINDINGS_TOPIC = "registry:bindings"
+CLUSTERS_TOPIC = "registry:clusters"
+OVERREACH = (
+    ("*", "*", "*", "This credential may do everything in the cluster. Slipway needs far less: see docs/clusters.md."),
+    ("get", "", "secrets", "This credential may read secrets, which Slipway never does."),
+    ("impersonate", "", "users", "This credential may act as other users, which Slipway never does."),
+)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a first conversation with a cluster showed."""
+
+    version: str
+    advice: list[str]
+
+
+def examine(kube: Kube) -> Examination:
+    """Speaks to the cluster once: is it one, does it accept us, may we see what we need, may we do too much?"""
+    version = kube.version()
+    advice = []
+    unseen = []
+    for watched in WATCHED:
+        group = watched.served_as[0].rpartition("/")[0]
+        if not kube.may("list", group, watched.plural) or not kube.may("watch", group, watched.plural):
+            unseen.append(watched.plural)
+    if "pods" in unseen:
+        raise Invalid(
+            "The cluster accepts this credential but does not let it list and watch pods."
+            " Give it the role in docs/clusters.md.",
+            field="kubeconfig",
+        )
+    if unseen:
+        advice.append(f"This credential may not watch {', '.join(unseen)}: their health stays unknown.")
+    for verb, group, resource, words in OVERREACH:
+        if kube.may(verb, group, resource):
+            advice.append(words)
+            break
+    return Examination(version, advice)
+
+
+def _secret(target: Target) -> dict[str, str]:
+    if target.token:
+        return {"token": target.token}
+    return {"certificate": target.certificate, "key": target.key}
+
+
+def _examined(name: str, target: Target) -> Examination:
+    try:
+        return examine(connect_target(name, target))
+    except KubeError as error:
+        error.field = error.field or "kubeconfig"
+        raise
+
+
+def _fill(cluster: Cluster, target: Target, seen: Examination) -> None:
+    cluster.server, cluster.ca, cluster.tls_server_name = target.server, target.ca, target.tls_server_name
+    cluster.credential_kind = target.credential_kind
+    cluster.credential_fingerprint = fingerprint(target.token or target.certificate)
+    cluster.sealed = seal(_secret(target), Place(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca))
+    cluster.version, cluster.advice = seen.version, "\n".join(seen.advice)
+    cluster.state, cluster.state_text = CONNECTING, ""
+
+
+def register_cluster(
+    *,
+    organisation: Organisation,
+    actor: User | None,
+    name: str,
+    kubeconfig: str,
+    context: str | None = None,
+    request: HttpRequest | None = None,
+) -> Cluster:
+    """Connects a cluster after speaking to it once; the credential is sealed and cannot be read back.
+
+    Raises Invalid or a KubeError with field `kubeconfig` or `name`, and Conflict when the name is taken.
+    """
+    name = " ".join(name.split())[:120]
+    slug = slugify(name)[:63].strip("-")
+    if not slug:
+        raise Invalid("Give the cluster a name with letters or digits.", field="name")
+    if Cluster.objects.for_tenant(organisation).filter(slug=slug).exists():
+        raise Conflict(f"There is a cluster called “{slug}” already. Choose another name.", field="name")
+    target = kubeconfigs.parse(kubeconfig, context)
+    seen = _examined(name, target)
+    with transaction.atomic():
+        cluster = Cluster(organisation=organisation, slug=slug, name=name, created_by=actor)
+        _fill(cluster, target, seen)
+        cluster.save(force_insert=True)
+        audit.record(
+            organisation=organisation,
+            actor=actor,
+            verb="cluster.registered",
+            subject=cluster,
+            summary=f"Connected the cluster {name}",
+            data={"server": cluster.server, "version": cluster.version, "credential": cluster.credential_kind},
+            request=request,
+        )
+        _announce(organisation, f"cluster:{slug}")
+    return cluster
+
+
+def replace_credential(
+    *,
+    organisation: Organisation,
+    actor: User | None,
+    cluster: Cluster,
+    kubeconfig: str,
+    context: str | None = None,
+    request: HttpRequest | None = None,
+) -> Cluster:
+    """Gives a cluster a new address or credential; nothing happens when they are the ones it has."""
+    target = kubeconfigs.parse(kubeconfig, context)
+    same = (cluster.server, cluster.ca, cluster.credential_fingerprint)
+    if same == (target.server, target.ca, fingerprint(target.token or target.certificate)):
+        return cluster
+    seen = _examined(cluster.name, target)
+    with transaction.atomic():
+        _fill(cluster, target, seen)
+        # whoever watches it with the old credential loses the lease and opens the new one
+        cluster.lease_until = None
+        cluster.epoch += 1
+        cluster.save()
+        audit.record(
+            organisation=organisation,
+            actor=actor,
+            verb="cluster.credential-replaced",
+            subject=cluster,
+            summary=f"Replaced the credential of the cluster {cluster.name}",
+            data={"server": cluster.server, "credential": cluster.credential_kind},
+            request=request,
+        )
+        _announce(organisation, f"cluster:{cluster.slug}")
+    return cluster
+
+
+def forget_cluster(
+    *, organisation: Organisation, actor: User | None, cluster: Cluster, request: HttpRequest | None = None
+) -> None:
+    """Forgets a cluster and its credential. What runs in the cluster is not touched."""
+    key, slug = hash_key(organisation.pk, cluster.uid), cluster.slug
+    with transaction.atomic():
+        audit.record(
+            organisation=organisation,
+            actor=actor,
+            verb="cluster.forgotten",
+            subject=cluster,
+            summary=f"Forgot the cluster {cluster.name}",
+            data={"server": cluster.server},
+            request=request,
+        )
+        cluster.delete()
+        transaction.on_commit(lambda: _unpublish(key))
+        _announce(organisation, f"cluster:{slug}")
+
+
+def _unpublish(key: str) -> None:
+    try:
+        valkey().delete(key)
+    except (BrokerAway, BrokerSlow):
+        return  # readers go by the rows: without one the hash is never looked at
+
+
+def _announce(organisation: Organisation, topic: str) -> None:
+    def say() -> None:
+        announce(organisation.pk, topic)
+        announce(organisation.pk, "clusters:all")
+        announce(organisation.pk, CLUSTERS_TOPIC)
+
+    transaction.on_commit(say)
+
+
+def set_bindings(
+    organisation: Organisation,
+    entity_uid: UUID | str,
+    entity_ref: str,
+    annotations: Mapping[str, str],
+    slipway_id: str = "",
+) -> None:
+    """Remembers how an entity finds its workloads; without any way to, the binding goes. Writes only what changed."""
+    values = {field: str(annotations.get(name) or "").strip() for field, name in ANNOTATIONS.items()}
+    values |= {"entity_ref": entity_ref, "slipway_id": slipway_id[:63]}
+    values = {name: value[: Binding._meta.get_field(name).max_length] for name, value in values.items()}
+    rows = Binding.objects.for_tenant(organisation).filter(entity_uid=entity_uid)
+    if not (values["kubernetes_id"] or values["selector"] or values["slipway_id"]):
+        changed = rows.delete()[0] > 0
+    elif (row := rows.first()) is None:
+        Binding.objects.create(organisation=organisation, entity_uid=entity_uid, **values)
+        changed = True
+    else:
+        changed = any(getattr(row, name) != value for name, value in values.items())
+        if changed:
+            rows.update(**values)
+    if changed:
+        transaction.on_commit(lambda: announce(organisation.pk, BINDINGS_TOPIC))

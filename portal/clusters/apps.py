@@ -1,0 +1,8 @@
+"""The app's registration with Django."""
+
+from django.apps import AppConfig
+
+
+class ClustersConfig(AppConfig):
+    name = "portal.clusters"
+    label = "clusters"

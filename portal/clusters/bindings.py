@@ -1,0 +1,131 @@
+"""Which entities an object belongs to, by Backstage's annotations and Slipway's own label; cheap to ask."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+KUBERNETES_ID = "backstage.io/kubernetes-id"
+SLIPWAY_ENTITY = "slipway.io/entity"
+ANNOTATIONS = {
+    "kubernetes_id": KUBERNETES_ID,
+    "selector": "backstage.io/kubernetes-label-selector",
+    "namespace": "backstage.io/kubernetes-namespace",
+    "cluster_slug": "backstage.io/kubernetes-cluster",
+}
+TERM = re.compile(
+    r"\s*(?:(?P<absent>!)\s*(?P<absent_key>[\w./-]+)"
+    r"|(?P<set_key>[\w./-]+)\s+(?P<verb>in|notin)\s*\((?P<values>[^)]*)\)"
+    r"|(?P<key>[\w./-]+)\s*(?:(?P<op>==|!=|=)\s*(?P<value>[\w.-]*))?)\s*(?:,|$)"
+)
+
+
+class BadSelector(ValueError):
+    """The text is not a label selector."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One requirement of a selector: `in` a set of values, or not; `values` None asks for the key alone."""
+
+    key: str
+    values: frozenset[str] | None
+    is_negated: bool = False
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels meet it."""
+        if self.values is None:
+            return (self.key in labels) != self.is_negated
+        if self.is_negated:
+            return labels.get(self.key) not in self.values
+        return labels.get(self.key) in self.values
+
+
+def parse(selector: str) -> tuple[Term, ...]:
+    """The terms of a label selector, all of which must hold. Raises BadSelector."""
+    terms, position = [], 0
+    while position < len(selector):
+        match = TERM.match(selector, position)
+        if not match or match.end() == position:
+            raise BadSelector(selector)
+        position = match.end()
+        found = match.groupdict()
+        if found["absent"]:
+            terms.append(Term(found["absent_key"], None, is_negated=True))
+        elif found["set_key"]:
+            values = frozenset(value.strip() for value in found["values"].split(","))
+            terms.append(Term(found["set_key"], values, is_negated=found["verb"] == "notin"))
+        elif found["op"]:
+            terms.append(Term(found["key"], frozenset({found["value"]}), is_negated=found["op"] == "!="))
+        else:
+            terms.append(Term(found["key"], None))
+    if not terms:
+        raise BadSelector(selector)
+    return tuple(terms)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One entity's way to its objects."""
+
+    entity_uid: str
+    entity_ref: str
+    terms: tuple[Term, ...]
+    namespace: str = ""
+
+    def takes(self, labels: Mapping[str, str], namespace: str) -> bool:
+        """Whether an object with these labels is the entity's."""
+        if self.namespace and namespace and namespace != self.namespace:
+            return False
+        return all(term.holds(labels) for term in self.terms)
+
+
+def bounds_of(
+    *, entity_uid: str, entity_ref: str, kubernetes_id: str, selector: str, namespace: str, slipway_id: str
+) -> list[Bound]:
+    """The ways of one binding row. A selector takes the place of the id, as in Backstage; a bad one finds nothing."""
+    found = []
+    if selector:
+        with suppress(BadSelector):
+            found.append(Bound(entity_uid, entity_ref, parse(selector), namespace))
+    elif kubernetes_id:
+        terms = (Term(KUBERNETES_ID, frozenset({kubernetes_id})),)
+        found.append(Bound(entity_uid, entity_ref, terms, namespace))
+    if slipway_id:
+        found.append(Bound(entity_uid, entity_ref, (Term(SLIPWAY_ENTITY, frozenset({slipway_id})),)))
+    return found
+
+
+class Matcher:
+    """Many bounds, looked up by one label pair of each, so that an object is compared with few of them."""
+
+    def __init__(self, bounds: Iterable[Bound] = ()) -> None:
+        self._by_pair: dict[tuple[str, str], list[Bound]] = defaultdict(list)
+        self._by_key: dict[str, list[Bound]] = defaultdict(list)
+        self._anywhere: list[Bound] = []
+        self.refs: dict[str, str] = {}
+        for bound in bounds:
+            self.refs[bound.entity_uid] = bound.entity_ref
+            self._index(bound)
+
+    def _index(self, bound: Bound) -> None:
+        wanted = [term for term in bound.terms if not term.is_negated]
+        exact = next((term for term in wanted if term.values), None)
+        if exact and exact.values:
+            for value in exact.values:
+                self._by_pair[exact.key, value].append(bound)
+        elif wanted:
+            self._by_key[wanted[0].key].append(bound)
+        else:
+            self._anywhere.append(bound)
+
+    def entities(self, labels: Mapping[str, str], namespace: str) -> frozenset[str]:
+        """The uids of the entities that an object with these labels belongs to."""
+        candidates = list(self._anywhere)
+        for pair in labels.items():
+            candidates += self._by_pair.get(pair, ())
+            candidates += self._by_key.get(pair[0], ())
+        return frozenset(bound.entity_uid for bound in candidates if bound.takes(labels, namespace))

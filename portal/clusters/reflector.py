@@ -1,0 +1,413 @@
+"""Follows one kind of one cluster for ever: list, then watch from there; on any gap list again.
+
+What a real server does, and what follows from it, is measured in the reference (1.2): an expired version is a 410 as a
+status or inside a stream that began with 200; a version from the future is silence; bookmarks come every minute, so
+ninety seconds without a byte mean that nobody is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import aiohttp
+import msgspec
+
+from portal.clusters.errors import KubeError, KubeForbidden, KubeUnauthorized, KubeUnreachable
+from portal.clusters.store import Key, key_of
+from portal.clusters.structs import KubeObject, Watched
+
+log = logging.getLogger(__name__)
+
+SILENCE = 90.0
+CONNECT = 5.0
+PAGE = 500
+MAX_LINE = 4 * 1024 * 1024
+MAX_PAGE = 64 * 1024 * 1024
+WATCH_SECONDS = (300, 600)
+REFUSED_PAUSE = 30.0
+HASTY = 1.0
+
+
+class Expired(Exception):
+    """The version to watch from is gone: list again."""
+
+
+class NoStreamedList(Exception):
+    """The server does not stream its lists: ask for pages."""
+
+
+class Line(msgspec.Struct):
+    """One line of a watch."""
+
+    type: str
+    object: msgspec.Raw
+
+
+class Status(msgspec.Struct):
+    """Why a watch ended, as its last line says."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class Marks(msgspec.Struct):
+    """The annotation by which a streamed list says that it is complete."""
+
+    end: str = msgspec.field(default="", name="k8s.io/initial-events-end")
+
+
+class BookmarkMeta(msgspec.Struct, rename="camel"):
+    """A bookmark's version."""
+
+    resource_version: str = ""
+    annotations: Marks | None = None
+
+
+class Bookmark(msgspec.Struct):
+    """An object that holds nothing but a version."""
+
+    metadata: BookmarkMeta
+
+
+class Name(msgspec.Struct, rename="camel"):
+    """As much of an object's metadata as names it."""
+
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+
+
+class Named(msgspec.Struct):
+    """Any object, for when the rest of it cannot be read."""
+
+    metadata: Name = msgspec.field(default_factory=Name)
+
+
+class PageMeta(msgspec.Struct, rename="camel"):
+    """A page's version and where the next one begins."""
+
+    resource_version: str = ""
+    next: str = msgspec.field(default="", name="continue")
+
+
+class Page(msgspec.Struct):
+    """One page of a list; its items are decoded one by one, so that one bad one spoils only itself."""
+
+    metadata: PageMeta
+    items: tuple[msgspec.Raw, ...] | None = None
+
+
+LINE = msgspec.json.Decoder(Line)
+STATUS = msgspec.json.Decoder(Status)
+BOOKMARK = msgspec.json.Decoder(Bookmark)
+NAMED = msgspec.json.Decoder(Named)
+PAGES = msgspec.json.Decoder(Page)
+
+
+class Sink(Protocol):
+    """Who is told. Every call is synchronous and quick."""
+
+    def replace(self, kind: str, objects: dict[Key, KubeObject]) -> None:
+        """A complete list: what is not in it is gone."""
+
+    def put(self, obj: KubeObject) -> None:
+        """An object is new or changed."""
+
+    def drop(self, key: Key) -> None:
+        """An object is gone."""
+
+    def followed(self, kind: str) -> None:
+        """The kind is being followed, as of now."""
+
+    def lost(self, kind: str, error: KubeError) -> None:
+        """The kind cannot be followed at the moment."""
+
+    def quarantined(self, key: Key, reason: str) -> None:
+        """An object cannot be read and is left out."""
+
+
+@dataclass
+class Backoff:
+    """Pauses between attempts: doubling from `first` to `cap` with jitter; quiet for `reset_after` begins anew."""
+
+    first: float = 0.8
+    cap: float = 30.0
+    reset_after: float = 120.0
+    clock: Callable[[], float] = time.monotonic
+    _pause: float = 0.0
+    _last: float = field(default=float("-inf"))
+
+    def next(self) -> float:
+        """How long to wait before the next attempt, in seconds."""
+        now = self.clock()
+        if now - self._last > self.reset_after:
+            self._pause = 0.0
+        self._last = now
+        self._pause = min(self.cap, self._pause * 2 or self.first)
+        return min(self.cap, self._pause * (1 + random.random()))  # noqa: S311 - spreads load, no secret
+
+
+@dataclass
+class Connection:
+    """An open session with one cluster, shared by its reflectors. `server_name` is what its certificate must say."""
+
+    session: aiohttp.ClientSession
+    base: str
+    server_name: str | None = None
+    silence: float = SILENCE
+    streams_lists: bool = True
+
+    def get(
+        self, path: str, params: dict[str, str], *, read: float
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """One GET that is never redirected and gives up on silence."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=read)
+        return self.session.get(
+            self.base + path, params=params, timeout=timeout, allow_redirects=False, server_hostname=self.server_name
+        )
+
+
+async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes | None]:
+    """The lines of a stream as they come; None stands for one that is longer than MAX_LINE and was let go."""
+    buffer = bytearray()
+    skipping = False
+    async for chunk in response.content.iter_any():
+        buffer += chunk
+        while (end := buffer.find(b"\n")) >= 0:
+            if skipping:
+                skipping = False
+            elif end:
+                yield bytes(buffer[:end])
+            del buffer[: end + 1]
+        if len(buffer) > MAX_LINE:
+            buffer.clear()
+            if not skipping:
+                skipping = True
+                yield None
+
+
+@dataclass
+class Reflector:
+    """Keeps a sink true to one kind of one cluster. `run()` returns only by cancellation."""
+
+    connection: Connection
+    watched: Watched
+    api_version: str
+    sink: Sink
+    lists: asyncio.Semaphore
+    backoff: Backoff = field(default_factory=Backoff)
+    version: str | None = None
+    _decode: Callable[[msgspec.Raw], KubeObject] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._decode = msgspec.json.Decoder(self.watched.struct).decode
+
+    @property
+    def path(self) -> str:
+        """The collection's address, across namespaces."""
+        root = "/api/" if "/" not in self.api_version else "/apis/"
+        return f"{root}{self.api_version}/{self.watched.plural}"
+
+    async def run(self) -> None:
+        """Follows the kind until cancelled; every failure is told to the sink and tried again after a pause."""
+        while True:
+            begun = time.monotonic()
+            pause = 0.0
+            try:
+                await self._follow()
+                if time.monotonic() - begun < HASTY:
+                    pause = self.backoff.next()
+            except Expired:
+                self.version = None
+                pause = self.backoff.next()
+            except NoStreamedList:
+                self.connection.streams_lists = False
+            except TimeoutError:
+                # silence: dead, or a version from the future of a restored etcd, which only a new list can tell
+                self.version = None
+                self.sink.lost(self.watched.kind, KubeUnreachable("The cluster has gone silent."))
+                pause = self.backoff.next()
+            except (KubeUnauthorized, KubeForbidden) as error:
+                self.sink.lost(self.watched.kind, error)
+                pause = REFUSED_PAUSE * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, no secret
+            except KubeUnreachable as error:
+                self.sink.lost(self.watched.kind, error)
+                pause = max(self.backoff.next(), float(error.detail.get("retry_after", 0)))
+            except (aiohttp.ClientError, OSError) as error:
+                self.sink.lost(self.watched.kind, unreachable(error))
+                pause = self.backoff.next()
+            await asyncio.sleep(pause)
+
+    async def _follow(self) -> None:
+        """Catches up, then follows until the server ends the stream."""
+        if self.version is None and not self.connection.streams_lists:
+            async with self.lists:
+                await self._list()
+        async with AsyncExitStack() as catching_up:
+            if self.version is None:
+                await catching_up.enter_async_context(self.lists)
+            await self._watch(self.version, catching_up)
+
+    def _params(self) -> dict[str, str]:
+        return {"fieldSelector": self.watched.field_selector} if self.watched.field_selector else {}
+
+    async def _list(self) -> None:
+        """Reads the whole collection page by page, and hands it over when it is complete."""
+        found: dict[Key, KubeObject] = {}
+        params = {**self._params(), "limit": str(PAGE)}
+        while True:
+            async with self.connection.get(self.path, params, read=30.0) as response:
+                await check(response)
+                body = bytearray()
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_PAGE:
+                        raise KubeUnreachable("The cluster answered a page of more than 64 MiB.")
+            try:
+                page = PAGES.decode(body)
+            except msgspec.DecodeError as error:
+                raise KubeUnreachable("The cluster's list cannot be read.") from error
+            for raw in page.items or ():
+                obj = self._read(raw)
+                if obj:
+                    found[key_of(obj)] = obj
+            if not page.metadata.next:
+                break
+            params["continue"] = page.metadata.next
+        self.sink.replace(self.watched.kind, found)
+        self.version = page.metadata.resource_version
+        self.sink.followed(self.watched.kind)
+
+    async def _watch(self, version: str | None, catching_up: AsyncExitStack) -> None:
+        """Follows changes from `version`; without one the server streams its list first, which ends `catching_up`."""
+        low, high = WATCH_SECONDS
+        params = {
+            **self._params(),
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(random.randint(low, high)),  # noqa: S311 - spreads load, no secret
+        }
+        if version is None:
+            params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        else:
+            params["resourceVersion"] = version
+        initial: dict[Key, KubeObject] | None = {} if version is None else None
+        async with self.connection.get(self.path, params, read=self.connection.silence) as response:
+            if version is None and response.status in (400, 404, 405, 422, 501):
+                raise NoStreamedList
+            await check(response)
+            if version is not None:
+                self.sink.followed(self.watched.kind)
+            async for raw in lines(response):
+                if raw is None:
+                    self.sink.quarantined(Key(self.watched.kind, "", ""), "a line of more than 4 MiB")
+                    continue
+                initial = self._take(raw, initial)
+                if initial is None:
+                    await catching_up.aclose()
+
+    def _take(self, raw: bytes, initial: dict[Key, KubeObject] | None) -> dict[Key, KubeObject] | None:
+        """Acts on one line; answers the list so far while it is incomplete, and None from then on."""
+        try:
+            line = LINE.decode(raw)
+        except msgspec.DecodeError as error:
+            # half a line, as when the server dies in the middle of one: what follows cannot be trusted
+            raise KubeUnreachable("The cluster's stream broke off.") from error
+        if line.type == "ERROR":
+            raise self._ended(line.object)
+        if line.type == "BOOKMARK":
+            return self._bookmark(line.object, initial)
+        obj = self._read(line.object)
+        if initial is not None:
+            if obj:
+                initial[key_of(obj)] = obj
+            return initial
+        if obj is None:
+            self.version = _name(line.object).resource_version or self.version
+            return None
+        if line.type == "DELETED":
+            self.sink.drop(key_of(obj))
+        else:
+            self.sink.put(obj)
+        self.version = obj.metadata.resource_version
+        return None
+
+    def _bookmark(self, raw: msgspec.Raw, initial: dict[Key, KubeObject] | None) -> dict[Key, KubeObject] | None:
+        try:
+            bookmark = BOOKMARK.decode(raw)
+        except msgspec.DecodeError as error:
+            raise KubeUnreachable("The cluster's stream cannot be read.") from error
+        if initial is not None:
+            if not (bookmark.metadata.annotations and bookmark.metadata.annotations.end):
+                raise NoStreamedList  # a server that ignored the wish and has been watching all along
+            self.sink.replace(self.watched.kind, initial)
+        self.version = bookmark.metadata.resource_version
+        self.sink.followed(self.watched.kind)
+        return None
+
+    def _ended(self, raw: msgspec.Raw) -> Exception:
+        try:
+            status = STATUS.decode(raw)
+        except msgspec.DecodeError:
+            return KubeUnreachable("The cluster ended the stream without a readable reason.")
+        if status.code == 410 or status.reason in ("Expired", "Gone"):
+            return Expired()
+        if status.code == 504 or "too large resource version" in status.message.lower():
+            return Expired()
+        return KubeUnreachable(f"The cluster ended the stream ({status.code or 'no code'}).")
+
+    def _read(self, raw: msgspec.Raw) -> KubeObject | None:
+        """The object, or None for one that cannot be read: it is set aside and the rest goes on."""
+        try:
+            return self._decode(raw)
+        except (msgspec.DecodeError, ValueError, OverflowError) as error:
+            reason = str(error)
+        name = _name(raw)
+        self.sink.quarantined(Key(self.watched.kind, name.namespace, name.name), reason)
+        return None
+
+
+def _name(raw: msgspec.Raw) -> Name:
+    try:
+        return NAMED.decode(raw).metadata
+    except msgspec.DecodeError:
+        return Name()
+
+
+async def check(response: aiohttp.ClientResponse) -> None:
+    """Raises what a status other than 200 means."""
+    if response.status == 200:
+        return
+    if response.status == 410:
+        raise Expired
+    if response.status == 401:
+        raise KubeUnauthorized("The cluster does not accept Slipway's credential.")
+    body = await response.content.read(64 * 1024)
+    try:
+        said = STATUS.decode(body).message
+    except msgspec.DecodeError:
+        said = ""
+    if response.status == 403:
+        raise KubeForbidden(f"The cluster does not let Slipway watch: {' '.join(said.split())[:300] or 'forbidden'}.")
+    if response.status == 504 and "too large resource version" in said.lower():
+        raise Expired
+    wait = response.headers.get("Retry-After", "")
+    detail = {"retry_after": min(float(wait), Backoff.cap)} if wait.isdigit() else {}
+    raise KubeUnreachable(f"The cluster answers with status {response.status}.", detail=detail)
+
+
+def unreachable(error: Exception) -> KubeUnreachable:
+    """A transport failure in words."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return KubeUnreachable("The cluster's certificate is not signed by the authority that was registered.")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return KubeUnreachable("The cluster refuses the connection.")
+    return KubeUnreachable("The connection to the cluster broke.")

@@ -1,0 +1,45 @@
+"""The pages for what went wrong outside any view, and the health check for load balancers."""
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views.decorators.csrf import requires_csrf_token
+
+from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal
+from portal.kit.middleware import answer, as_refusal
+
+
+@requires_csrf_token
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """400 for what Django itself refused."""
+    return answer(request, as_refusal(exception) or Invalid("The request did not make sense, so nothing was done."))
+
+
+@requires_csrf_token
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """403, most often a form that outlived its session."""
+    return answer(request, Forbidden("This form is too old or was not ours. Go back, reload the page and try again."))
+
+
+@requires_csrf_token
+def missing(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """404 for an address that leads nowhere."""
+    return answer(request, NotFound("There is nothing at this address."))
+
+
+@requires_csrf_token
+def broken(request: HttpRequest) -> HttpResponse:
+    """500: a bug of ours, said plainly; the template needs no database."""
+    return answer(
+        request,
+        Refusal("Something broke on our side. It has been logged; please try again.", status=500, code="broken"),
+    )
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 when this process can reach the database; used by load balancers and by `make up`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"status": "ok"})
+
+
+healthz.permission = "public"  # type: ignore[attr-defined]

@@ -1,0 +1,109 @@
+"""What the repository pages show of a bare repository: a folder, a file, its history."""
+
+from dataclasses import dataclass
+
+from portal.githosts import bare
+from portal.githosts.models import Repository
+from portal.githosts.protocol import Commit, Entry
+from portal.kit.errors import NotFound
+
+SHOWN_BYTES = 512 * 1024
+SHOWN_LINES = 10_000
+README = ("readme.md", "readme.markdown", "readme.txt", "readme")
+MARKDOWN = (".md", ".markdown")
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a visitor stands: a commit by its branch, tag or id, and a path inside it."""
+
+    ref: str
+    commit: str
+    path: str = ""
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        """Each folder on the way, as (name, path)."""
+        parts = self.path.split("/") if self.path else []
+        return [(part, "/".join(parts[: index + 1])) for index, part in enumerate(parts)]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A file as a page can show it: `lines` is None when it is binary or too large, and `why` says so."""
+
+    entry: Entry
+    lines: list[str] | None
+    why: str = ""
+    text: str = ""
+
+    @property
+    def is_markdown(self) -> bool:
+        return self.lines is not None and self.entry.name.lower().endswith(MARKDOWN)
+
+
+def place(repository: Repository, ref: str, path: str = "") -> Place | None:
+    """The commit a visitor asks for; None while the repository is empty. NotFound for a ref that is not there."""
+    if not bare.is_repository(repository.path):
+        raise NotFound(f"The files of {repository.name} are gone from the disk. Ask the operator of this portal.")
+    wanted = ref or repository.default_branch
+    commit = bare.resolve(repository.path, wanted)
+    if commit is None and not ref:
+        # Somebody pushed another branch than the default one: better that than an empty page.
+        wanted = next(iter(bare.branches(repository.path)), "")
+        commit = bare.resolve(repository.path, wanted) if wanted else None
+    if commit is None:
+        if ref:
+            raise NotFound(f"{repository.name} has no branch, tag or commit “{ref[:80]}”.")
+        return None
+    return Place(wanted, commit, path.strip("/"))
+
+
+def entry(repository: Repository, at: Place) -> Entry:
+    """What lies at the place's path; NotFound otherwise."""
+    found = bare.entry_at(repository.path, at.commit, at.path)
+    if found is None:
+        raise NotFound(f"There is no “{at.path[:200]}” in {repository.name} at {at.ref}.")
+    return found
+
+
+def show(repository: Repository, at: Place, found: Entry) -> Shown:
+    """The file, if it is text of a size that a page can hold."""
+    if found.kind != "file":
+        return Shown(found, None, "This entry points elsewhere and has no content of its own.")
+    if found.size > SHOWN_BYTES:
+        return Shown(found, None, "This file is too large to show here.")
+    text = as_text(bare.content(repository.path, at.commit, found.path))
+    if text is None:
+        return Shown(found, None, "This file is binary.")
+    lines = text.splitlines()
+    if len(lines) > SHOWN_LINES:
+        return Shown(found, None, "This file has too many lines to show here.")
+    return Shown(found, lines, text=text)
+
+
+def as_text(content: bytes) -> str | None:
+    """The content as text, or None when it is binary."""
+    if b"\0" in content:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def readme(repository: Repository, at: Place, entries: list[Entry]) -> Shown | None:
+    """The README among a folder's entries, if it can be shown."""
+    by_name = {found.name.lower(): found for found in entries if found.kind == "file"}
+    found = next((by_name[name] for name in README if name in by_name), None)
+    if found is None:
+        return None
+    shown = show(repository, at, found)
+    return shown if shown.lines is not None else None
+
+
+def commits(repository: Repository, at: Place, *, page: int) -> tuple[list[Commit], bool]:
+    """One page of the history (of the place's path), and whether there is more."""
+    found = bare.history(repository.path, at.commit, limit=PAGE + 1, skip=(page - 1) * PAGE, inner=at.path)
+    return found[:PAGE], len(found) > PAGE

@@ -1,0 +1,19 @@
+"""What can go wrong with git, in words for the person who asked."""
+
+from portal.kit.errors import Refusal
+
+
+class GitFailed(Refusal):
+    """Git ended with an error; the text says what it was about and never quotes a URL with credentials."""
+
+    def __init__(self, text: str, *, stderr: str = "", code: str = "git_failed", status: int = 502) -> None:
+        super().__init__(text, status=status, code=code)
+        self.stderr = stderr
+
+
+class GitTimedOut(GitFailed):
+    """Git did not end in its time."""
+
+
+class GitTooMuch(GitFailed):
+    """Git wrote more than the caller was ready to read."""

@@ -1,0 +1,201 @@
+"""Takes the files of somebody's repository at one commit into a folder, for the catalog to read."""
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+from portal.githosts import gitcli
+from portal.githosts.egress import Destination, check_destination
+from portal.githosts.errors import GitFailed
+from portal.kit.errors import Invalid, TooLarge
+
+REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")
+HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
+SCP_LIKE = re.compile(r"^(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)$")
+DEFAULT_PORTS = {"https": 443, "ssh": 22}
+
+FETCH_SECONDS = 45.0
+PACK_LIMIT = 200 * 1024 * 1024
+TREE_LIMIT = 200 * 1024 * 1024
+FILES_LIMIT = 20_000
+
+HostCheck = Callable[[str, int], Destination]
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a repository is, taken apart: `protocol` is https, ssh or file; host and port are empty for a file."""
+
+    protocol: str
+    url: str
+    host: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    mode: str
+    path: str
+    size: int
+
+
+def parse_location(url: str) -> Location:
+    """Take a repository's address apart; Invalid for anything that is not https, ssh or a local path."""
+    url = url.strip()
+    if any(ord(character) < 33 or ord(character) == 127 for character in url) or "\\" in url or not url:
+        raise Invalid("A git address has no spaces, line breaks or backslashes in it.", field="target")
+    if url.startswith("/"):
+        return Location("file", url)
+    if scp := SCP_LIKE.match(url):
+        return _remote("ssh", f"ssh://{scp['user']}@{scp['host']}/{scp['path'].lstrip('/')}")
+    protocol = url.partition("://")[0].lower()
+    if protocol == "file":
+        parts = urlsplit(url)
+        if parts.netloc not in {"", "localhost"}:
+            raise Invalid("A file address names no host.", field="target")
+        return Location("file", unquote(parts.path))
+    if "://" in url and protocol in DEFAULT_PORTS:
+        return _remote(protocol, url)
+    raise Invalid("A git address starts with https://, ssh:// or git@host:.", field="target", code="protocol")
+
+
+def _remote(protocol: str, url: str) -> Location:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[protocol]
+    except ValueError as error:
+        raise Invalid("This is not a git address.", field="target") from error
+    if not HOST.match(host):
+        raise Invalid("The git address names no valid host.", field="target")
+    if parts.password is not None or (protocol == "https" and parts.username is not None):
+        raise Invalid(
+            "Leave passwords and tokens out of the address: everybody who sees the source would see them.",
+            field="target",
+        )
+    if parts.username and not re.match(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", parts.username):
+        raise Invalid("The git address names no valid user.", field="target")
+    return Location(protocol, url, host, port)
+
+
+def check_ref(ref: str) -> str:
+    """Return a branch, tag or commit that git cannot mistake for an option or a range."""
+    if not REF.match(ref) or ".." in ref or ref.endswith((".lock", "/", ".")) or "//" in ref:
+        raise Invalid(f"“{ref}” is not the name of a branch, a tag or a commit.", field="ref", code="bad_ref")
+    return ref
+
+
+def check_host(host: str, port: int) -> Destination:
+    """The check that every fetch makes unless told otherwise: no address inside, but for the operator's networks."""
+    return check_destination(host, port, allowed=settings.ALLOWED_NETWORKS)
+
+
+def fetch_tree(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> str:
+    """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`; return the commit's id.
+
+    `into` must exist and be empty. One commit deep, no submodules, no filters; symbolic links become small text files,
+    so reading below `into` never leaves it.
+    """
+    location = parse_location(url)
+    wanted = check_ref(ref) if ref else "HEAD"
+    config, env = _connection(location, check)
+    target = str(_local(location.url)) if location.protocol == "file" else location.url
+    with tempfile.TemporaryDirectory(prefix="slipway-fetch-") as scratch:
+        git_dir = Path(scratch) / "fetch.git"
+        gitcli.run(["init", "--quiet", "--bare", "--template=", str(git_dir)], Path(scratch))
+        fetched = gitcli.attempt(
+            [
+                "fetch",
+                "--quiet",
+                "--depth=1",
+                "--no-tags",
+                "--no-recurse-submodules",
+                "--end-of-options",
+                target,
+                wanted,
+            ],
+            git_dir,
+            config=config,
+            env=env,
+            protocols=location.protocol,
+            timeout=FETCH_SECONDS,
+            file_limit=PACK_LIMIT,
+        )
+        if fetched.code != 0:
+            raise _explained(location, ref, fetched)
+        commit = gitcli.run(["rev-parse", "--verify", "FETCH_HEAD^{commit}"], git_dir).decode().strip()
+        _check_size(git_dir, commit)
+        gitcli.run([f"--work-tree={into}", "checkout", "--quiet", "--force", commit, "--", "."], git_dir)
+    return commit
+
+
+def _connection(location: Location, check: HostCheck) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Git configuration and environment that make git connect to the very address that was checked."""
+    if location.protocol == "file":
+        return ("protocol.file.allow=always",), {}
+    found = check(location.host, location.port)
+    address = f"[{found.address}]" if ":" in found.address else found.address
+    if location.protocol == "https":
+        return ("protocol.file.allow=never", f"http.curloptResolve={found.host}:{found.port}:{address}"), {}
+    pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={found.host}"
+    return ("protocol.file.allow=never",), {"GIT_SSH_COMMAND": pinned}
+
+
+def _local(path: str) -> Path:
+    """A local repository, if it really lies below one of the operator's folders (setting SOURCE_FOLDERS)."""
+    real = Path(path).resolve()
+    folders = [Path(folder).resolve() for folder in settings.SOURCE_FOLDERS]
+    if not any(real.is_relative_to(folder) for folder in folders):
+        raise Invalid(
+            "The portal may not read this folder. The operator names the folders it may.", field="target", code="folder"
+        )
+    if not real.is_dir():
+        raise Invalid("There is no such folder.", field="target", code="folder")
+    return real
+
+
+def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed:
+    """The sentence for a fetch that failed: by what git is known to say, and without repeating its text."""
+    said = ended.words.lower()
+    place = location.host or location.url
+    if "couldn't find remote ref" in said or "not our ref" in said:
+        named = f"“{ref}”" if ref else "a default branch"
+        return GitFailed(f"The repository has no {named}.", stderr=ended.words, code="no_ref", status=400)
+    if any(clue in said for clue in ("authentication", "could not read username", "permission denied", "403", "401")):
+        return GitFailed(
+            f"{place} wants a sign-in that the portal does not have.", stderr=ended.words, code="git_auth", status=400
+        )
+    if any(clue in said for clue in ("not found", "does not exist", "not appear to be a git repository", "404")):
+        return GitFailed(
+            f"There is no repository at this address on {place}.", stderr=ended.words, code="no_repository", status=400
+        )
+    if any(clue in said for clue in ("could not resolve", "failed to connect", "timed out", "connection refused")):
+        return GitFailed(f"{place} does not answer.", stderr=ended.words, code="unreachable", status=503)
+    return GitFailed(f"Git could not fetch from {place}.", stderr=ended.words)
+
+
+def _check_size(git_dir: Path, commit: str) -> None:
+    """Refuse a tree that would fill the disk when written out, before it is written out."""
+    entries = _entries(gitcli.run(["ls-tree", "-r", "-z", "-l", commit], git_dir))
+    if len(entries) > FILES_LIMIT:
+        raise TooLarge(f"The repository has more than {FILES_LIMIT} files.", code="too_many_files")
+    if sum(entry.size for entry in entries) > TREE_LIMIT:
+        raise TooLarge(
+            f"The repository’s files are larger than {TREE_LIMIT // 2**20} MiB together.", code="tree_too_large"
+        )
+    for entry in entries:
+        if ".." in PurePosixPath(entry.path).parts:
+            raise Invalid("The repository holds a path that leads out of it.", code="bad_path")
+
+
+def _entries(listing: bytes) -> list[_Entry]:
+    found = []
+    for line in filter(None, listing.split(b"\0")):
+        head, _, path = line.partition(b"\t")
+        mode, _, _, size = head.split()
+        found.append(_Entry(mode.decode(), path.decode("utf-8", "replace"), 0 if size == b"-" else int(size)))
+    return found

@@ -1,0 +1,133 @@
+"""What the portal asks of a git host, whichever it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from portal.accounts.models import Organisation, User
+
+
+class TreeFile(Protocol):
+    """A file to commit: its bytes, and a mode of which only "may be executed" counts."""
+
+    @property
+    def content(self) -> bytes: ...
+
+    @property
+    def mode(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A repository on a host, as far as the portal must know it to work with it."""
+
+    host: str
+    organisation_id: int
+    organisation_slug: str
+    name: str
+    default_branch: str
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who a commit names as author and committer."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a tree: kind is "file", "folder", "link" or "submodule"; size in bytes, 0 unless a file."""
+
+    path: str
+    kind: str
+    mode: str
+    size: int
+    id: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit of a history."""
+
+    id: str
+    author: Author
+    at: datetime
+    subject: str
+
+    @property
+    def short(self) -> str:
+        return self.id[:8]
+
+
+class GitHost(Protocol):
+    """A git host. Everything may be called twice: the second call finds what the first one made."""
+
+    def create_repository(
+        self,
+        organisation: "Organisation",
+        *,
+        name: str,
+        description: str,
+        owner_ref: str,
+        marker: str,
+        actor: "User | None",
+        created_by_run: int | None = None,
+        default_branch: str = "main",
+    ) -> Repo:
+        """Make it, or adopt the one that carries the same marker; Conflict when it is somebody else's."""
+        ...
+
+    def find_repository(self, organisation: "Organisation", name: str) -> Repo | None:
+        """The repository of that name, if there is one."""
+        ...
+
+    def push_tree(
+        self,
+        repo: Repo,
+        files: Mapping[str, TreeFile],
+        *,
+        message: str,
+        author: Author,
+        when: datetime,
+        branch: str = "",
+        parent: str = "",
+    ) -> str:
+        """Commit exactly these files (paths are relative, with slashes) on top of `parent` ("" = a first commit).
+
+        The commit's id depends on nothing but the arguments. A branch that already contains that commit is left alone;
+        one that stands anywhere but at `parent` is a Conflict: nobody's commits are ever overwritten.
+        Returns the commit's id.
+        """
+        ...
+
+    def head(self, repo: Repo, branch: str = "") -> str | None:
+        """The commit a branch stands at, or None while it has none."""
+        ...
+
+    def read_file(self, repo: Repo, path: str, ref: str = "") -> bytes:
+        """A file's bytes; NotFound when there is no such file at that ref."""
+        ...
+
+    def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:
+        """Every file of the repository at that ref; [] while there is no commit."""
+        ...
+
+    def delete_repository(self, repo: Repo, *, actor: "User | None", expected_head: str | None = None) -> None:
+        """Delete it; with `expected_head`, Conflict when the default branch has moved on. Twice is once."""
+        ...
+
+    def clone_url(self, repo: Repo) -> str:
+        """The address for `git clone`."""
+        ...
+
+    def web_url(self, repo: Repo) -> str:
+        """The address of the repository's page."""
+        ...

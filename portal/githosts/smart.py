@@ -1,0 +1,98 @@
+"""Git's smart HTTP protocol: what a request asks for, and git's own programs answering it without a shell or a hook."""
+
+import asyncio
+import re
+import tempfile
+import zlib
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import IO
+
+from portal.githosts import gitcli
+from portal.kit.errors import Invalid, TooLarge
+
+SERVICES = {"git-upload-pack": "repos.view", "git-receive-pack": "repos.push"}
+PROTOCOL = re.compile(r"^version=[0-9](:[a-z0-9=.-]{1,40}){0,4}$")
+CHUNK = 64 * 1024
+SECONDS = 300
+MEMORY = 1024 * 1024
+
+
+def packet(text: str) -> bytes:
+    """One line of git's wire format, its length in front."""
+    data = text.encode()
+    return b"%04x" % (len(data) + 4) + data
+
+
+def command(service: str, path: Path, *, advertise: bool, limit: int) -> list[str]:
+    """The command line that serves a repository."""
+    flags = ["--stateless-rpc"]
+    config = [f"receive.maxInputSize={limit}"]
+    if service == "git-upload-pack":
+        flags += ["--strict", f"--timeout={SECONDS}"]
+    if advertise:
+        flags.append("--http-backend-info-refs")
+    return gitcli.argv([service.removeprefix("git-"), *flags, str(path)], config)
+
+
+def environment(protocol: str) -> dict[str, str]:
+    """Git's environment for one request; `protocol` is the client's Git-Protocol header, passed on if it is sane."""
+    return gitcli.environment({"GIT_PROTOCOL": protocol} if PROTOCOL.match(protocol) else None)
+
+
+def spool(chunks: Iterable[bytes], *, gzipped: bool, limit: int) -> IO[bytes]:
+    """A request's body as a file to read from its start, unpacked; TooLarge above `limit` bytes before or after."""
+    body = tempfile.TemporaryFile()  # noqa: SIM115 - handed on to git's standard input, which closes it
+    unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if gzipped else None
+    size = 0
+    try:
+        for chunk in chunks:
+            data = chunk if unpack is None else _unpacked(unpack, chunk, limit - size + 1)
+            size += len(data)
+            if size > limit:
+                raise TooLarge(f"A push of more than {limit // 2**20} MiB is refused. Push in smaller parts.")
+            body.write(data)
+        if unpack is not None and not unpack.eof:
+            raise Invalid("The compressed request ends too early.")
+    except BaseException:
+        body.close()
+        raise
+    body.seek(0)
+    return body
+
+
+def _unpacked(unpack: "zlib._Decompress", chunk: bytes, room: int) -> bytes:
+    try:
+        return unpack.decompress(chunk, room)
+    except zlib.error as error:
+        raise Invalid("The request is not valid gzip.") from error
+
+
+async def whole(args: list[str], env: dict[str, str], body: IO[bytes] | None = None) -> bytes:
+    """Run git to its end and return what it wrote; for answers that are small."""
+    return b"".join([chunk async for chunk in streamed(args, env, body)])
+
+
+async def streamed(args: list[str], env: dict[str, str], body: IO[bytes] | None = None) -> AsyncIterator[bytes]:
+    """Run git and yield what it writes; a reader that goes away, or takes too long, ends git. Closes `body`.
+
+    Git reports its errors inside the stream, as its clients expect; what it says on the side is dropped.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *args,
+        stdin=body if body is not None else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=env,
+    )
+    if body is not None:
+        body.close()
+    assert process.stdout is not None
+    try:
+        while chunk := await asyncio.wait_for(process.stdout.read(CHUNK), SECONDS):
+            yield chunk
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

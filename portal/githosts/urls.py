@@ -1,0 +1,22 @@
+"""Addresses of the built-in git host: pages, the API and git's own protocol."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from portal.githosts import api, serve, views
+
+page_urls: list[URLPattern | URLResolver] = [
+    path("repos/", views.repos, name="repos"),
+    path("repos/<slug:repo>/", views.repo, name="repo"),
+    path("repos/<slug:repo>/files/<path:path>", views.repo_file, name="repo-file"),
+    path("repos/<slug:repo>/raw/<path:path>", views.repo_raw, name="repo-raw"),
+    path("repos/<slug:repo>/commits/", views.repo_commits, name="repo-commits"),
+    path("git/<slug:repo>.git", views.repo_of_clone_url, name="repo-clone-url"),
+    path("git/<slug:repo>.git/info/refs", serve.info_refs, name="git-info-refs"),
+    path("git/<slug:repo>.git/git-upload-pack", serve.upload_pack, name="git-upload-pack"),
+    path("git/<slug:repo>.git/git-receive-pack", serve.receive_pack, name="git-receive-pack"),
+]
+
+api_urls: list[URLPattern | URLResolver] = [
+    path("repos/", api.Repositories.as_view(), name="api-repos"),
+    path("repos/<slug:repo>/", api.RepositoryDetail.as_view(), name="api-repo"),
+]

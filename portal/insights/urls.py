@@ -1,0 +1,8 @@
+"""The app's addresses: pages under o/<org>/, API under api/o/<org>/."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from portal.insights import views
+
+page_urls: list[URLPattern | URLResolver] = [path("", views.home, name="home")]
+api_urls: list[URLPattern | URLResolver] = []

@@ -1,0 +1,199 @@
+"""Live topics: announce a change in one line; the web process renders it once and fans the bytes out.
+
+A topic is `kind:key`. Whoever owns a kind registers how to render its fragment; the fragment must be the same for every
+viewer. Valkey carries only "this topic changed"; what it says now is read from the truth when it is rendered, so a lost
+announcement costs freshness until the next one or the next snapshot, never correctness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import redis
+import redis.asyncio
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from redis.exceptions import ConnectionError as BrokerAway
+from redis.exceptions import TimeoutError as BrokerSlow
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "live:"
+# The same topic is rendered at most this often; in between, the latest state waits.
+RENDER_EVERY = 0.1
+
+
+@dataclass(frozen=True)
+class TopicKind:
+    """One kind of topic: who may subscribe and how it is rendered.
+
+    render(organisation, key) -> HTML fragment, or None when the thing is gone. It runs in a thread, inside a tenant
+    transaction, once per change for all viewers.
+    """
+
+    kind: str
+    permission: str
+    render: Callable[[Any, str], str | None]
+
+
+TOPICS: dict[str, TopicKind] = {}
+
+
+def register_topic(topic: TopicKind) -> None:
+    """Makes a kind of topic known; called from an app's ready()."""
+    TOPICS[topic.kind] = topic
+
+
+_sync: redis.Redis | None = None
+
+
+def valkey() -> redis.Redis:
+    """The process's Valkey client (thread-safe, bytes in and out)."""
+    global _sync
+    if _sync is None:
+        _sync = redis.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=1, socket_timeout=5)
+    return _sync
+
+
+def valkey_async() -> redis.asyncio.Redis:
+    """A new asyncio client for the running loop; the caller closes it."""
+    return redis.asyncio.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=1, socket_timeout=None)
+
+
+def announce(organisation_id: int, topic: str) -> None:
+    """Says that a topic changed. Call it on commit. While Valkey is away it is a log line: the truth is written."""
+    try:
+        valkey().publish(f"{CHANNEL}{organisation_id}", topic)
+    except (BrokerAway, BrokerSlow) as error:
+        log.warning("announcement of %s lost: %s", topic, error)
+
+
+@dataclass(eq=False)
+class Listener:
+    """One browser's stream: the latest unsent message of each topic, newest state wins for the slow."""
+
+    organisation_id: int
+    topics: frozenset[str]
+    waiting: dict[str, bytes] = field(default_factory=dict)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, topic: str, message: bytes) -> None:
+        self.waiting[topic] = message
+        self.wake.set()
+
+    def take(self) -> list[bytes]:
+        messages = list(self.waiting.values())
+        self.waiting.clear()
+        self.wake.clear()
+        return messages
+
+
+class Hub:
+    """Per event loop: who listens to what, one subscription to Valkey, one rendering per change.
+
+    render(organisation_id, topic) -> HTML or None; synchronous, called in a thread.
+    """
+
+    def __init__(self, render: Callable[[int, str], str | None]) -> None:
+        self.render = render
+        self.listeners: dict[tuple[int, str], set[Listener]] = {}
+        self.rendered: dict[tuple[int, str], bytes] = {}
+        self.dirty: set[tuple[int, str]] = set()
+        self.busy: set[tuple[int, str]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.reader: asyncio.Task[None] | None = None
+
+    def join(self, listener: Listener) -> None:
+        """Starts listening: first subscribed, then a snapshot of every topic, so that nothing falls between."""
+        if self.reader is None or self.reader.done():
+            self.reader = asyncio.create_task(self._read())
+        for topic in listener.topics:
+            key = (listener.organisation_id, topic)
+            self.listeners.setdefault(key, set()).add(listener)
+            # A watched topic's last rendering is current: each change since has replaced it.
+            if key in self.rendered:
+                listener.offer(topic, self.rendered[key])
+            else:
+                self._changed(key)
+
+    def leave(self, listener: Listener) -> None:
+        for topic in listener.topics:
+            key = (listener.organisation_id, topic)
+            others = self.listeners.get(key)
+            if others is None:
+                continue
+            others.discard(listener)
+            if not others:
+                del self.listeners[key]
+                self.rendered.pop(key, None)
+
+    def _changed(self, key: tuple[int, str]) -> None:
+        """Marks a topic for rendering if somebody watches it; an event nobody watches costs a dictionary look-up."""
+        if key not in self.listeners:
+            return
+        self.dirty.add(key)
+        if key not in self.busy:
+            self.busy.add(key)
+            task = asyncio.create_task(self._settle(key))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _settle(self, key: tuple[int, str]) -> None:
+        """Renders the topic until it stays clean; leading edge at once, then at most every RENDER_EVERY seconds."""
+        try:
+            while key in self.dirty and key in self.listeners:
+                self.dirty.discard(key)
+                started = time.monotonic()
+                message = await self._message(key)
+                if message is not None:
+                    self.rendered[key] = message
+                    for listener in self.listeners.get(key, ()):
+                        listener.offer(key[1], message)
+                if key in self.dirty:
+                    await asyncio.sleep(max(0.0, RENDER_EVERY - (time.monotonic() - started)))
+        finally:
+            self.busy.discard(key)
+            self.dirty.discard(key)
+
+    async def _message(self, key: tuple[int, str]) -> bytes | None:
+        try:
+            html = await sync_to_async(self.render, thread_sensitive=False)(*key)
+        except Exception:
+            log.exception("topic %s cannot be rendered", key[1])
+            return None
+        version = time.time_ns()
+        if html is None:
+            return event("gone", {"topic": key[1], "version": version})
+        return event("topic", {"topic": key[1], "version": version, "html": html})
+
+    async def _read(self) -> None:
+        """Follows Valkey for ever; after a gap every watched topic is rendered again, for what was missed meanwhile."""
+        pause = 0.2
+        while True:
+            client = valkey_async()
+            try:
+                channel = client.pubsub()
+                await channel.psubscribe(CHANNEL + "*")
+                for key in list(self.listeners):
+                    self._changed(key)
+                pause = 0.2
+                async for message in channel.listen():
+                    if message["type"] == "pmessage":
+                        self._changed((int(message["channel"][len(CHANNEL) :]), message["data"].decode()))
+            except (BrokerAway, BrokerSlow, OSError) as error:
+                log.warning("live announcements are away: %s", error)
+            finally:
+                await client.aclose()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def event(name: str, data: dict[str, Any]) -> bytes:
+    """One server-sent event as bytes."""
+    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,60 @@
+"""`manage.py prepare`: migrates as the owner, lets the application role in, collects static files. Safe to repeat."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from portal.embedded import grant
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        owner_url = os.environ.get("DATABASE_OWNER_URL", "")
+        app_url = os.environ["DATABASE_URL"]
+        for url in filter(None, [owner_url, app_url]):
+            self.require_answer(url)
+        if owner_url and owner_url != app_url:
+            serving = connections["default"].settings_dict
+            migrating = {**serving, **dj_database_url.parse(owner_url)}
+            migrating["OPTIONS"] = {"connect_timeout": 5}
+            connections.settings["default"].update(migrating)
+            connections.close_all()
+            del connections["default"]
+        call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        if owner_url and owner_url != app_url:
+            with psycopg.connect(owner_url, autocommit=True) as connection:
+                grant(connection, owner=str(urlsplit(owner_url).username), application=str(urlsplit(app_url).username))
+        self.check_role(app_url)
+        if settings.STATIC_HASHED:
+            call_command("collectstatic", verbosity=0, interactive=False)
+
+    def require_answer(self, url: str) -> None:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            where = urlsplit(url)
+            raise CommandError(
+                f"PostgreSQL does not let {where.username} in at {where.hostname or 'the local socket'}: {error}"
+            ) from error
+
+    def check_role(self, app_url: str) -> None:
+        """The wall stands only if the serving role cannot see over it."""
+        with psycopg.connect(app_url) as connection:
+            row = connection.execute(
+                "SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+        if row is None or row[1]:
+            raise CommandError(
+                f"The database role {row[0] if row else '?'} can see past row-level security, so organisations would "
+                "not be walled off. Point DATABASE_URL at a role made with NOSUPERUSER NOBYPASSRLS and, for "
+                "migrations, DATABASE_OWNER_URL at the owner; see docs/configuration.md."
+            )

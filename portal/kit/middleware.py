@@ -1,0 +1,98 @@
+"""Refusals become answers in one place: a page, an htmx fragment or JSON, always with the sentence."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
+from rest_framework import exceptions as rest
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, TooLarge, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+
+def body_of(refusal: Refusal, *, method: str = "", url: str = "") -> dict[str, Any]:
+    """The refusal as JSON, in the shape that clients of the catalog API expect (backstage-compat 4b.6)."""
+    error: dict[str, Any] = {"name": refusal.wire_name, "message": refusal.text, "code": refusal.code}
+    if refusal.field:
+        error["field"] = refusal.field
+    if refusal.detail:
+        error["detail"] = refusal.detail
+    return {"error": error, "request": {"method": method, "url": url}, "response": {"statusCode": refusal.status}}
+
+
+def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The refusal as the kind of answer that the asker can show."""
+    if request.path.startswith("/api/"):
+        body = body_of(refusal, method=request.method or "", url=request.get_full_path())
+        return JsonResponse(body, status=refusal.status)
+    if request.headers.get("HX-Request") == "true":
+        response = render(request, "errors/fragment.html", {"refusal": refusal}, status=refusal.status)
+        response["HX-Retarget"] = "#toasts"
+        response["HX-Reswap"] = "beforeend"
+        return response
+    return render(request, "errors/refusal.html", {"refusal": refusal, "status": refusal.status}, status=refusal.status)
+
+
+def as_refusal(exception: BaseException) -> Refusal | None:
+    """Django's own refusals in our words; None for what is a bug."""
+    if isinstance(exception, Refusal):
+        return exception
+    if isinstance(exception, RequestDataTooBig):
+        return TooLarge("That is larger than this form accepts. Send less, or split it.")
+    if isinstance(exception, TooManyFieldsSent):
+        return TooLarge("That form has more fields than we accept.")
+    return None
+
+
+class RefusalMiddleware(MiddlewareMixin):
+    """Turns a raised Refusal into its answer; leaves every other exception to Django's 500."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        refusal = as_refusal(exception)
+        return answer(request, refusal) if refusal else None
+
+
+_REST_KINDS: list[tuple[type[rest.APIException], type[Refusal]]] = [
+    (rest.NotAuthenticated, Unauthenticated),
+    (rest.AuthenticationFailed, Unauthenticated),
+    (rest.PermissionDenied, Forbidden),
+    (rest.NotFound, NotFound),
+]
+
+
+def _sentence(detail: Any) -> str:
+    """REST framework's nested error details as one sentence."""
+    if isinstance(detail, dict):
+        parts = [
+            _sentence(v) if k in {"detail", "non_field_errors"} else f"{k}: {_sentence(v)}" for k, v in detail.items()
+        ]
+        return " ".join(parts)
+    if isinstance(detail, list):
+        return " ".join(_sentence(part) for part in detail)
+    return str(detail)
+
+
+def api_exception(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's exception hook: every error body has the one shape."""
+    request = context["request"]
+    refusal = as_refusal(exception)
+    if refusal is None and isinstance(exception, Http404):
+        refusal = NotFound("There is no such thing here.")
+    if refusal is None:
+        plain = exception_handler(exception, context)
+        if plain is None or not isinstance(exception, rest.APIException):
+            return plain
+        kind = next((ours for theirs, ours in _REST_KINDS if isinstance(exception, theirs)), Invalid)
+        refusal = kind(_sentence(exception.detail), status=exception.status_code)
+    response = Response(
+        body_of(refusal, method=request.method, url=request.get_full_path()), status=refusal.status, exception=True
+    )
+    if refusal.status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="Slipway"'
+    return response

@@ -1,0 +1,155 @@
+"""What people do with runs: launch, cancel, retry, undo; each one transaction of change, audit event and nudge."""
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from portal.accounts import audit
+from portal.accounts.models import Organisation, User
+from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.provisioning import sealing, states
+from portal.provisioning.inputs import written_steps
+from portal.provisioning.lease import call_out
+from portal.provisioning.models import Effect, Run, Step
+from portal.provisioning.tasks import nudge
+
+if TYPE_CHECKING:
+    from catalog.goldenpaths.models import Version
+
+
+@transaction.atomic
+def launch(
+    *,
+    organisation: Organisation,
+    actor: User,
+    version: "Version",
+    values: Mapping[str, Any],
+    idempotency_key: str,
+    secrets: Mapping[str, str] | None = None,
+) -> Run:
+    """Start a run with answers that the form has checked; the same key again returns the run it started before."""
+    secrets = secrets or {}
+    run, is_new = Run.objects.for_tenant(organisation).get_or_create(
+        organisation=organisation,
+        idempotency_key=idempotency_key,
+        defaults={
+            "version": version,
+            "requester": actor,
+            "title": version.path.title[:200],
+            "subject": str(values.get("name") or values.get("component_id") or "")[:200],
+            "owner_ref": _owner(values, version),
+            "values": dict(values),
+            "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
+            "secret_names": sorted(secrets),
+            "wake_at": Now(),
+        },
+    )
+    if not is_new:
+        return run
+    Step.objects.bulk_create(
+        Step(
+            organisation=organisation,
+            run=run,
+            idx=idx,
+            key=str(written.get("id") or f"step-{idx + 1}"),
+            name=str(written.get("name") or written.get("id") or written["action"])[:200],
+            action=str(written["action"]),
+        )
+        for idx, written in enumerate(written_steps(version.document))
+    )
+    _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", {"path": version.path.slug})
+    return run
+
+
+def _owner(values: Mapping[str, Any], version: "Version") -> str:
+    """Who answers for what the run makes: the `owner` among the answers, else the path's own owner."""
+    wanted = str(values.get("owner") or version.path.owner_ref or "").strip().lower()
+    if not wanted or ":" in wanted:
+        return wanted[:300]
+    return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
+
+
+def _record(run: Run, actor: User, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:
+    audit.record(
+        organisation=run.organisation_id,
+        actor=actor,
+        verb=f"run.{verb}",
+        subject=run,
+        summary=summary,
+        data=data or {},
+    )
+    transaction.on_commit(functools.partial(nudge, run.organisation_id, run.pk))
+    transaction.on_commit(functools.partial(call_out, run.organisation_id, run.pk))
+
+
+def _locked(organisation: Organisation, run: Run) -> Run:
+    row: Run | None = Run.objects.for_tenant(organisation).select_for_update().filter(pk=run.pk).first()
+    if row is None:
+        raise NotFound("There is no such run.")
+    return row
+
+
+@transaction.atomic
+def cancel(*, organisation: Organisation, actor: User, run: Run) -> Run:
+    """Ask the run to stop before its next effect. Asking twice is asking once."""
+    row = _locked(organisation, run)
+    if not states.can_cancel(row.status):
+        raise Conflict(f"There is nothing left to cancel: the run is {row.state.label.lower()}.", code="run-over")
+    if row.cancel_requested_at is None:
+        row.cancel_requested_at = timezone.now()
+        row.steered_by = actor
+        row.save(update_fields=["cancel_requested_at", "steered_by"])
+        Run.objects.for_tenant(organisation).filter(pk=row.pk, lease_until=None).update(wake_at=Now())
+        _record(row, actor, "cancelled", f"Asked run {row.pk} ({row.title}) to stop")
+    return row
+
+
+@transaction.atomic
+def retry(*, organisation: Organisation, actor: User, run: Run, secrets: Mapping[str, str] | None = None) -> Run:
+    """Queue the run again; it goes on at the step that stopped. Secrets are asked for anew: they were not kept."""
+    row = _locked(organisation, run)
+    secrets = secrets or {}
+    if not states.can_retry(row.status):
+        raise Conflict(f"Only a failed or cancelled run can be retried; this one is {row.state.label.lower()}.")
+    missing = [name for name in row.secret_names if not secrets.get(name)]
+    if missing:
+        raise Invalid(f"Enter {', '.join(missing)} again: secrets are not kept after a run ends.", field=missing[0])
+    for step in Step.objects.for_tenant(organisation).filter(run=row, status__in=("failed", "cancelled")):
+        step.move("pending")
+        step.failures = step.strikes = 0
+        step.sentence = step.error_code = step.error_text = ""
+        step.error_detail = {}
+        step.started_at = step.ended_at = None
+        step.save()
+    row.move("queued")
+    row.secrets = sealing.sealed(organisation.pk, row.idempotency_key, {n: secrets[n] for n in row.secret_names})
+    row.error_code = row.error_text = ""
+    row.cancel_requested_at = row.ended_at = None
+    row.wake_at = timezone.now()
+    row.steered_by = actor
+    row.save()
+    _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})")
+    return row
+
+
+@transaction.atomic
+def undo(*, organisation: Organisation, actor: User, run: Run) -> Run:
+    """Take back what the run made, last first; what failed to be taken back before is tried again."""
+    row = _locked(organisation, run)
+    if not states.can_undo(row.status):
+        raise Conflict(f"A run that is {row.state.label.lower()} cannot be undone.", code="cannot-undo")
+    effects = Effect.objects.for_tenant(organisation).filter(run=row)
+    effects.filter(undo="failed").update(undo="", undo_tries=0)
+    if not effects.filter(undo="").exists():
+        raise Conflict("This run made nothing outside, so there is nothing to undo.", code="nothing-to-undo")
+    row.move("undoing")
+    row.ended_at = None
+    row.wake_at = timezone.now()
+    row.steered_by = actor
+    row.save()
+    _record(row, actor, "undone", f"Asked for run {row.pk} ({row.title}) to be undone")
+    return row

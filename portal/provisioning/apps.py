@@ -1,0 +1,14 @@
+"""The app's registration with Django."""
+
+from django.apps import AppConfig
+
+
+class ProvisioningConfig(AppConfig):
+    name = "portal.provisioning"
+    label = "provisioning"
+
+    def ready(self) -> None:
+        from portal.provisioning import fragments, panels
+
+        fragments.register()
+        panels.register()

@@ -1,0 +1,36 @@
+"""Named places where a test may end the process: how `kill -9` at the worst moment is tried on purpose.
+
+`SLIPWAY_FAILPOINT=publish.after-effect` ends the process with SIGKILL there, `…:TERM` with another signal.
+`SLIPWAY_FAILPOINT=@/folder` looks for a file named after the run's idempotency key that holds such a line, and
+removes it first, so that each run is struck once. Unset, which it is everywhere but in tests, nothing is looked up.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+VARIABLE = "SLIPWAY_FAILPOINT"
+
+
+def failpoint(name: str, scope: str = "") -> None:
+    """End this process here if the environment says so."""
+    wish = os.environ.get(VARIABLE, "")
+    if wish.startswith("@"):
+        wish = _taken(Path(wish[1:]) / scope, name)
+    if not wish:
+        return
+    wanted, _, sent = wish.partition(":")
+    if wanted == name:
+        os.kill(os.getpid(), signal.Signals[f"SIG{sent or 'KILL'}"])
+
+
+def _taken(note: Path, name: str) -> str:
+    """The note's line if it is meant for `name`; whoever unlinks the note acts on it."""
+    try:
+        wish = note.read_text().strip()
+        if wish.partition(":")[0] != name:
+            return ""
+        note.unlink()
+    except (FileNotFoundError, IsADirectoryError):
+        return ""
+    return wish

@@ -1,0 +1,127 @@
+"""catalog:register: the new repository's catalog-info.yaml becomes a source of the catalog, read at once."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from catalog import actions as catalog
+from catalog.models import Entity, Problem, Source
+from portal.accounts.tenancy import tenant
+from portal.githosts.hosts import HOSTS
+from portal.kit.errors import Invalid, Refusal
+from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.models import Effect
+from portal.provisioning.outcomes import Done
+
+KIND = "source"
+FILE = "catalog-info.yaml"
+
+
+def run(ctx: StepContext, given: dict[str, Any]) -> Done:
+    """Add the source, or find it again, and read it; the entity that it is about is the step's answer."""
+    try:
+        return _register(ctx, given)
+    except Refusal as refusal:
+        if not given.get("optional"):
+            raise
+        ctx.log(f"Not registered, which the path allows: {refusal.text}", "warning")
+        return Done()
+
+
+def _register(ctx: StepContext, given: dict[str, Any]) -> Done:
+    kind, target, path = _origin(ctx, given)
+    existing = _source(ctx, kind, target, path)
+    label = f"Catalog source {target}" + ("" if path == FILE else f" ({path})")
+    before = {"uid": str(existing.uid)} if existing else None
+    [intent] = ctx.intend(KIND, [Target(f"{kind}/{target}/{path}", label, before, _place(kind, target, path))])
+    with tenant(ctx.organisation):
+        source = catalog.add_source(
+            organisation=ctx.organisation,
+            actor=ctx.actor,
+            kind=kind,
+            target=target,
+            path=path,
+            run_id=ctx.run_id,
+            on_conflict="refresh",
+        )
+    ctx.failpoint("after-effect")
+    refs = _report(ctx, source)
+    ref = _main(refs)
+    intent.confirm("adopted" if intent.before else "created", {**intent.reference, "entityRef": ref})
+    if not ref:
+        raise Invalid(f"{path} of {target} describes no entity that the catalog accepts.", code="no-entity")
+    return Done({"entityRef": ref, "catalogInfoUrl": _address(ctx, kind, target, path)})
+
+
+def _place(kind: str, target: str, path: str) -> dict[str, str]:
+    return {"kind": kind, "target": target, "path": path}
+
+
+def _report(ctx: StepContext, source: Source) -> list[str]:
+    """Say what the catalog made of the file; the references of its entities, in the order of the file."""
+    with tenant(ctx.organisation):
+        problems = Problem.objects.for_tenant(ctx.organisation).filter(source=source).order_by("path", "line")
+        for problem in problems:
+            ctx.log(f"{problem.path}, line {problem.line}: {problem.sentence}", "warning")
+        entities = Entity.objects.for_tenant(ctx.organisation).filter(source=source, removed_at=None)
+        refs = list(entities.order_by("path", "line").values_list("ref", flat=True))
+    for ref in refs:
+        ctx.log(f"The catalog knows {ref}.")
+    return refs
+
+
+def _main(refs: list[str]) -> str:
+    """The entity that a file is about: its first Component that nobody generated, else the next best."""
+    named = [ref for ref in refs if not ref.rpartition("/")[2].startswith("generated-")]
+    components = [ref for ref in named if ref.startswith("component:")]
+    return next(iter([*components, *named, *refs]), "")
+
+
+def _origin(ctx: StepContext, given: dict[str, Any]) -> tuple[str, str, str]:
+    """Kind, target and path of the source: one of our own repositories, or an address elsewhere."""
+    path = str(given.get("catalogInfoPath") or FILE).lstrip("/")
+    if given.get("repo"):
+        return "repository", str(given["repo"]), path
+    url = str(given.get("repoContentsUrl") or given.get("catalogInfoUrl"))
+    own = _own_repository(ctx, url)
+    if own:
+        name, inner = own
+        return "repository", name, (inner or path) if given.get("catalogInfoUrl") else path
+    if given.get("repoContentsUrl"):
+        url = f"{url.rstrip('/')}/{path}"
+    return "url", url, ""
+
+
+def _own_repository(ctx: StepContext, url: str) -> tuple[str, str] | None:
+    """Name and inner path when the address is one of our own repositories' pages."""
+    head, mark, tail = urlsplit(url).path.partition(f"/o/{ctx.organisation.slug}/repos/")
+    if head or not mark:
+        return None
+    name, _, inner = tail.strip("/").partition("/")
+    return (name, inner) if HOSTS["slipway"].find_repository(ctx.organisation, name) else None
+
+
+def _source(ctx: StepContext | UndoContext, kind: str, target: str, path: str) -> Source | None:
+    with tenant(ctx.organisation):
+        rows = Source.objects.for_tenant(ctx.organisation).filter(kind=kind, target=target, path=path)
+        found: Source | None = rows.first()
+    return found
+
+
+def _address(ctx: StepContext, kind: str, target: str, path: str) -> str:
+    if kind != "repository":
+        return target
+    repo = HOSTS["slipway"].find_repository(ctx.organisation, target)
+    return f"{HOSTS['slipway'].web_url(repo)}{path}" if repo else ""
+
+
+def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
+    """Remove the source and, with it, the entities that it brought."""
+    at = effect.reference
+    if effect.before is not None:
+        return LeftBehind(f"{effect.label} was registered before this run; it stays.")
+    source = _source(ctx, at["kind"], at["target"], at["path"])
+    if source is None:
+        return Undone(f"{effect.label} is gone already.")
+    with tenant(ctx.organisation):
+        catalog.remove_source(organisation=ctx.organisation, actor=ctx.actor, source=source)
+    return Undone(f"Removed {effect.label} and the entities that it brought.")

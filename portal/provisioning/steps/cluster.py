@@ -1,0 +1,45 @@
+"""How the steps reach a cluster, and the name of the entity that they write on what they make."""
+
+import re
+from collections.abc import Mapping
+
+from catalog.goldenpaths.documents import load_all
+from catalog.goldenpaths.files import File
+from portal.accounts.models import Organisation
+from portal.accounts.tenancy import tenant
+from portal.clusters.kube import Kube, connect
+from portal.clusters.models import Cluster
+from portal.kit.errors import NotFound, Refusal
+
+
+def connected(organisation: Organisation, slug: str) -> Kube:
+    """A connection to the organisation's cluster of that name."""
+    with tenant(organisation):
+        cluster = Cluster.objects.for_tenant(organisation).filter(slug=slug).first()
+    if cluster is None:
+        raise NotFound(f"There is no cluster named “{slug}” here.", code="no-such-cluster", field="cluster")
+    return connect(cluster)
+
+
+def entity_label(workspace: Mapping[str, File]) -> str:
+    """The label value for the entity that the workspace's catalog-info.yaml describes; empty without one."""
+    file = workspace.get("catalog-info.yaml")
+    text = file.text() if file else None
+    if not text:
+        return ""
+    try:
+        documents = load_all(text, "catalog-info.yaml")
+    except Refusal:
+        return ""  # catalog:register says what is wrong with it, with the line
+    for document in documents:
+        data = document.data if isinstance(document.data, dict) else {}
+        metadata = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
+        if data.get("kind") and metadata.get("name"):
+            return label_of(str(data["kind"]), str(metadata.get("namespace") or "default"), str(metadata["name"]))
+    return ""
+
+
+def label_of(kind: str, namespace: str, name: str) -> str:
+    """An entity's reference as a label value: at most 63 of its characters, and no slash or colon."""
+    slug = re.sub(r"[^a-z0-9._-]", "-", f"{kind}.{namespace}.{name}".lower())[:63]
+    return slug.strip("._-")

@@ -1,0 +1,133 @@
+"""kubernetes:apply: manifests into a cluster by server-side apply, each one an effect of its own."""
+
+from typing import Any
+
+from portal.clusters.errors import KubeConflict, KubeNotServed
+from portal.clusters.kube import Kube
+from portal.kit.errors import Refusal
+from portal.provisioning.context import Intent, LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.manifests import RUN_LABEL, Placed, gather, in_namespace, labelled, ordered
+from portal.provisioning.models import Effect
+from portal.provisioning.outcomes import Done
+from portal.provisioning.steps.cluster import connected, entity_label
+
+KIND = "object"
+# Kinds whose presence means that a namespace is in use; what a cluster puts there by itself is not among them.
+RESIDENTS = (
+    ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"),
+    ("batch/v1", "CronJob"), ("v1", "Service"), ("v1", "PersistentVolumeClaim"),
+)  # fmt: skip
+
+
+def run(ctx: StepContext, given: dict[str, Any]) -> Done:
+    """Ask the cluster what it serves, note what stands there, write the intents, then apply in order."""
+    kube = connected(ctx.organisation, given["cluster"])
+    placed = _served(ctx, kube, gather(given, ctx.workspace), given["cluster"])
+    discovery = kube.discovery()
+    placed = ordered(
+        in_namespace(placed, str(given.get("namespace") or ""), lambda *kind: discovery.resource(*kind).is_namespaced)
+    )
+    entity = entity_label(ctx.workspace)
+    intents = ctx.intend(KIND, [_target(kube, given["cluster"], item) for item in placed])
+    objects = [_apply(ctx, kube, item, intent, entity) for item, intent in zip(placed, intents, strict=True)]
+    ctx.failpoint("after-effect")
+    return Done({"objects": objects})
+
+
+def _target(kube: Kube, cluster: str, item: Placed) -> Target:
+    address = {
+        "cluster": cluster,
+        "apiVersion": item.api_version,
+        "kind": item.kind,
+        "namespace": item.namespace,
+        "name": item.name,
+    }
+    return Target(f"{cluster}/{item.target}", item.label, _before(kube, item), address)
+
+
+def _served(ctx: StepContext, kube: Kube, placed: list[Placed], cluster: str) -> list[Placed]:
+    """Without the optional ones that this cluster does not know; a missing one that is needed stops the step."""
+    discovery = kube.discovery()
+    kept = []
+    for item in placed:
+        if discovery.serves(item.api_version, item.kind):
+            kept.append(item)
+        elif item.is_optional:
+            ctx.log(f"Skipped {item.label}: {cluster} does not serve {item.api_version} {item.kind}.", "warning")
+        else:
+            raise KubeNotServed(
+                f"Cluster {cluster} does not serve {item.api_version} {item.kind}, which {item.where} asks for. "
+                "Nothing was applied. Use a version it serves, or mark the manifest with the annotation "
+                "slipway.io/optional: true."
+            )
+    return kept
+
+
+def _before(kube: Kube, item: Placed) -> dict[str, Any] | None:
+    standing = kube.get(item.api_version, item.kind, item.namespace or None, item.name)
+    if standing is None:
+        return None
+    metadata = standing["metadata"]
+    return {"uid": metadata.get("uid", ""), "resourceVersion": metadata.get("resourceVersion", "")}
+
+
+def _apply(ctx: StepContext, kube: Kube, item: Placed, intent: Intent, entity: str) -> dict[str, Any]:
+    ctx.check()
+    manifest = labelled(item, run_id=ctx.run_id, entity=entity)
+    try:
+        standing = kube.apply(manifest)
+    except KubeConflict as conflict:
+        for field in conflict.fields:
+            ctx.log(f"{item.label}: {field['field']} belongs to {field['manager']}.", "error")
+        raise
+    except Refusal as refusal:
+        ctx.log(f"{item.label}: {refusal.text}", "error")
+        raise
+    ctx.failpoint("between-effects")
+    outcome = _outcome(intent, standing)
+    made = {**intent.reference, "uid": standing["metadata"].get("uid", "")}
+    intent.confirm(outcome, made)
+    ctx.log(f"{item.label}: {outcome}.")
+    return {key: value for key, value in made.items() if key != "cluster"}
+
+
+def _outcome(intent: Intent, standing: dict[str, Any]) -> str:
+    if intent.before is None:
+        return "created"
+    same = intent.before.get("resourceVersion") == standing["metadata"].get("resourceVersion")
+    return "unchanged" if same else "updated"
+
+
+def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
+    """Delete what the run created, if it is still the same object; leave what stood there before."""
+    if effect.before is not None:
+        return LeftBehind(f"{effect.label} stood there before this run; it stays as it is now.")
+    at = effect.reference
+    api_version, kind, namespace, name = at["apiVersion"], at["kind"], at["namespace"], at["name"]
+    kube = connected(ctx.organisation, at["cluster"])
+    standing = kube.get(api_version, kind, namespace or None, name)
+    if standing is None:
+        return Undone(f"{effect.label} is gone already.")
+    metadata = standing["metadata"]
+    if (metadata.get("labels") or {}).get(RUN_LABEL) != str(ctx.run_id):
+        return LeftBehind(f"{effect.label} belongs to somebody else by now; it stays.")
+    if at.get("uid") not in (None, metadata.get("uid")):
+        return LeftBehind(f"{effect.label} was made anew since the run; it stays.")
+    if kind == "Namespace" and (resident := _resident(kube, name, ctx.run_id)):
+        return LeftBehind(f"{effect.label} holds {resident}, which this run did not make; it stays.")
+    kube.delete(api_version, kind, namespace or None, name, uid=metadata["uid"])
+    return Undone(f"Deleted {effect.label}.")
+
+
+def _resident(kube: Kube, namespace: str, run_id: int) -> str:
+    """Something in the namespace that is not this run's, or nothing."""
+    discovery = kube.discovery()
+    for api_version, kind in RESIDENTS:
+        if not discovery.serves(api_version, kind):
+            continue
+        for item in kube.list(api_version, kind, namespace):
+            metadata = item["metadata"]
+            is_ours = (metadata.get("labels") or {}).get(RUN_LABEL) == str(run_id)
+            if not is_ours and not metadata.get("ownerReferences"):
+                return f"{kind} {metadata['name']}"
+    return ""

@@ -1,0 +1,110 @@
+"""The database itself walls organisations off."""
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+
+from portal.accounts.models import AuditEvent, Membership, Team
+from portal.accounts.tenancy import TenantModel, asking_as, set_tenant, sweep, tenant
+
+# Tables without an organisation, each with its reason. Everything else must carry a forced policy.
+EXEMPT = {
+    "accounts_user": "a person belongs to several organisations",
+    "accounts_organisation": "the gate finds the organisation by slug before a tenant can be set",
+    "account_emailaddress": "allauth: belongs to a person",
+    "account_emailconfirmation": "allauth: belongs to a person",
+    "mfa_authenticator": "allauth: belongs to a person",
+    "usersessions_usersession": "allauth: belongs to a person",
+    "socialaccount_socialaccount": "allauth: belongs to a person",
+    "socialaccount_socialapp": "allauth: configuration of this installation",
+    "socialaccount_socialtoken": "allauth: belongs to a person",
+    "auth_group": "Django's own; not used for rights here",
+    "auth_group_permissions": "Django's own; not used for rights here",
+    "auth_permission": "Django's own; not used for rights here",
+    "django_content_type": "Django's own",
+    "django_migrations": "Django's own",
+    "django_session": "sessions belong to people",
+}
+
+
+@pytest.mark.django_db
+def test_every_table_is_walled_or_exempt_by_name() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
+                   EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant')
+            FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+            """
+        )
+        rows = cursor.fetchall()
+    naked = {name for name, forced, has_policy in rows if not (forced and has_policy)}
+    assert naked == set(EXEMPT), "walled off too little, or an exemption is stale"
+
+
+def test_every_model_with_an_organisation_is_a_tenant_model() -> None:
+    strays = [
+        model.__name__
+        for model in apps.get_models()
+        if any(f.name == "organisation" for f in model._meta.concrete_fields) and not issubclass(model, TenantModel)
+    ]
+    assert strays == []
+
+
+@pytest.mark.django_db
+def test_the_application_role_cannot_bypass_the_wall() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False, False, False)
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user")
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_raw_sql_without_a_tenant_gets_no_rows(committed_world) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM accounts_membership")
+        assert cursor.fetchone() == (0,)
+    with tenant(committed_world.acme), connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM accounts_membership")
+        assert cursor.fetchone() == (4,)
+    # The setting is '' rather than NULL after a transaction: the policy must still answer with nothing.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM accounts_membership")
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.django_db
+def test_a_forgotten_filter_shows_only_the_tenant(world) -> None:
+    with tenant(world.rival):
+        assert [m.user for m in Membership.objects.all()] == [world.eve]
+
+
+@pytest.mark.django_db
+def test_writing_into_another_organisation_is_refused_by_the_database(world) -> None:
+    with pytest.raises(DatabaseError, match="row-level security"), tenant(world.rival):
+        Team.objects.create(organisation=world.acme, slug="x", name="X", ref="group:default/x")
+
+
+@pytest.mark.django_db
+def test_a_sweep_reads_only_sweepable_tables_and_writes_nothing(world) -> None:
+    with tenant(world.acme):
+        AuditEvent.objects.create(organisation=world.acme, actor_label="x", verb="x.y", summary="x")
+    set_tenant(0)
+    with sweep():
+        assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_person_reads_their_own_memberships_everywhere(world) -> None:
+    with tenant(world.rival):
+        Membership.objects.create(organisation=world.rival, user=world.mae, role="viewer")
+    set_tenant(0)
+    with asking_as(world.mae.pk):
+        assert {m.organisation.slug for m in Membership.objects.select_related("organisation")} == {"acme", "rival"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tenant_can_only_be_set_inside_a_transaction() -> None:
+    with pytest.raises(transaction.TransactionManagementError):
+        set_tenant(1)

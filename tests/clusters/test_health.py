@@ -1,0 +1,101 @@
+"""Every file in tests/manifests/ is a sentence about health: these objects, judged then, read like this."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from portal.clusters.health import Around, Health, badge, hint, judge, note, roll_up, sentence
+from portal.clusters.health_terms import BADGE_ORDER, CODES, clip
+from portal.clusters.health_words import SENTENCES
+from portal.clusters.store import Store
+from tests.clusters.objects import MANIFESTS, load
+
+CASES = sorted(MANIFESTS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_reads_as_its_manifest_says(path):
+    head, objects = load(path)
+    subject = objects[0]
+    now = head["now"] if isinstance(head["now"], datetime) else datetime.fromisoformat(head["now"])
+    around = Around(Store(objects), now.replace(tzinfo=UTC) if now.tzinfo is None else now)
+
+    health = judge(type(subject).__name__, subject, around)
+
+    expected = head["expect"]
+    said = {
+        "avail": health.avail,
+        "rollout": health.rollout,
+        "code": health.code,
+        "badge": badge(health),
+        "sentence": sentence(health),
+    }
+    if "hint" in expected:
+        said["hint"] = hint(health)
+    if "note" in expected:
+        said["note"] = " ".join(note(item) for item in health.notes)
+    assert said == expected
+
+
+def test_every_code_has_its_words_and_every_word_its_code():
+    assert set(SENTENCES) == set(CODES)
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_a_cluster_that_sends_no_facts_still_gets_a_sentence(code):
+    text = sentence(Health("Down", "Stuck", code))
+    assert text.endswith((".", "!", "?"))
+    assert text[0].isupper()
+    assert isinstance(hint(Health("Down", "Stuck", code)), str)
+
+
+def test_every_kind_of_trouble_that_a_person_must_mend_comes_with_a_hint():
+    silent = [code for code, item in CODES.items() if item.is_hard and not hint(Health("Down", "Stuck", code))]
+    assert silent == []
+
+
+SERVING = Health("Serving", "Stable", "serving", {"wanted": 2})
+NO_ENDPOINTS = Health("Down", "Stable", "no-endpoints", {"service": "api"})
+
+
+def test_nothing_found_is_unknown_and_never_healthy():
+    assert badge(roll_up([])) == "Unknown"
+
+
+def test_the_root_cause_tells_the_story_of_the_worst():
+    crash = Health("Down", "Stuck", "crash-loop", {"container": "api"})
+    quota = Health("Reduced", "Stuck", "quota-exceeded", {"quota": "compute"})
+    told = roll_up([SERVING, crash, quota])
+    assert badge(told) == "Down"
+    assert told.code == "quota-exceeded"
+
+
+def test_a_service_without_endpoints_is_down_when_nothing_explains_it():
+    assert roll_up([SERVING, NO_ENDPOINTS]) == NO_ENDPOINTS
+
+
+def test_a_service_without_endpoints_is_no_news_while_its_pods_start():
+    starting = Health("Down", "Progressing", "starting", {"done": 0, "wanted": 2})
+    assert badge(roll_up([starting, NO_ENDPOINTS])) == "Progressing"
+
+
+def test_a_service_scaled_to_zero_is_idle_though_nothing_answers():
+    idle = Health("Idle", "Stable", "scaled-to-zero")
+    assert badge(roll_up([idle, NO_ENDPOINTS])) == "Idle"
+
+
+def test_an_idle_part_does_not_hide_a_healthy_one():
+    assert badge(roll_up([Health("Idle", "Stable", "no-selector"), SERVING])) == "Healthy"
+
+
+def test_every_badge_can_be_worn():
+    worn = {badge(Health("Unknown", "Stable", "unknown")), badge(Health("Serving", "Paused", "paused"))}
+    worn |= {load(path)[0]["expect"]["badge"] for path in CASES}
+    assert worn == set(BADGE_ORDER)
+
+
+def test_a_message_of_a_megabyte_is_clipped_to_one_line():
+    text = clip("line\n" * 200_000)
+    assert len(text) <= 600
+    assert "\n" not in text
+    assert text.endswith("…")

@@ -1,0 +1,138 @@
+"""Announcements reach whoever watches: rendered once, newest state wins, gaps heal."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from portal.kit import live
+from portal.kit.live import Hub, Listener
+
+
+class Truth:
+    """What a topic says, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.says: str | None = "first"
+        self.renders = 0
+
+    def render(self, organisation_id: int, topic: str) -> str | None:
+        self.renders += 1
+        if self.says == "bug":
+            raise ValueError("a fragment that cannot be rendered")
+        return self.says
+
+
+async def heard(listener: Listener, seconds: float = 3) -> list[dict]:
+    async with asyncio.timeout(seconds):
+        await listener.wake.wait()
+    found = []
+    for message in listener.take():
+        name, data = message.decode().strip().split("\n")
+        found.append({"event": name.removeprefix("event: "), **json.loads(data.removeprefix("data: "))})
+    return found
+
+
+@pytest.fixture
+async def truth() -> Truth:
+    return Truth()
+
+
+@pytest.fixture
+async def hub(truth: Truth, valkey_url: str) -> AsyncIterator[Hub]:
+    hub = Hub(truth.render)
+    yield hub
+    if hub.reader:
+        hub.reader.cancel()
+        await asyncio.gather(hub.reader, return_exceptions=True)
+
+
+async def subscribed(hub: Hub, *listeners: Listener) -> None:
+    """Joined, past the snapshot and the healing round that follows the subscription to Valkey."""
+    for listener in listeners:
+        hub.join(listener)
+    client = live.valkey_async()
+    for _ in range(100):
+        if await client.execute_command("PUBSUB", "NUMPAT"):
+            break
+        await asyncio.sleep(0.02)
+    await client.aclose()
+    await asyncio.sleep(0.4)
+    for listener in listeners:
+        listener.take()
+
+
+async def test_a_stream_opens_with_a_snapshot(hub: Hub) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    hub.join(listener)
+    [message] = await heard(listener)
+    assert (message["event"], message["topic"], message["html"]) == ("topic", "run:1", "first")
+
+
+async def test_a_change_is_rendered_once_for_everybody(hub: Hub, truth: Truth) -> None:
+    two = [Listener(1, frozenset({"run:1"})) for _ in range(2)]
+    await subscribed(hub, *two)
+    before = truth.renders
+    truth.says = "second"
+    live.announce(1, "run:1")
+    assert [(await heard(listener))[0]["html"] for listener in two] == ["second", "second"]
+    assert truth.renders == before + 1
+
+
+async def test_an_announcement_nobody_watches_renders_nothing(hub: Hub, truth: Truth) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, listener)
+    before = truth.renders
+    live.announce(1, "run:2")
+    live.announce(2, "run:1")  # the organisation next door
+    live.announce(1, "run:1")
+    await heard(listener)
+    assert truth.renders == before + 1
+
+
+async def test_the_slow_get_the_latest_state_only(hub: Hub, truth: Truth) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, listener)
+    for number in range(20):
+        truth.says = f"state {number}"
+        live.announce(1, "run:1")
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)
+    [message] = await heard(listener)
+    assert message["html"] == "state 19"
+
+
+async def test_what_is_gone_says_so(hub: Hub, truth: Truth) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, listener)
+    truth.says = None
+    live.announce(1, "run:1")
+    assert (await heard(listener))[0]["event"] == "gone"
+
+
+async def test_a_fragment_that_breaks_does_not_end_the_stream(hub: Hub, truth: Truth) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, listener)
+    truth.says = "bug"
+    live.announce(1, "run:1")
+    await asyncio.sleep(0.3)
+    truth.says = "mended"
+    live.announce(1, "run:1")
+    assert (await heard(listener))[0]["html"] == "mended"
+
+
+async def test_a_gap_in_valkey_heals_by_a_new_rendering(hub: Hub, truth: Truth) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, listener)
+    truth.says = "said while nobody could hear"
+    live.valkey().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    assert (await heard(listener, 5))[0]["html"] == "said while nobody could hear"
+
+
+async def test_a_topic_without_listeners_is_forgotten(hub: Hub) -> None:
+    listener = Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, listener)
+    hub.leave(listener)
+    assert hub.listeners == {}
+    assert hub.rendered == {}

@@ -1,0 +1,57 @@
+"""`make up` says in a sentence why it cannot start."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from portal import up
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(tmp_path: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "SLIPWAY_VAR": str(tmp_path), **extra}
+    return subprocess.run(
+        [sys.executable, "-m", "portal.up"], cwd=ROOT, env=env, text=True, capture_output=True, timeout=30
+    )
+
+
+def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        done = start(tmp_path, PORT=str(port))
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+    assert f"PORT={port + 1} make up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    done = start(tmp_path, PORT="eighty")
+    assert done.returncode == 1
+    assert "PORT=eighty is not a port number." in done.stderr
+
+
+def test_a_second_start_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    lock = up.only_one(tmp_path)
+    done = start(tmp_path, PORT=str(up.free_port()))
+    lock.close()
+    assert done.returncode == 1
+    assert f"Slipway runs from this folder already (pid {os.getpid()})." in done.stderr
+
+
+def test_keys_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> None:
+    first = up.kept_secrets(tmp_path)
+    assert up.kept_secrets(tmp_path) == first
+    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert len(first["SECRET_KEY"]) >= 48
+
+
+def test_web_never_gets_the_key_that_opens_credentials(tmp_path: Path) -> None:
+    table = up.processes(tmp_path, "127.0.0.1", 8000)
+    assert table["web"][1] == ["CLUSTER_PRIVATE_KEY"]
+    assert table["worker"][1] == table["live"][1] == []

@@ -1,0 +1,76 @@
+"""Settings of the test run: the product's own, on embedded engines of this checkout's var/test folder.
+
+Importing this module starts PostgreSQL and Valkey once, for the process that runs the tests; what it starts (workers,
+web servers) finds the addresses in its environment. A migrated database is kept as a template named for the
+migrations' digest, so that a second run starts in a second.
+"""
+
+import atexit
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var" / "test"
+
+
+def _migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for file in sorted([*ROOT.glob("portal/**/migrations/*.py"), *ROOT.glob("catalog/**/migrations/*.py")]):
+        digest.update(file.read_bytes())
+    digest.update((ROOT / "requirements.txt").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _start() -> None:
+    from portal.embedded import OWNER, Engines
+
+    VAR.mkdir(parents=True, exist_ok=True)
+    engines = Engines(VAR)
+    engines.start_postgres()
+    atexit.register(engines.stop)
+    template = f"template_{_migrations_digest()}"
+    key = X25519PrivateKey.generate()
+    os.environ.update(
+        SECRET_KEY="only-for-tests-" + "0" * 40,
+        SLIPWAY_VAR=str(VAR),
+        VALKEY_URL=engines.start_valkey(),
+        ALLOWED_NETWORKS="127.0.0.0/8",
+        SOURCE_FOLDERS=f"{ROOT / 'demo'},{VAR},/tmp",
+        CLUSTER_PUBLIC_KEY=base64.b64encode(key.public_key().public_bytes_raw()).decode(),
+        CLUSTER_PRIVATE_KEY=base64.b64encode(key.private_bytes_raw()).decode(),
+        LOG_LEVEL="WARNING",
+        SLIPWAY_TEST_ENGINES="started",
+    )
+    with engines.superuser() as connection:
+        names = {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
+        if template not in names:
+            for stale in (name for name in names if name.startswith("template_")):
+                connection.execute(f"DROP DATABASE {stale} WITH (FORCE)")
+            half = engines.database("migrating")
+            env = {**os.environ, "DATABASE_URL": half.owner_url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True, cwd=ROOT, env=env)
+            with engines.superuser("migrating") as inside:
+                # Tests that need real commits clean up with TRUNCATE; the product's role has no such right.
+                inside.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO slipway_app")
+            connection.execute(f"ALTER DATABASE migrating RENAME TO {template}")
+        connection.execute("DROP DATABASE IF EXISTS slipway_test WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE slipway_test TEMPLATE {template} OWNER {OWNER}")
+    database = engines.database("slipway_test")
+    os.environ["DATABASE_URL"] = database.app_url
+    os.environ["DATABASE_OWNER_URL"] = database.owner_url
+
+
+if os.environ.get("SLIPWAY_TEST_ENGINES") != "started":
+    _start()
+
+from portal.settings import *  # noqa: E402, F403
+
+# Hashing a password a hundred times a run is not what the tests are about; sign-in itself uses argon2 in test_sign_in.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "django.contrib.auth.hashers.Argon2PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
