@@ -85,12 +85,16 @@ def _relation(node: Exists | In | Prefix) -> Q:
     return Q(SqlExists(rows))
 
 
+# Quotes and minus signs are meant as search engines mean them: then only the whole words count.
+_OPERATORS = re.compile(r'"|(^|\s)-\w|\sor\s', re.IGNORECASE)
+
+
 def text_search(words: str) -> Q:
     """Free text: what people type in a search engine, or the beginnings of words."""
     words = words.replace("\0", "").strip()[:200]
     beginnings = " & ".join(f"{word}:*" for word in re.findall(r"\w+", words))
     whole = Q(search=SearchQuery(words, search_type="websearch", config="simple"))
-    if not beginnings:
+    if not beginnings or _OPERATORS.search(words):
         return whole
     return whole | Q(search=SearchQuery(beginnings, search_type="raw", config="simple"))
 
