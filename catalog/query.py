@@ -37,6 +37,22 @@ class HasPrefix(Lookup):  # type: ignore[type-arg]
         return f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s))", [*values, self.rhs]  # noqa: S608
 
 
+@ArrayField.register_lookup
+class HasSubstring(HasPrefix):
+    """`facts__hassubstring=("metadata.name=", "pay")`: an element of the key has the text somewhere in its value."""
+
+    lookup_name = "hassubstring"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, values = self.process_lhs(compiler, connection)
+        start, text = self.rhs
+        return (
+            f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s)"  # noqa: S608
+            " AND strpos(substr(fact, %s), %s) > 0)",
+            [*values, start, len(start) + 1, text],
+        )
+
+
 def live(organisation: Organisation | int) -> Entities:
     """The entities that are there: tombstones left out."""
     rows: Entities = Entity.objects.for_tenant(organisation)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from catalog import views, views_edit, views_sources
+from catalog import api, api_locations, views, views_edit, views_sources
 
 
 class NameConverter:
@@ -34,4 +34,24 @@ page_urls: list[URLPattern | URLResolver] = [
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
 ]
-api_urls: list[URLPattern | URLResolver] = []
+BY_NAME = "<entitypart:kind>/<entitypart:namespace>/<entitypart:name>"
+# Without a slash at the end: these are the addresses that clients of the catalog API know.
+api_urls: list[URLPattern | URLResolver] = [
+    path("catalog/entities", api.EntitiesView.as_view(), name="api-entities"),
+    path("catalog/entities/by-query", api.ByQueryView.as_view(), name="api-entities-by-query"),
+    path("catalog/entities/by-refs", api.ByRefsView.as_view(), name="api-entities-by-refs"),
+    path("catalog/entities/by-uid/<uuid:uid>", api.ByUidView.as_view(), name="api-entity-by-uid"),
+    path(f"catalog/entities/by-name/{BY_NAME}", api.ByNameView.as_view(), name="api-entity-by-name"),
+    path(f"catalog/entities/by-name/{BY_NAME}/ancestry", api.AncestryView.as_view(), name="api-entity-ancestry"),
+    path("catalog/entity-facets", api.FacetsView.as_view(), name="api-entity-facets"),
+    path("catalog/refresh", api.RefreshView.as_view(), name="api-entity-refresh"),
+    path("catalog/validate-entity", api.ValidateView.as_view(), name="api-validate-entity"),
+    path("catalog/locations", api_locations.LocationsView.as_view(), name="api-locations"),
+    path("catalog/locations/by-query", api_locations.LocationsByQueryView.as_view(), name="api-locations-by-query"),
+    path("catalog/locations/<uuid:uid>", api_locations.LocationView.as_view(), name="api-location"),
+    path(
+        f"catalog/locations/by-entity/{BY_NAME}",
+        api_locations.LocationByEntityView.as_view(),
+        name="api-location-by-entity",
+    ),
+]
