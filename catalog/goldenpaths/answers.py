@@ -1,0 +1,177 @@
+"""Answers on their way: from a posted form to typed values, and sealed between the review and the launch."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core import signing
+from django.http import QueryDict
+
+from catalog.goldenpaths import schemas
+from catalog.goldenpaths.documents import YamlError, load_all
+from catalog.goldenpaths.models import Version
+from catalog.goldenpaths.schemas import Schema
+from portal.accounts.models import User
+from portal.kit.errors import Conflict, Invalid
+
+PREFIX = "f."
+SECRET_PREFIX = "secrets."  # noqa: S105  # the names of fields, not a secret
+SALT = "slipway.paths.answers"
+MAX_AGE = 24 * 60 * 60
+
+
+def type_of(schema: Schema) -> str:
+    """The one type that a field is asked in."""
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "string")
+    if kind:
+        return str(kind)
+    if schemas.declared(schema):
+        return "object"
+    return "array" if "items" in schema else "string"
+
+
+def is_nested(schema: Schema) -> bool:
+    return type_of(schema) == "object" and bool(schemas.declared(schema))
+
+
+def is_secret(schema: Schema) -> bool:
+    return schema.get("ui:field") == "Secret"
+
+
+def item_options(schema: Schema) -> list[Any]:
+    """The allowed entries of a list that is chosen rather than written."""
+    items = schema.get("items")
+    return list(items.get("enum") or []) if isinstance(items, Mapping) else []
+
+
+def option_key(value: Any) -> str:
+    """How an allowed value is written in a form."""
+    return value if isinstance(value, str) else signing.JSONSerializer().dumps(value).decode()
+
+
+def posted(document: Mapping[str, Any], post: QueryDict) -> dict[str, Any]:
+    """The typed answers of a posted form; what cannot be converted stays text, for the validation to name."""
+    values: dict[str, Any] = {}
+    for page in schemas.pages_of(document):
+        values |= _posted(page, post, PREFIX)
+    return values
+
+
+def _posted(schema: Schema, post: QueryDict, prefix: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, child in schemas.declared(schema).items():
+        key = f"{prefix}{name}"
+        if is_secret(child):
+            continue
+        if is_nested(child):
+            inner = _posted(child, post, f"{key}.")
+            if inner:
+                values[name] = inner
+        elif key in post:
+            values[name] = typed(child, post.getlist(key))
+    return values
+
+
+def typed(schema: Schema, texts: list[str]) -> Any:
+    """The value that was meant by what was typed; None for nothing."""
+    kind = type_of(schema)
+    if kind == "array":
+        return _list(schema, texts)
+    text = texts[-1].replace("\r\n", "\n") if texts else ""
+    if kind == "boolean":
+        return {"": False, "on": True, "true": True, "false": False}.get(text, text)
+    if not text.strip():
+        return None
+    if "enum" in schema:
+        return next((option for option in schema["enum"] if option_key(option) == text), text)
+    if kind in ("integer", "number"):
+        return _number(text.strip(), kind)
+    if kind == "object":
+        return _data(text)
+    if schema.get("ui:field") == "RepoUrlPicker" and "?" not in text:
+        return f"slipway?repo={text.strip()}"
+    return text if schema.get("ui:widget") == "textarea" else text.strip()
+
+
+def _number(text: str, kind: str) -> Any:
+    try:
+        return int(text) if kind == "integer" else float(text)
+    except ValueError:
+        return text
+
+
+def _list(schema: Schema, texts: list[str]) -> Any:
+    options = item_options(schema)
+    if options:
+        return [next((one for one in options if option_key(one) == text), text) for text in texts if text]
+    if schema.get("ui:field") in ("EntityTagsPicker", "MultiEntityPicker"):
+        return [part for text in texts for part in text.replace(",", " ").split()]
+    items = schema.get("items")
+    kind = type_of(items) if isinstance(items, Mapping) else "string"
+    if kind in ("object", "array"):
+        return _data("\n".join(texts))
+    lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+    return [_number(line, kind) if kind in ("integer", "number") else line for line in lines]
+
+
+def _data(text: str) -> Any:
+    """What is too deep for fields is written as YAML."""
+    if not text.strip():
+        return None
+    try:
+        documents = load_all(text, "the answer")
+    except YamlError:
+        return text
+    return documents[0].data if documents else None
+
+
+def seal(version: Version, user: User, values: Mapping[str, Any]) -> str:
+    """The checked answers as the review page carries them to the launch: signed, for this person and version only."""
+    body = {"version": version.pk, "user": user.pk, "values": dict(values)}
+    return signing.dumps(body, salt=SALT, compress=True)
+
+
+def unseal(text: str, version: Version, user: User) -> dict[str, Any]:
+    """The answers again. Raises Invalid when they are not what the review page sent."""
+    try:
+        body = signing.loads(text, salt=SALT, max_age=MAX_AGE)
+    except signing.SignatureExpired:
+        raise Invalid("The review is more than a day old; review your answers again.", code="stale-review") from None
+    except signing.BadSignature:
+        raise Invalid("The answers did not arrive as they were reviewed; review them again.", code="bad-answers") from None
+    if body["user"] != user.pk:
+        raise Invalid("These answers were reviewed by somebody else; review them again.", code="bad-answers")
+    if body["version"] != version.pk:
+        raise Conflict(
+            "The golden path has a newer version since you reviewed; review your answers again.", code="path-moved-on"
+        )
+    values: dict[str, Any] = body["values"]
+    return values
+
+
+def new_key() -> str:
+    """What makes two clicks on one review page one launch."""
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What the review page's form holds when it is posted to the launch."""
+
+    values: dict[str, Any]
+    secrets: dict[str, str]
+    idempotency_key: str
+
+
+def reviewed(post: QueryDict, version: Version, user: User) -> Reviewed:
+    """The launch form's fields. Raises Invalid or Conflict with a sentence; the values are still to be cleaned."""
+    key = post.get("idempotency_key", "")
+    if not 16 <= len(key) <= 100:
+        raise Invalid("The launch form is incomplete; review your answers again.", code="bad-answers")
+    given = {name.removeprefix(SECRET_PREFIX): str(post[name]) for name in post if name.startswith(SECRET_PREFIX)}
+    return Reviewed(unseal(post.get("values", ""), version, user), given, key)
