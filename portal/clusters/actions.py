@@ -26,7 +26,9 @@ from portal.clusters.structs import WATCHED
 from portal.kit.errors import Conflict, Invalid
 from portal.kit.live import announce, valkey
 
-BINDINGS_TOPIC = "bindings:all"
+# heard by live alone: no page has these topics
+BINDINGS_TOPIC = "registry:bindings"
+CLUSTERS_TOPIC = "registry:clusters"
 OVERREACH = (
     ("*", "*", "*", "This credential may do everything in the cluster. Slipway needs far less: see docs/clusters.md."),
     ("get", "", "secrets", "This credential may read secrets, which Slipway never does."),
@@ -192,6 +194,7 @@ def _announce(organisation: Organisation, topic: str) -> None:
     def say() -> None:
         announce(organisation.pk, topic)
         announce(organisation.pk, "clusters:all")
+        announce(organisation.pk, CLUSTERS_TOPIC)
 
     transaction.on_commit(say)
 

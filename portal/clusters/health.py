@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -43,12 +44,25 @@ __all__ = [
 ]
 
 
+log = logging.getLogger(__name__)
+
 # a service without endpoints is news only while nothing behind it explains the lack
 CONSEQUENCES = frozenset({"no-endpoints", "backend-down"})
 
 
 def judge(kind: str, obj: KubeObject, around: Around) -> Health:
-    """The health of an object. A kind without a rule is judged by its existence."""
+    """The health of an object; a kind without a rule is judged by its existence, and what defies its rule is Unknown.
+
+    A cluster is hostile input: one odd object must never stop the watching of the others.
+    """
+    try:
+        return _judge(kind, obj, around)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        log.warning("%s %s/%s defies its rule", kind, obj.metadata.namespace, obj.metadata.name, exc_info=True)
+        return UNKNOWN
+
+
+def _judge(kind: str, obj: KubeObject, around: Around) -> Health:
     if kind == "Pod":
         assert isinstance(obj, Pod)
         return judge_pod(obj, around)

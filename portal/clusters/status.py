@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -146,7 +146,7 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeRow, ...] = ()
     kinds: tuple[KindRow, ...] = ()
     namespaces: tuple[str, ...] = ()
-    troubled: tuple[WorkloadRow, ...] = ()
+    listed: tuple[WorkloadRow, ...] = ()
     quarantined: int = 0
     workloads: int = 0
     pods: int = 0
@@ -273,8 +273,3 @@ def summary(organisation_id: int) -> Summary:
                 health = JUDGED.decode(raw).health if is_fresh else STALE
                 worn.setdefault(field.decode(), []).append(health)
     return Summary(dict(Counter(badge(roll_up(healths)) for healths in worn.values())))
-
-
-def utcnow() -> datetime:
-    """Now, with its zone."""
-    return datetime.now(UTC)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+
+# a moment without a zone cannot be compared with now: an object that has one is not readable
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Slim(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -34,8 +38,8 @@ class Meta(Slim, frozen=True):
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Moment | None = None
+    deletion_timestamp: Moment | None = None
     deletion_grace_period_seconds: int | None = None
     labels: dict[str, str] | None = None
     annotations: Annotations | None = None
@@ -55,7 +59,7 @@ class Condition(Slim, frozen=True):
     status: str = ""
     reason: str | None = ""
     message: str | None = ""
-    last_transition_time: datetime | None = None
+    last_transition_time: Moment | None = None
 
     @property
     def is_true(self) -> bool:
@@ -114,7 +118,7 @@ class Waiting(Slim, frozen=True):
 class Running(Slim, frozen=True):
     """Since when a container runs."""
 
-    started_at: datetime | None = None
+    started_at: Moment | None = None
 
 
 class Terminated(Slim, frozen=True):
@@ -124,7 +128,7 @@ class Terminated(Slim, frozen=True):
     signal: int = 0
     reason: str | None = ""
     message: str | None = ""
-    finished_at: datetime | None = None
+    finished_at: Moment | None = None
 
 
 class ContainerState(Slim, frozen=True):
@@ -182,7 +186,7 @@ class PodStatus(Slim, frozen=True):
     phase: str = "Pending"
     reason: str | None = ""
     message: str | None = ""
-    start_time: datetime | None = None
+    start_time: Moment | None = None
     conditions: Conditions = None
     init_container_statuses: tuple[ContainerStatus, ...] | None = None
     container_statuses: tuple[ContainerStatus, ...] | None = None
@@ -316,8 +320,8 @@ class JobStatus(Slim, frozen=True):
     active: int = 0
     succeeded: int = 0
     failed: int = 0
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
+    start_time: Moment | None = None
+    completion_time: Moment | None = None
     conditions: Conditions = None
 
 
@@ -341,8 +345,8 @@ class CronJobSpec(Slim, frozen=True):
 class CronJobStatus(Slim, frozen=True):
     """When a cron job last ran."""
 
-    last_schedule_time: datetime | None = None
-    last_successful_time: datetime | None = None
+    last_schedule_time: Moment | None = None
+    last_successful_time: Moment | None = None
 
 
 class CronJob(Slim, frozen=True):
@@ -581,7 +585,7 @@ class EventSeries(Slim, frozen=True):
     """The newer way to count a repeated event."""
 
     count: int = 0
-    last_observed_time: datetime | None = None
+    last_observed_time: Moment | None = None
 
 
 class Event(Slim, frozen=True):
@@ -593,9 +597,9 @@ class Event(Slim, frozen=True):
     reason: str | None = ""
     message: str | None = ""
     count: int | None = 0
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    first_timestamp: Moment | None = None
+    last_timestamp: Moment | None = None
+    event_time: Moment | None = None
     series: EventSeries | None = None
 
     @property

@@ -101,7 +101,8 @@ def cancel(*, organisation: Organisation, actor: User, run: Run) -> Run:
         raise Conflict(f"There is nothing left to cancel: the run is {row.state.label.lower()}.", code="run-over")
     if row.cancel_requested_at is None:
         row.cancel_requested_at = timezone.now()
-        row.save(update_fields=["cancel_requested_at"])
+        row.steered_by = actor
+        row.save(update_fields=["cancel_requested_at", "steered_by"])
         Run.objects.for_tenant(organisation).filter(pk=row.pk, lease_until=None).update(wake_at=Now())
         _record(row, actor, "cancelled", f"Asked run {row.pk} ({row.title}) to stop")
     return row
@@ -129,6 +130,7 @@ def retry(*, organisation: Organisation, actor: User, run: Run, secrets: Mapping
     row.error_code = row.error_text = ""
     row.cancel_requested_at = row.ended_at = None
     row.wake_at = timezone.now()
+    row.steered_by = actor
     row.save()
     _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})")
     return row
@@ -147,6 +149,7 @@ def undo(*, organisation: Organisation, actor: User, run: Run) -> Run:
     row.move("undoing")
     row.ended_at = None
     row.wake_at = timezone.now()
+    row.steered_by = actor
     row.save()
     _record(row, actor, "undone", f"Asked for run {row.pk} ({row.title}) to be undone")
     return row

@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class ProvisioningConfig(AppConfig):
     name = "portal.provisioning"
     label = "provisioning"
+
+    def ready(self) -> None:
+        from portal.provisioning import fragments, panels
+
+        fragments.register()
+        panels.register()

@@ -244,7 +244,7 @@ def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]])
     with tenant(lease.organisation_id):
         run = (
             Run.objects.for_tenant(lease.organisation_id)
-            .select_related("organisation", "requester", "version", "version__path")
+            .select_related("organisation", "requester", "steered_by", "version", "version__path")
             .get(pk=run_id)
         )
         steps = list(Step.objects.for_tenant(lease.organisation_id).filter(run=run))

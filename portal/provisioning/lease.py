@@ -104,5 +104,5 @@ def let_go(lease: Lease, pause: timedelta) -> None:
 
 def call_out(organisation_id: int, run_id: int) -> None:
     """Tell every page that shows this run, or runs at all."""
-    announce(organisation_id, f"run:{run_id}")
-    announce(organisation_id, "runs:all")
+    for topic in (f"run:{run_id}", f"run-log:{run_id}", f"run-buttons:{run_id}", f"run-row:{run_id}", "runs:all"):
+        announce(organisation_id, topic)

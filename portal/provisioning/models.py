@@ -35,6 +35,8 @@ class Run(TenantModel):
     id = models.BigAutoField(primary_key=True)
     version = models.ForeignKey("goldenpaths.Version", on_delete=models.PROTECT, related_name="runs")
     requester = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="runs")
+    # Who last cancelled, retried or undid it: what follows is done in their name.
+    steered_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     idempotency_key = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
     subject = models.CharField(max_length=200, blank=True)

@@ -8,7 +8,7 @@ from portal.provisioning.models import Run
 
 def _place(organisation_id: int, idempotency_key: str) -> Place:
     """What the sealed text is bound to: it opens for no other run."""
-    return Place(organisation_id, f"run {idempotency_key}", "")
+    return Place(organisation_id, f"run {idempotency_key}", server="", ca="")
 
 
 def sealed(organisation_id: int, idempotency_key: str, secrets: Mapping[str, str]) -> str:

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 class State:
     """One word of the vocabulary.
 
-    colour is one of the page's status colours; a label always stands beside it.
+    tone is the colour of its badge (good, busy, held, idle, bad); the label always stands beside it.
     is_final means that nothing happens to it any more unless a person asks.
     """
 
     name: str
     label: str
-    colour: str
+    tone: str
     is_final: bool = False
+
+    @property
+    def badge(self) -> str:
+        """The word whose badge it wears on pages."""
+        return "failed" if self.tone == "bad" else self.name
 
 
 def _vocabulary(*states: State) -> dict[str, State]:
@@ -24,25 +29,25 @@ def _vocabulary(*states: State) -> dict[str, State]:
 
 # In the order of a run's life; pages list and filter in this order.
 RUN_STATES = _vocabulary(
-    State("queued", "Queued", "secondary"),
-    State("running", "Running", "blue"),
-    State("waiting", "Waiting", "azure"),
-    State("succeeded", "Succeeded", "green", is_final=True),
-    State("failed", "Failed", "red", is_final=True),
-    State("cancelled", "Cancelled", "secondary", is_final=True),
-    State("undoing", "Undoing", "orange"),
-    State("undone", "Undone", "secondary", is_final=True),
-    State("undo_failed", "Undo failed", "red", is_final=True),
+    State("queued", "Queued", "idle"),
+    State("running", "Running", "busy"),
+    State("waiting", "Waiting", "held"),
+    State("succeeded", "Succeeded", "good", is_final=True),
+    State("failed", "Failed", "bad", is_final=True),
+    State("cancelled", "Cancelled", "idle", is_final=True),
+    State("undoing", "Undoing", "busy"),
+    State("undone", "Undone", "idle", is_final=True),
+    State("undo_failed", "Undo failed", "bad", is_final=True),
 )
 
 STEP_STATES = _vocabulary(
-    State("pending", "Pending", "secondary"),
-    State("running", "Running", "blue"),
-    State("waiting", "Waiting", "azure"),
-    State("succeeded", "Succeeded", "green", is_final=True),
-    State("skipped", "Skipped", "secondary", is_final=True),
-    State("failed", "Failed", "red", is_final=True),
-    State("cancelled", "Cancelled", "secondary", is_final=True),
+    State("pending", "Pending", "idle"),
+    State("running", "Running", "busy"),
+    State("waiting", "Waiting", "held"),
+    State("succeeded", "Succeeded", "good", is_final=True),
+    State("skipped", "Skipped", "idle", is_final=True),
+    State("failed", "Failed", "bad", is_final=True),
+    State("cancelled", "Cancelled", "idle", is_final=True),
 )
 
 Moves = Mapping[str, frozenset[str]]

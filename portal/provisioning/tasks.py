@@ -1,6 +1,7 @@
 """The one task of a run: a message is a wake-up that may be lost, late or doubled."""
 
 import logging
+from typing import Any
 
 from celery import shared_task
 from kombu.exceptions import OperationalError as BrokerAway
@@ -19,9 +20,14 @@ def advance_run(organisation_id: int, run_id: int) -> None:
 
 def nudge(organisation_id: int, run_id: int) -> bool:
     """Ask a worker to look at the run. False when the broker is away: the sweeper asks again later."""
+    return send(advance_run, organisation_id, run_id)
+
+
+def send(task: Any, *arguments: int) -> bool:
+    """Hand a message to the broker, or say that it is away."""
     try:
-        advance_run.apply_async((organisation_id, run_id), retry=False)
+        task.apply_async(arguments, retry=False)
     except BrokerAway as error:
-        log.warning("nudge of run %s lost: %s", run_id, error)
+        log.warning("message %s%s lost: %s", task.name, arguments, error)
         return False
     return True

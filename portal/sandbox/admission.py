@@ -129,7 +129,9 @@ class Admission:
                 return address
 
     def _node_port(self) -> int:
-        taken = {port.get("nodePort") for service in self.store.each(SERVICE) for port in service["spec"].get("ports", ())}
+        taken = {
+            port.get("nodePort") for service in self.store.each(SERVICE) for port in service["spec"].get("ports", ())
+        }
         while True:
             self._next_port = 30001 + (self._next_port - 30000) % 2767
             if self._next_port not in taken:
@@ -171,7 +173,9 @@ class Admission:
                 asked = ",".join(f"{key}={extra[key]}" for key in over)
                 taken = ",".join(f"{key}={used.get(key, ZERO)}" for key in over)
                 limits = ",".join(f"{key}={Quantity.read(hard[key])}" for key in over)
-                text = f"exceeded quota: {quota['metadata']['name']}, requested: {asked}, used: {taken}, limited: {limits}"
+                text = (
+                    f"exceeded quota: {quota['metadata']['name']}, requested: {asked}, used: {taken}, limited: {limits}"
+                )
                 raise forbidden(resource, metadata.get("name", ""), text)
 
     @staticmethod

@@ -1,6 +1,5 @@
 """The HTTP side of resources: one handler that reads the path, asks the gate, and calls the verb."""
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -63,10 +62,10 @@ def check_access(user: User, verb: str, target: Target) -> None:
         return
     plural = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
     where = f'in the namespace "{namespace}"' if namespace and resource.namespaced else "at the cluster scope"
-    subject = f'{resource.qualified} "{target.name}" is forbidden' if target.name else f"{resource.qualified} is forbidden"
-    text = (
-        f'{subject}: User "{user.name}" cannot {verb} resource "{plural}" in API group "{resource.group}" {where}'
+    subject = (
+        f'{resource.qualified} "{target.name}" is forbidden' if target.name else f"{resource.qualified} is forbidden"
     )
+    text = f'{subject}: User "{user.name}" cannot {verb} resource "{plural}" in API group "{resource.group}" {where}'
     details = ({"name": target.name} if target.name else {}) | ({"group": resource.group} if resource.group else {})
     raise ApiError(403, "Forbidden", text, details | {"kind": resource.plural})
 
@@ -106,7 +105,9 @@ class ResourceApi:
     def _shaped(self, request: web.Request, resource: Resource, obj: Object, status: int = 200) -> web.Response:
         shape = tables.wanted(request)
         if shape == "table":
-            return reply(tables.table(resource, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}, request))
+            return reply(
+                tables.table(resource, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}, request)
+            )
         if shape == "partial":
             return reply(tables.partial(obj))
         return reply(obj, status)
@@ -121,7 +122,12 @@ class ResourceApi:
         if shape == "partial":
             items = [tables.partial(obj) for obj in found]
             return reply(
-                {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items}
+                {
+                    "kind": "PartialObjectMetadataList",
+                    "apiVersion": "meta.k8s.io/v1",
+                    "metadata": metadata,
+                    "items": items,
+                }
             )
         items = [{key: value for key, value in obj.items() if key not in ("kind", "apiVersion")} for obj in found]
         head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
@@ -151,10 +157,6 @@ class ResourceApi:
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
             await self._pump(response, watch, lines, seconds, revision)
-        except (ConnectionResetError, asyncio.CancelledError):
-            if not self.cluster.stopping.is_set():
-                raise
-            raise
         finally:
             self.store.listeners.remove(watch.offer)
         return response
@@ -237,7 +239,9 @@ class ResourceApi:
         if not isinstance(patch, dict):
             raise bad_request("a merge patch is an object")
         merged: Object = (
-            merge_patch(live, patch) if media == "application/merge-patch+json" else strategic(of(resource), live, patch)
+            merge_patch(live, patch)
+            if media == "application/merge-patch+json"
+            else strategic(of(resource), live, patch)
         )
         return merged
 
@@ -248,9 +252,7 @@ class ResourceApi:
         if not isinstance(body, dict):
             raise bad_request("the applied configuration is not an object")
         force = requests.flag(request, "force")
-        obj, created = self.registry.apply(
-            target.resource, target.namespace, target.name, body, call, force=force
-        )
+        obj, created = self.registry.apply(target.resource, target.namespace, target.name, body, call, force=force)
         return reply(obj, 201 if created else 200, call.warnings)
 
     async def _delete(self, request: web.Request, target: Target, user: User) -> web.Response:

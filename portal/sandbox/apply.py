@@ -110,9 +110,7 @@ def apply(
     if mine is not None:
         merged = _prune(node, merged, fields, entries, mine)
     changed, removed = fieldsets.differences(node, base, merged)
-    held = {
-        index: fieldsets.from_fields_v1(entry["fieldsV1"]) for index, entry in enumerate(entries) if index != mine
-    }
+    held = {index: fieldsets.from_fields_v1(entry["fieldsV1"]) for index, entry in enumerate(entries) if index != mine}
     conflicts = {index: changed & own for index, own in held.items() if changed & own}
     if conflicts and not force:
         raise _conflict_error(conflicts, entries)
@@ -140,9 +138,7 @@ def _prune(node: Node, merged: dict[str, Any], fields: Fields, entries: list[Ent
     return out
 
 
-def track(
-    node: Node, live: dict[str, Any] | None, obj: dict[str, Any], writer: Writer, *, time: str
-) -> list[Entry]:
+def track(node: Node, live: dict[str, Any] | None, obj: dict[str, Any], writer: Writer, *, time: str) -> list[Entry]:
     """The managedFields after an ordinary write: what changed belongs to the writer now."""
     entries = list((live or {}).get("metadata", {}).get("managedFields") or ())
     changed, removed = fieldsets.differences(node, live or {}, obj)

@@ -7,12 +7,18 @@ from pathlib import Path
 
 from portal.sandbox.auth import Tokens
 from portal.sandbox.clock import Pace
+from portal.sandbox.controllers.autoscalers import Autoscalers
 from portal.sandbox.controllers.base import WorkloadController
+from portal.sandbox.controllers.cronjobs import CronJobs
+from portal.sandbox.controllers.daemonsets import DaemonSets
 from portal.sandbox.controllers.deployments import Deployments
 from portal.sandbox.controllers.garbage import Garbage
+from portal.sandbox.controllers.jobs import Jobs
 from portal.sandbox.controllers.namespaces import Namespaces
+from portal.sandbox.controllers.policies import Budgets, Claims, Ingresses, Quotas
 from portal.sandbox.controllers.replicasets import ReplicaSets
 from portal.sandbox.controllers.services import Services
+from portal.sandbox.controllers.statefulsets import StatefulSets
 from portal.sandbox.discovery import VERSION
 from portal.sandbox.kinds import NAMESPACE, NODE, POD_DISRUPTION_BUDGET, SERVICE, STORAGE_CLASS
 from portal.sandbox.kubelet import Kubelets
@@ -48,7 +54,19 @@ class Cluster:
         self._wanted_nodes = nodes
         self._saving: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[None] | None = None
-        workloads: list[type[WorkloadController]] = [Deployments, ReplicaSets]
+        workloads: list[type[WorkloadController]] = [
+            Deployments,
+            ReplicaSets,
+            StatefulSets,
+            DaemonSets,
+            Jobs,
+            CronJobs,
+            Autoscalers,
+            Budgets,
+            Quotas,
+            Claims,
+            Ingresses,
+        ]
         made: list[Controller] = [kind(self.registry, self.runtime, self.recorder, pace) for kind in workloads]
         self.runtime.controllers = [
             self.namespaces,
@@ -98,13 +116,19 @@ class Cluster:
                 self.store.put(NODE, new_node(number, VERSION["gitVersion"]))
         if self.store.get(STORAGE_CLASS, "", "standard") is None:
             annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
-            body = {"metadata": {"name": "standard", "annotations": annotations}, "provisioner": "sandbox.slipway.io/memory"}
+            body = {
+                "metadata": {"name": "standard", "annotations": annotations},
+                "provisioner": "sandbox.slipway.io/memory",
+            }
             body |= {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"}
             self.registry.make(STORAGE_CLASS, "", body)
         if self.store.get(SERVICE, "default", "kubernetes") is None:
             labels = {"component": "apiserver", "provider": "kubernetes"}
             ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
-            body = {"metadata": {"name": "kubernetes", "labels": labels}, "spec": {"ports": ports, "clusterIP": "10.96.0.1"}}
+            body = {
+                "metadata": {"name": "kubernetes", "labels": labels},
+                "spec": {"ports": ports, "clusterIP": "10.96.0.1"},
+            }
             self.registry.make(SERVICE, "default", body)
 
     # -- the snapshot ---------------------------------------------------------------------------------------------

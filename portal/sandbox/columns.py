@@ -415,7 +415,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Ports", lambda obj: "80, 443" if obj["spec"].get("tls") else "80"),
         AGE,
     ),
-    "NetworkPolicy": (NAME, Column("Pod-Selector", lambda o: selector_text(o["spec"].get("podSelector")) or "<none>"), AGE),
+    "NetworkPolicy": (
+        NAME,
+        Column("Pod-Selector", lambda o: selector_text(o["spec"].get("podSelector")) or "<none>"),
+        AGE,
+    ),
     "ResourceQuota": (NAME, Column("Request", _quota("requests")), Column("Limit", _quota("limits")), AGE),
     "PersistentVolumeClaim": (
         NAME,

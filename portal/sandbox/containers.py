@@ -111,9 +111,7 @@ def missing_object(
 ) -> tuple[str, str, str] | None:
     """Kind, name and volume of the first ConfigMap or Secret that is needed and not there."""
     for spec in specs:
-        found = (
-            [(CONFIG_MAP, "configMap", spec), (SECRET, "secret", spec)] if volumes else list(_references(spec))
-        )
+        found = [(CONFIG_MAP, "configMap", spec), (SECRET, "secret", spec)] if volumes else list(_references(spec))
         for resource, key, holder in found:
             reference = holder.get(key)
             if not reference or reference.get("optional"):

@@ -91,7 +91,9 @@ def resource_list(name: str, version: str) -> dict[str, Any] | None:
             entries.append(item | ({"group": group_name, "version": sub_version} if group_name else {}))
     for plural, kind in _POST_ONLY.get(name, ()) if version == "v1" else ():
         singular = kind.lower()
-        entries.append({"name": plural, "singularName": singular, "namespaced": False, "kind": kind, "verbs": ["create"]})
+        entries.append(
+            {"name": plural, "singularName": singular, "namespaced": False, "kind": kind, "verbs": ["create"]}
+        )
     if not entries:
         return None
     group_version = f"{name}/{version}" if name else version

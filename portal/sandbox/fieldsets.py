@@ -108,7 +108,7 @@ def _compare(node: Node, old: Any, new: Any, path: Path, changed: set[Path], rem
     if node.shape == "list":
         before = {element_of(node, item): item for item in old}
         after = {element_of(node, item): item for item in new}
-        children = {key: node.element or ANY for key in before | after}
+        children = dict.fromkeys(before | after, node.element or ANY)
     else:
         before = {f"f:{key}": item for key, item in old.items()}
         after = {f"f:{key}": item for key, item in new.items()}
@@ -192,5 +192,3 @@ def remove(node: Node, value: Any, gone: Fields, path: Path = ()) -> Any:
 
 def _inside(node: Node, item: Any, gone: Fields, path: Path) -> Any:
     return remove(node, item, gone, path) if is_granular(node, item) else item
-
-

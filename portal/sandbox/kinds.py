@@ -171,4 +171,4 @@ GROUPS: tuple[str, ...] = (
     "coordination.k8s.io",
     "discovery.k8s.io",
 )
-GROUP_VERSIONS: dict[str, str] = {group: "v1" for group in GROUPS} | {"autoscaling": "v2"}
+GROUP_VERSIONS: dict[str, str] = dict.fromkeys(GROUPS, "v1") | {"autoscaling": "v2"}

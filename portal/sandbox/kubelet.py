@@ -46,8 +46,10 @@ class Kubelets:
 
     @staticmethod
     def _edited(change: Change) -> bool:
-        return change.before is not None and change.before["spec"] is not change.obj["spec"] and (
-            change.before["spec"] != change.obj["spec"]
+        return (
+            change.before is not None
+            and change.before["spec"] is not change.obj["spec"]
+            and (change.before["spec"] != change.obj["spec"])
         )
 
     def restore(self) -> None:
@@ -81,7 +83,9 @@ class Kubelets:
         worker.announce_end(pod)
         grace = pod["metadata"].get("deletionGracePeriodSeconds", 0)
         wait = self.pace.seconds(min(_STOP_SECONDS, grace))
-        asyncio.get_running_loop().call_later(wait, self._gone, pod["metadata"]["namespace"], pod["metadata"]["name"], worker.uid)
+        asyncio.get_running_loop().call_later(
+            wait, self._gone, pod["metadata"]["namespace"], pod["metadata"]["name"], worker.uid
+        )
 
     def _gone(self, namespace: str, name: str, uid: str) -> None:
         pod = self.store.get(POD, namespace, name)

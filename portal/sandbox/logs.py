@@ -100,7 +100,10 @@ def _opening(image: str, container: str, start: datetime, spec: dict[str, Any]) 
 
 def _ending(image: str, span: Object, end: datetime) -> list[Line]:
     if span.get("reason") == "OOMKilled":
-        return [Line(end, "loading the working set into memory: 61%"), Line(end, "loading the working set into memory: 88%")]
+        return [
+            Line(end, "loading the working set into memory: 61%"),
+            Line(end, "loading the working set into memory: 88%"),
+        ]
     if span.get("exitCode"):
         return [
             Line(end, "Traceback (most recent call last):"),

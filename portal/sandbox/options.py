@@ -8,7 +8,9 @@ from portal.sandbox.server import Options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=6550, help="port on 127.0.0.1 (0 picks a free one)")
-    parser.add_argument("--kubeconfig", type=Path, required=True, help="file to write the administrator's kubeconfig to")
+    parser.add_argument(
+        "--kubeconfig", type=Path, required=True, help="file to write the administrator's kubeconfig to"
+    )
     parser.add_argument("--state", type=Path, default=None, help="file that keeps the cluster between runs")
     parser.add_argument("--nodes", type=int, default=3, help="how many nodes the cluster has")
     parser.add_argument("--speed", type=float, default=1.0, help="how much faster than life pods start and fail")

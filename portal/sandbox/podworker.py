@@ -223,7 +223,12 @@ class Worker:
         container.remember()
         shown = f"{wait}s" if wait < 60 else f"{wait // 60}m{wait % 60}s"
         container.wait("CrashLoopBackOff", f"back-off {shown} {text}")
-        self._event("Warning", "BackOff", f"Back-off restarting failed container {container.name} in pod {self.name}_{self.namespace}({self.uid})", container)
+        self._event(
+            "Warning",
+            "BackOff",
+            f"Back-off restarting failed container {container.name} in pod {self.name}_{self.namespace}({self.uid})",
+            container,
+        )
         self._after(wait, container.name, "_again", container)
         self.write()
 
@@ -281,7 +286,9 @@ class Worker:
         text = f"containers with unready status: [{' '.join(unready)}]"
         why = "PodCompleted" if phase == "Succeeded" else "PodFailed" if phase == "Failed" else "ContainersNotReady"
         first = f"containers with incomplete status: [{' '.join(uninitialized)}]"
-        past_sandbox = any(container.state != "waiting" or container.reason != "PodInitializing" for container in self.mains)
+        past_sandbox = any(
+            container.state != "waiting" or container.reason != "PodInitializing" for container in self.mains
+        )
         conditions = [
             self._condition("PodReadyToStartContainers", holds=past_sandbox and phase in ("Pending", "Running")),
             self._condition("Initialized", holds=initialized, reason="ContainersNotInitialized", message=first),

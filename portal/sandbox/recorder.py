@@ -27,9 +27,7 @@ class Recorder:
     def warning(self, obj: Object, reason: str, message: str, component: str, path: str = "", host: str = "") -> None:
         self._record("Warning", obj, reason, message, component, path, host)
 
-    def _record(
-        self, kind: str, obj: Object, reason: str, message: str, component: str, path: str, host: str
-    ) -> None:
+    def _record(self, kind: str, obj: Object, reason: str, message: str, component: str, path: str, host: str) -> None:
         metadata = obj["metadata"]
         namespace = metadata.get("namespace", "default")
         if self.store.get(NAMESPACE, "", namespace) is None:

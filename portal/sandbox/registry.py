@@ -5,7 +5,6 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from portal.sandbox import apply as applying
 from portal.sandbox import clock, defaults, immutability, schema, validation

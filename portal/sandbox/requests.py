@@ -42,7 +42,7 @@ def target(path: str) -> Target | None:
     resource = BY_PATH.get((group, version, rest[0]))
     if resource is None or len(rest) > 3:
         return None
-    if not resource.namespaced and namespace or resource.namespaced and not namespace and len(rest) > 1:
+    if (not resource.namespaced and namespace) or (resource.namespaced and not namespace and len(rest) > 1):
         return None
     name = rest[1] if len(rest) > 1 else ""
     return Target(resource, namespace, name, rest[2] if len(rest) > 2 else "", resource.namespaced and not namespace)

@@ -15,8 +15,11 @@ _MACROS = {
     "@hourly": "0 * * * *",
 }
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_MONTHS = {name: index + 1 for index, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())}
-_DAYS = {name: index for index, name in enumerate("sun mon tue wed thu fri sat".split())}
+_MONTHS = {
+    name: index + 1
+    for index, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
+}
+_DAYS = {name: index for index, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 _EVERY = re.compile(r"^@every (\d+)(s|m|h)$")
 _HORIZON = 366 * 5
 

@@ -75,9 +75,11 @@ def _property(raw: dict[str, Any]) -> Node:
     node.list_type = raw.get("x-kubernetes-list-type", "atomic")
     node.atomic = node.atomic or raw.get("x-kubernetes-map-type") == "atomic"
     node.merge_key = raw.get("x-kubernetes-patch-merge-key", "")
-    node.strategy = tuple(raw.get("x-kubernetes-patch-strategy", "").split(",")) if node.merge_key or raw.get(
-        "x-kubernetes-patch-strategy"
-    ) else ()
+    node.strategy = (
+        tuple(raw.get("x-kubernetes-patch-strategy", "").split(","))
+        if node.merge_key or raw.get("x-kubernetes-patch-strategy")
+        else ()
+    )
     return node
 
 

@@ -114,7 +114,9 @@ class Store:
             found.append(change)
         return found[::-1]
 
-    def _index(self, resource: Resource, namespace: str, name: str, before: Object | None, after: Object | None) -> None:
+    def _index(
+        self, resource: Resource, namespace: str, name: str, before: Object | None, after: Object | None
+    ) -> None:
         key = (resource, namespace, name)
         for owner in (before or {"metadata": {}})["metadata"].get("ownerReferences") or ():
             entries = self._owned.get(owner["uid"], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,14 @@ import pytest
 from portal.accounts.tenancy import tenant
 
 
-def make_version(world: Any, steps: list[dict[str, Any]], *, slug: str = "", output: dict[str, Any] | None = None,
-                 files: dict[str, bytes] | None = None) -> Any:
+def make_version(
+    world: Any,
+    steps: list[dict[str, Any]],
+    *,
+    slug: str = "",
+    output: dict[str, Any] | None = None,
+    files: dict[str, bytes] | None = None,
+) -> Any:
     """A published version of a path with these steps; its bundle holds `files`."""
     from catalog.goldenpaths.models import GoldenPath, Version, VersionFile
 
@@ -25,20 +32,40 @@ def make_version(world: Any, steps: list[dict[str, Any]], *, slug: str = "", out
     }
     with tenant(world.acme):
         path = GoldenPath.objects.create(
-            organisation=world.acme, slug=slug, name=slug, title="A path", owner_ref="group:default/payments"
+            organisation=world.acme,
+            slug=slug,
+            ref=f"template:default/{slug}",
+            name=slug,
+            title="A path",
+            owner_ref="group:default/payments",
+            type="service",
+            current_number=1,
         )
         version = Version.objects.create(
             organisation=world.acme, path=path, number=1, digest=uuid.uuid4().hex, document=document
         )
         for name, content in (files or {}).items():
             VersionFile.objects.create(
-                organisation=world.acme, version=version, path=name, mode=0o644, content=content, digest=name
+                organisation=world.acme,
+                version=version,
+                path=name,
+                mode=0o644,
+                size=len(content),
+                content=content,
+                digest=hashlib.sha256(content).hexdigest(),
             )
     return version
 
 
-def start_run(world: Any, steps: list[dict[str, Any]], *, actor: Any = None, values: dict[str, Any] | None = None,
-              secrets: dict[str, str] | None = None, **more: Any) -> Any:
+def start_run(
+    world: Any,
+    steps: list[dict[str, Any]],
+    *,
+    actor: Any = None,
+    values: dict[str, Any] | None = None,
+    secrets: dict[str, str] | None = None,
+    **more: Any,
+) -> Any:
     """A run of such a path, launched by Dev."""
     from portal.provisioning import actions
 

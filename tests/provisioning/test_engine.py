@@ -81,7 +81,9 @@ def test_an_input_that_the_action_does_not_take_is_refused_before_it_runs(commit
     assert "Files must be a list" in run.error_text
 
 
-def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(committed_world, silent, finish, monkeypatch):
+def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(
+    committed_world, silent, finish, monkeypatch
+):
     from portal.provisioning import actions
 
     calls = []

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from catalog.goldenpaths.files import File
-from catalog.goldenpaths.models import VersionFile
 from portal.accounts.tenancy import tenant
 from portal.provisioning.context import StepContext
 
@@ -13,8 +12,7 @@ MOST_NAMES = 60
 def bundle_of(ctx: StepContext) -> dict[str, File]:
     """Every file of the version that the run was launched with."""
     with tenant(ctx.organisation):
-        rows = VersionFile.objects.for_tenant(ctx.organisation).filter(version=ctx.version)
-        return {row.path: File(bytes(row.content), row.mode) for row in rows}
+        return ctx.version.bundle()
 
 
 def report(ctx: StepContext, verb: str, before: Mapping[str, File]) -> None:

@@ -4,12 +4,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from catalog import actions as catalog
-from catalog.ingest import ingest
-from catalog.models import Source
+from catalog.models import Entity, Problem, Source
 from portal.accounts.tenancy import tenant
 from portal.githosts.hosts import HOSTS
 from portal.kit.errors import Invalid, Refusal
-from portal.provisioning.context import Intent, LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
 from portal.provisioning.models import Effect
 from portal.provisioning.outcomes import Done
 
@@ -35,29 +34,39 @@ def _register(ctx: StepContext, given: dict[str, Any]) -> Done:
     before = {"uid": str(existing.uid)} if existing else None
     [intent] = ctx.intend(KIND, [Target(f"{kind}/{target}/{path}", label, before, _place(kind, target, path))])
     with tenant(ctx.organisation):
-        source = _source(ctx, kind, target, path) or catalog.add_source(
-            organisation=ctx.organisation, actor=ctx.actor, kind=kind, target=target, path=path, run_id=ctx.run_id
+        source = catalog.add_source(
+            organisation=ctx.organisation,
+            actor=ctx.actor,
+            kind=kind,
+            target=target,
+            path=path,
+            run_id=ctx.run_id,
+            on_conflict="refresh",
         )
-    ctx.failpoint("between-effects")
-    return _read(ctx, source, intent, kind, target, path)
+    ctx.failpoint("after-effect")
+    refs = _report(ctx, source)
+    ref = _main(refs)
+    intent.confirm("adopted" if intent.before else "created", {**intent.reference, "entityRef": ref})
+    if not ref:
+        raise Invalid(f"{path} of {target} describes no entity that the catalog accepts.", code="no-entity")
+    return Done({"entityRef": ref, "catalogInfoUrl": _address(ctx, kind, target, path)})
 
 
 def _place(kind: str, target: str, path: str) -> dict[str, str]:
     return {"kind": kind, "target": target, "path": path}
 
 
-def _read(ctx: StepContext, source: Source, intent: Intent, kind: str, target: str, path: str) -> Done:
-    outcome = ingest(source)
-    ctx.failpoint("after-effect")
-    for problem in outcome.problems:
-        ctx.log(str(problem), "warning")
-    ref = _main(list(outcome.entity_refs))
-    intent.confirm("adopted" if intent.before else "created", {**intent.reference, "entityRef": ref})
-    if not ref:
-        raise Invalid(f"{path} of {target} describes no entity that the catalog accepts.", code="no-entity")
-    for entity_ref in outcome.entity_refs:
-        ctx.log(f"The catalog knows {entity_ref}.")
-    return Done({"entityRef": ref, "catalogInfoUrl": _address(ctx, kind, target, path)})
+def _report(ctx: StepContext, source: Source) -> list[str]:
+    """Say what the catalog made of the file; the references of its entities, in the order of the file."""
+    with tenant(ctx.organisation):
+        problems = Problem.objects.for_tenant(ctx.organisation).filter(source=source).order_by("path", "line")
+        for problem in problems:
+            ctx.log(f"{problem.path}, line {problem.line}: {problem.sentence}", "warning")
+        entities = Entity.objects.for_tenant(ctx.organisation).filter(source=source, removed_at=None)
+        refs = list(entities.order_by("path", "line").values_list("ref", flat=True))
+    for ref in refs:
+        ctx.log(f"The catalog knows {ref}.")
+    return refs
 
 
 def _main(refs: list[str]) -> str:

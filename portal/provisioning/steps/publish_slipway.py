@@ -32,7 +32,7 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
         ctx.organisation,
         name=name,
         description=str(given.get("description") or ""),
-        owner_ref=ctx.owner_ref,
+        owner_ref=str(given.get("owner") or ctx.owner_ref),
         marker=ctx.marker,
         actor=ctx.actor,
         created_by_run=ctx.run_id,

@@ -1,12 +1,11 @@
 """What the controllers share: the context they work in, ownership, counting pods."""
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from portal.sandbox import clock
 from portal.sandbox.clock import Pace
-from portal.sandbox.kinds import BY_KIND, POD, Resource
+from portal.sandbox.kinds import BY_KIND, Resource
 from portal.sandbox.recorder import Recorder
 from portal.sandbox.registry import Registry
 from portal.sandbox.runtime import Runtime
@@ -15,16 +14,14 @@ from portal.sandbox.store import Change, Object, Store
 Key = tuple[str, str]
 
 
-@dataclass(eq=False)
 class WorkloadController:
     """A controller whose keys are the objects of one resource and which owns objects of others."""
 
-    registry: Registry
-    runtime: Runtime
-    recorder: Recorder
-    pace: Pace = field(default_factory=Pace)
-    resource: Resource = POD
-    owns: tuple[Resource, ...] = ()
+    resource: ClassVar[Resource]
+    owns: ClassVar[tuple[Resource, ...]] = ()
+
+    def __init__(self, registry: Registry, runtime: Runtime, recorder: Recorder, pace: Pace) -> None:
+        self.registry, self.runtime, self.recorder, self.pace = registry, runtime, recorder, pace
 
     @property
     def store(self) -> Store:

@@ -67,8 +67,8 @@ def _revision(obj: Object) -> int:
 class Deployments(WorkloadController):
     """Keeps the ReplicaSets of Deployments."""
 
-    def __post_init__(self) -> None:
-        self.resource, self.owns = DEPLOYMENT, (REPLICA_SET,)
+    resource = DEPLOYMENT
+    owns = (REPLICA_SET,)
 
     def keys(self, change: Any) -> Any:
         if change.resource is POD and change.verb == "DELETED":
@@ -84,7 +84,10 @@ class Deployments(WorkloadController):
         if deployment is None:
             return
         self._adopt(deployment)
-        sets = sorted(self.owned(deployment, REPLICA_SET), key=lambda item: (_revision(item), int(item["metadata"]["resourceVersion"])))
+        sets = sorted(
+            self.owned(deployment, REPLICA_SET),
+            key=lambda item: (_revision(item), int(item["metadata"]["resourceVersion"])),
+        )
         sets = [item for item in sets if not item["metadata"].get("deletionTimestamp")]
         template = deployment["spec"]["template"]
         new = next((item for item in sets if _plain_template(item) == _labelled(template)), None)
@@ -105,7 +108,10 @@ class Deployments(WorkloadController):
         """Take over ReplicaSets that an orphaning deletion left behind."""
         selector = (deployment["spec"]["selector"].get("matchLabels") or {}).items()
         for item in self.store.each(REPLICA_SET, deployment["metadata"]["namespace"]):
-            if not item["metadata"].get("ownerReferences") and selector <= (item["metadata"].get("labels") or {}).items():
+            if (
+                not item["metadata"].get("ownerReferences")
+                and selector <= (item["metadata"].get("labels") or {}).items()
+            ):
 
                 def own(obj: Object) -> None:
                     obj["metadata"]["ownerReferences"] = [owner_reference(deployment)]
@@ -200,7 +206,11 @@ class Deployments(WorkloadController):
         if deployment["spec"]["strategy"]["type"] == "Recreate":
             for item in running_old:
                 self._scale(deployment, item, 0)
-            if not any(is_active(pod) or pod["metadata"].get("deletionTimestamp") for item in old for pod in self.owned(item, POD)):
+            if not any(
+                is_active(pod) or pod["metadata"].get("deletionTimestamp")
+                for item in old
+                for pod in self.owned(item, POD)
+            ):
                 self._scale(deployment, new, replicas)
         else:
             self._grow(deployment, new, running_old, replicas, surge)
@@ -251,7 +261,9 @@ class Deployments(WorkloadController):
         if live is None:
             return
         status = dict(live.get("status") or {})
-        status["conditions"] = set_condition(list(status.get("conditions") or ()), "Progressing", "True", reason, message)
+        status["conditions"] = set_condition(
+            list(status.get("conditions") or ()), "Progressing", "True", reason, message
+        )
         self.registry.set_status(DEPLOYMENT, live, status)
 
     def _report(self, key: Hashable) -> None:
@@ -317,7 +329,11 @@ class Deployments(WorkloadController):
         if old and not moved and old["reason"] != "NewReplicaSetAvailable":
             return self._deadline(key, deployment, name, old, conditions)
         text = f'ReplicaSet "{name}" is progressing.'
-        if old and old["reason"] == "NewReplicaSetAvailable" and old.get("message", "").startswith(f'ReplicaSet "{name}"'):
+        if (
+            old
+            and old["reason"] == "NewReplicaSetAvailable"
+            and old.get("message", "").startswith(f'ReplicaSet "{name}"')
+        ):
             # A finished rollout stays finished while its pods come and go.
             if before.get("observedGeneration") == counts["observedGeneration"]:
                 return conditions

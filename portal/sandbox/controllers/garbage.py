@@ -29,10 +29,24 @@ class Garbage:
                 if owner.get("blockOwnerDeletion")
             ]
         elif metadata.get("deletionTimestamp") and metadata.get("finalizers"):
-            key = ("owner", change.obj["apiVersion"], change.obj["kind"], metadata.get("namespace", ""), metadata["name"])
+            key = (
+                "owner",
+                change.obj["apiVersion"],
+                change.obj["kind"],
+                metadata.get("namespace", ""),
+                metadata["name"],
+            )
             found.append(key)
         elif change.verb == "ADDED" and metadata.get("ownerReferences"):
-            found.append(("object", change.obj["apiVersion"], change.obj["kind"], metadata.get("namespace", ""), metadata["name"]))
+            found.append(
+                (
+                    "object",
+                    change.obj["apiVersion"],
+                    change.obj["kind"],
+                    metadata.get("namespace", ""),
+                    metadata["name"],
+                )
+            )
         return found
 
     def sync(self, key: Hashable) -> None:

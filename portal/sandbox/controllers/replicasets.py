@@ -25,9 +25,6 @@ class ReplicaSets(WorkloadController):
     resource = REPLICA_SET
     owns = (POD,)
 
-    def __post_init__(self) -> None:
-        self.resource, self.owns = REPLICA_SET, (POD,)
-
     def sync(self, key: Hashable) -> None:
         replica_set = self.current(key)
         if replica_set is None:
@@ -82,10 +79,14 @@ class ReplicaSets(WorkloadController):
         waits = [available_in(pod, spec.get("minReadySeconds", 0)) for pod in pods]
         coming = [wait for wait in waits if wait]
         if coming:
-            self.runtime.later(min(coming) + 0.05, self, (replica_set["metadata"]["namespace"], replica_set["metadata"]["name"]))
+            self.runtime.later(
+                min(coming) + 0.05, self, (replica_set["metadata"]["namespace"], replica_set["metadata"]["name"])
+            )
         status: Object = {
             "replicas": len(pods),
-            "fullyLabeledReplicas": sum(labels.items() <= (pod["metadata"].get("labels") or {}).items() for pod in pods),
+            "fullyLabeledReplicas": sum(
+                labels.items() <= (pod["metadata"].get("labels") or {}).items() for pod in pods
+            ),
             "readyReplicas": sum(wait is not None for wait in waits),
             "availableReplicas": sum(wait == 0 for wait in waits),
             "observedGeneration": replica_set["metadata"]["generation"],

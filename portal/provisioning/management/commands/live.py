@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from catalog.tasks import sweep_sources
 from portal.clusters.live import run_clusters
-from portal.provisioning.sweeping import sweep_runs
+from portal.provisioning.sweeping import SourceSweeper, sweep_runs
 from portal.provisioning.watchman import keep_watch
 
 
@@ -24,5 +23,5 @@ class Command(BaseCommand):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         self.stdout.write("live process ready")
         self.stdout.flush()
-        await keep_watch(stop, run_clusters, (sweep_runs, sweep_sources))
+        await keep_watch(stop, run_clusters, (sweep_runs, SourceSweeper()))
         self.stdout.write("live process stopped")

@@ -1,0 +1,204 @@
+"""Runs over the API: list, one, its log, and the four verbs."""
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.accounts.apiview import TenantAPIView
+from portal.provisioning import actions, launching, listing
+from portal.provisioning.models import Effect, LogLine, Run, Step
+from portal.provisioning.states import RUN_STATES
+from portal.provisioning.steering import require_control, run_for
+
+MOST_LINES = 1000
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """One run, as a row."""
+
+    path = serializers.CharField(source="version.path.slug")
+    version = serializers.IntegerField(source="version.number")
+    requester = serializers.CharField(source="requester.email", default=None)
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "title", "subject", "path", "version", "requester", "owner_ref", "entity_refs", "status",
+            "error_code", "error_text", "created_at", "started_at", "ended_at",
+        ]  # fmt: skip
+
+
+class StepSerializer(serializers.ModelSerializer[Step]):
+    """One step of a run."""
+
+    class Meta:
+        model = Step
+        fields = [
+            "key", "name", "action", "status", "attempt", "sentence", "error_code", "error_text", "error_detail",
+            "input", "output", "started_at", "ended_at",
+        ]  # fmt: skip
+
+
+class EffectSerializer(serializers.ModelSerializer[Effect]):
+    """One thing that a run made."""
+
+    class Meta:
+        model = Effect
+        fields = ["kind", "label", "reference", "outcome", "intended_at", "confirmed_at", "undo", "undo_text"]
+
+
+class LineSerializer(serializers.ModelSerializer[LogLine]):
+    """One line of a run's log."""
+
+    step = serializers.IntegerField(source="step_idx")
+
+    class Meta:
+        model = LogLine
+        fields = ["seq", "step", "at", "level", "text"]
+
+
+class RunDetailSerializer(RunSerializer):
+    """One run with its steps and what it made."""
+
+    steps = StepSerializer(many=True)
+    effects = EffectSerializer(many=True)
+
+    class Meta(RunSerializer.Meta):
+        fields = [*RunSerializer.Meta.fields, "values", "output", "log_seq", "steps", "effects"]
+
+
+class RunPageSerializer(serializers.Serializer[Any]):
+    """A page of runs; `before` of the next page, or 0."""
+
+    items = RunSerializer(many=True)
+    before = serializers.IntegerField()
+
+
+class LogSerializer(serializers.Serializer[Any]):
+    """Lines after a number; ask again with the last `seq` until `is_over`."""
+
+    lines = LineSerializer(many=True)
+    is_over = serializers.BooleanField()
+
+
+class LaunchSerializer(serializers.Serializer[Any]):
+    """A launch. The same idempotency key again answers with the run it started before."""
+
+    path = serializers.SlugField()
+    values = serializers.DictField(default=dict)
+    secrets = serializers.DictField(child=serializers.CharField(), default=dict)
+    idempotency_key = serializers.CharField(max_length=64, required=False)
+
+
+class RetrySerializer(serializers.Serializer[Any]):
+    """A retry; secrets are asked for again."""
+
+    secrets = serializers.DictField(child=serializers.CharField(), default=dict)
+
+
+class RunsView(TenantAPIView):
+    """All runs, newest first; or a new one."""
+
+    permission = {"get": "runs.view", "post": "runs.launch"}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("status", enum=list(RUN_STATES)),
+            OpenApiParameter("path"),
+            OpenApiParameter("who", description="A person's number, or `me`."),
+            OpenApiParameter("entity", description="Reference of an entity that the run made."),
+            OpenApiParameter("before", int, description="Only runs with a smaller number."),
+        ],
+        responses=RunPageSerializer,
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        filters = listing.filters_of(request.query_params)
+        found, before = listing.page_of(listing.runs(self.access.organisation, filters, self.access.user))
+        return Response({"items": RunSerializer(found, many=True).data, "before": before})
+
+    @extend_schema(request=LaunchSerializer, responses={201: RunDetailSerializer})
+    def post(self, request: Request, **kwargs: Any) -> Response:
+        asked = LaunchSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = asked.validated_data
+        run = launching.launch_checked(
+            self.access,
+            launching.current_version(self.access, given["path"]),
+            raw={**given["values"], **given["secrets"]},
+            idempotency_key=given.get("idempotency_key") or uuid.uuid4().hex,
+        )
+        return Response(RunDetailSerializer(run).data, status=201)
+
+
+class RunView(TenantAPIView):
+    """One run with its steps and effects."""
+
+    permission = "runs.view"
+
+    @extend_schema(responses=RunDetailSerializer)
+    def get(self, request: Request, run: int, **kwargs: Any) -> Response:
+        return Response(RunDetailSerializer(run_for(self.access, run)).data)
+
+
+class RunEventsView(TenantAPIView):
+    """The log of a run, from a line on."""
+
+    permission = "runs.view"
+
+    @extend_schema(parameters=[OpenApiParameter("after", int)], responses=LogSerializer)
+    def get(self, request: Request, run: int, **kwargs: Any) -> Response:
+        row = run_for(self.access, run)
+        after = request.query_params.get("after", "0")
+        lines = LogLine.objects.for_tenant(self.access.organisation).filter(run=row)
+        found = lines.filter(seq__gt=int(after) if after.isdecimal() else 0).order_by("seq")[:MOST_LINES]
+        shown = LineSerializer(found, many=True).data
+        is_over = row.state.is_final and (not shown or shown[-1]["seq"] == row.log_seq)
+        return Response({"lines": shown, "is_over": is_over})
+
+
+class _Verb(TenantAPIView):
+    permission = "runs.control"
+
+    def controlled(self, run: int) -> Run:
+        """The run, if this person may steer it."""
+        row = run_for(self.access, run)
+        require_control(self.access, row)
+        return row
+
+
+class CancelView(_Verb):
+    """Stop a run before its next effect."""
+
+    @extend_schema(request=None, responses=RunSerializer)
+    def post(self, request: Request, run: int, **kwargs: Any) -> Response:
+        row = actions.cancel(organisation=self.access.organisation, actor=self.access.user, run=self.controlled(run))
+        return Response(RunSerializer(row).data)
+
+
+class RetryView(_Verb):
+    """Queue a failed or cancelled run again; it goes on at the step that stopped."""
+
+    @extend_schema(request=RetrySerializer, responses=RunSerializer)
+    def post(self, request: Request, run: int, **kwargs: Any) -> Response:
+        asked = RetrySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        row = actions.retry(
+            organisation=self.access.organisation,
+            actor=self.access.user,
+            run=self.controlled(run),
+            secrets=asked.validated_data["secrets"],
+        )
+        return Response(RunSerializer(row).data)
+
+
+class UndoView(_Verb):
+    """Take back what a run made, last first."""
+
+    @extend_schema(request=None, responses=RunSerializer)
+    def post(self, request: Request, run: int, **kwargs: Any) -> Response:
+        row = actions.undo(organisation=self.access.organisation, actor=self.access.user, run=self.controlled(run))
+        return Response(RunSerializer(row).data)
