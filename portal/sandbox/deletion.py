@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from portal.sandbox import clock
-from portal.sandbox.errors import conflict, invalid_options
+from portal.sandbox.errors import changed_since, invalid_options
 from portal.sandbox.kinds import NAMESPACE, POD, Resource
 from portal.sandbox.registry import Registry
 from portal.sandbox.store import Object
@@ -30,14 +30,17 @@ def _policy(resource: Resource, options: dict[str, Any]) -> str:
 def _check(resource: Resource, live: Object, options: dict[str, Any]) -> None:
     wanted, metadata = options.get("preconditions") or {}, live["metadata"]
     if wanted.get("uid") not in (None, metadata["uid"]):
-        text = f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {metadata['uid']}"
-        raise conflict(resource, metadata["name"], text)
+        text = (
+            f"the UID in the precondition ({wanted['uid']}) does not match the UID in record ({metadata['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise changed_since(resource, metadata["name"], text)
     if wanted.get("resourceVersion") not in (None, metadata["resourceVersion"]):
         text = (
-            f"Precondition failed: ResourceVersion in precondition: {wanted['resourceVersion']}, ResourceVersion in "
-            f"object meta: {metadata['resourceVersion']}"
+            f"the ResourceVersion in the precondition ({wanted['resourceVersion']}) does not match the ResourceVersion "
+            f"in record ({metadata['resourceVersion']}). The object might have been modified"
         )
-        raise conflict(resource, metadata["name"], text)
+        raise changed_since(resource, metadata["name"], text)
 
 
 def _grace(resource: Resource, live: Object, options: dict[str, Any]) -> int:

@@ -69,6 +69,13 @@ def stale(resource: Resource, name: str) -> ApiError:
     return conflict(resource, name, text)
 
 
+def changed_since(resource: Resource, name: str, text: str) -> ApiError:
+    """A failed precondition of a deletion, which the real server words with the kind, not the plural."""
+    subject = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    message = f'Operation cannot be fulfilled on {subject} "{name}": {text}'
+    return ApiError(409, "Conflict", message, _details(resource, name, kind=True))
+
+
 def forbidden(resource: Resource, name: str, text: str) -> ApiError:
     subject = f'{resource.qualified} "{name}" is forbidden' if name else f"{resource.qualified} is forbidden"
     return ApiError(403, "Forbidden", f"{subject}: {text}", _details(resource, name))

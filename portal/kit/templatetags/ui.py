@@ -66,7 +66,7 @@ def ago(context: Context, at: datetime | None, never: str = "never") -> SafeStri
     )
 
 
-def _link(context: Context, name: str, **where: str) -> str:
+def _link(context: Context, name: str, /, **where: str) -> str:
     """The address of a page of this organisation, or "" in a fragment that was given no `org`."""
     org = context.get("org")
     return reverse(name, kwargs={"org": org.slug, **where}) if org else ""
