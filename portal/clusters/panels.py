@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from portal.accounts.models import Organisation
 from portal.clusters import podlogs, status
 from portal.clusters.bindings import ANNOTATIONS
-from portal.clusters.models import STATES, Binding, Cluster, Transition
+from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, Binding, Cluster, Transition
 from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.live import TopicKind, register_topic
@@ -51,10 +51,10 @@ def _how_to_connect(organisation: Organisation, entity_uid: UUID | str) -> dict[
 
 def state_of(cluster: Cluster, row: ClusterRow | None) -> tuple[str, str, str]:
     """A cluster's state as (name, label, sentence), with silence of the live process told apart from health."""
-    if row is None or (not row.is_fresh and row.state == cluster.state and cluster.state in ("synced", "limited")):
-        if cluster.state == "connecting" or cluster.last_synced_at is None:
-            return "connecting", STATES["connecting"], "Waiting for the live process to open a connection."
+    if cluster.state in (SYNCED, LIMITED) and not (row and row.is_fresh):
         return "stale", "Stale", "The live process has gone quiet: what is shown may be old."
+    if cluster.state == CONNECTING and row is None:
+        return CONNECTING, STATES[CONNECTING], "Waiting for the live process to open a connection."
     return cluster.state, STATES[cluster.state], cluster.state_text
 
 

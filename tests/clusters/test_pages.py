@@ -131,7 +131,7 @@ def test_the_list_pins_its_queries(world, prod, client_for, django_assert_max_nu
             make_cluster(world.acme, f"more-{number}")
     client = client_for(world.vic)
     client.get(page("clusters"))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         assert client.get(page("clusters")).status_code == 200
 
 
