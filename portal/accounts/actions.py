@@ -263,4 +263,4 @@ def accept_invitation(*, actor: User, slug: str, secret: str) -> Organisation:
 
 def _owns_address(user: User, email: str) -> bool:
     """Their sign-in address, or another one that they proved to be theirs."""
-    return EmailAddress.objects.filter(user=user, verified=True, email__iexact=email).exists()
+    return bool(EmailAddress.objects.filter(user=user, verified=True, email__iexact=email).exists())
