@@ -33,11 +33,16 @@ def may_create_organisation(user: User) -> bool:
     return settings.ORGANISATIONS == "open" or not Organisation.objects.exists()
 
 
-@transaction.atomic
 def create_organisation(*, actor: User, name: str, slug: str) -> Organisation:
-    """Make an organisation with the actor as its first admin."""
+    """Make an organisation with the actor as its first admin, where the installation's policy lets them."""
     if not may_create_organisation(actor):
         raise Forbidden("New organisations are made by the operator of this portal.")
+    return found_organisation(actor=actor, name=name, slug=slug)
+
+
+@transaction.atomic
+def found_organisation(*, actor: User, name: str, slug: str) -> Organisation:
+    """Make an organisation with the actor as its first admin; the operator's command comes here directly."""
     if slug in RESERVED_SLUGS:
         raise Conflict(f"“{slug}” is a word the portal needs for itself. Choose another.", field="slug")
     try:
