@@ -91,6 +91,7 @@ def test_an_admin_changes_a_role(world, client_for):
     assert member(world, world.vic).role == "developer"
     [event] = events(world, verb="member.role-changed")
     assert (event.actor, event.data["was"], event.data["is"]) == (world.ada, "viewer", "developer")
+    assert event.ip == "127.0.0.1"
 
 
 def test_the_last_admin_stays(world, client_for):
