@@ -66,7 +66,11 @@ def teams(request: TenantRequest) -> HttpResponse:
         live(organisation).filter(kind__in=["Component", "API", "Resource", "System"]).exclude(owner_ref__in=by_ref)
     )
     strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
-    return render(request, "ownership/teams.html", {"branches": in_tree_order(branches), "strangers": strangers})
+    return render(
+        request,
+        "ownership/teams.html",
+        {"branches": in_tree_order(branches), "strangers": strangers, "may_make": request.access.can("teams.manage")},
+    )
 
 
 def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
