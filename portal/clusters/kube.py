@@ -148,7 +148,7 @@ class ServedKinds:
             for group in self.client.call("GET", "/apis").get("groups") or []:
                 preferred = (group.get("preferredVersion") or {}).get("groupVersion", "")
                 versions = [item["groupVersion"] for item in group.get("versions") or []]
-                self._groups[group["name"]] = sorted(versions, key=lambda version, best=preferred: version != best)
+                self._groups[group["name"]] = list(dict.fromkeys([preferred, *versions] if preferred else versions))
         return self._groups
 
     def serves(self, api_version: str, kind: str) -> bool:
