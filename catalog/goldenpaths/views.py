@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from catalog.goldenpaths import actions, answers, choices, shipped_paths
+from catalog.goldenpaths import actions, answers, choices, from_catalog, shipped_paths
 from catalog.goldenpaths.answers import PREFIX
 from catalog.goldenpaths.fields import Field, fields_of
 from catalog.goldenpaths.files import tree_digest
@@ -47,6 +47,7 @@ def paths(request: TenantRequest) -> HttpResponse:
         "may_publish": may_publish,
         "may_launch": request.access.can("runs.launch"),
         "has_news": may_publish and _has_news(request),
+        "unpublished": from_catalog.unpublished(request.access.organisation) if may_publish else [],
     }
     return render(request, "goldenpaths/paths.html", context)
 
@@ -66,9 +67,15 @@ def _has_news(request: TenantRequest) -> bool:
 @require_POST
 @gate("paths.publish")
 def paths_publish(request: TenantRequest) -> HttpResponse:
-    """Publish the shipped paths."""
+    """Publish the shipped paths, or the one template of the catalog that `ref` names."""
     organisation = request.access.organisation
-    versions = actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
+    if ref := request.POST.get("ref"):
+        entity = from_catalog.template_of(organisation, ref)
+        versions = [
+            from_catalog.publish_entity(organisation=organisation, actor=request.user, entity=entity, request=request)
+        ]
+    else:
+        versions = actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
     names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
     messages.success(request, f"Published: {names}.")
     return HttpResponseRedirect(reverse("paths", kwargs={"org": organisation.slug}))
@@ -167,7 +174,13 @@ def path_versions(request: TenantRequest, path: str) -> HttpResponse:
         .select_related("published_by")
         .order_by("-number")
     )
-    return render(request, "goldenpaths/versions.html", {"path": golden, "versions": rows[:200]})
+    context = {
+        "path": golden,
+        "versions": rows[:200],
+        "may_publish": request.access.can("paths.publish"),
+        "entity": choices.entity_of_name(request.access.organisation, golden.ref),
+    }
+    return render(request, "goldenpaths/versions.html", context)
 
 
 def _starting_answers(version: Version) -> dict[str, Any]:
