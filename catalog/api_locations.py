@@ -38,7 +38,8 @@ class LocationsView(CatalogView):
         return Response([{"data": location(row)} for row in rows])
 
     @extend_schema(
-        tags=["Catalog"], operation_id="add_location", request=OpenApiTypes.OBJECT, responses={201: OpenApiTypes.OBJECT},
+        tags=["Catalog"], operation_id="add_location", request=OpenApiTypes.OBJECT,
+        responses={201: OpenApiTypes.OBJECT},
         parameters=[OpenApiParameter("dryRun", bool), OpenApiParameter("onConflict", str, enum=["refresh", "reject"])],
     )  # fmt: skip
     def post(self, request: Request, org: str) -> Response:

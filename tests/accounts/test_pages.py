@@ -556,3 +556,14 @@ def test_open_invitations_do_not_count_expired_ones(world):
         Invitation.objects.update(expires_at=timezone.now())
         assert actions.open_invitations(world.acme).count() == 0
         assert actions.open_invitations(world.acme, with_expired=True).count() == 1
+
+
+def test_the_organisation_that_was_open_last_is_the_one_to_come_back_to(world, client_for):
+    with tenant(world.rival):
+        Membership.objects.create(organisation=world.rival, user=world.dev, role="viewer")
+    client = client_for(world.dev)
+    assert client.get(reverse("start"))["Location"] == url("home")
+    client.get(reverse("people", kwargs={"org": "rival"}))
+    assert client.get(reverse("start"))["Location"] == "/o/rival/"
+    client.get(url("people"))
+    assert client.get(reverse("start"))["Location"] == url("home")

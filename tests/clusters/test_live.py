@@ -188,7 +188,10 @@ def test_a_cluster_that_goes_away_is_unknown_in_words_and_comes_back(
         kube.apply(deployment())
         until(wears(committed_world, "Healthy"), "healthy")
         with committed_world.tenant():
-            Cluster.objects.for_tenant(committed_world.acme).update(lease_until=None, epoch=100, server="https://127.0.0.1:1")
+            Cluster.objects.for_tenant(committed_world.acme).update(
+                lease_until=None, epoch=100, server="https://127.0.0.1:1"
+            )
+
         # the server moved under its sealed credential: it must not open for the new address
         def refused():
             with committed_world.tenant():
