@@ -227,7 +227,7 @@ class ResourceApi:
         live = self.registry.need(target.resource, target.namespace, target.name)
         patched = self._patched(target.resource, live, patch, media)
         obj = self.registry.decode(target.resource, patched, call)
-        obj = self.registry.commit(target.resource, live, obj, call)
+        obj = self.registry.commit(target.resource, live, obj, call, patched=True)
         return reply(obj, 200, call.warnings)
 
     @staticmethod

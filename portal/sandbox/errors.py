@@ -39,7 +39,7 @@ class ApiError(Exception):
         }
         if self.reason:
             out["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             out["details"] = self.details
         return out | {"code": self.code}
 

@@ -61,7 +61,7 @@ def _pod_core(spec: Object) -> Object:
 def problems(resource: Resource, live: Object, obj: Object) -> list[Cause]:
     """What an update changes that it may not."""
     found = [
-        wrong(path, _at(obj, path), "field is immutable")
+        wrong(path, _at(obj, path), "cannot change roleRef" if path == "roleRef" else "field is immutable")
         for path in _IMMUTABLE.get(resource.kind, ())
         if _at(obj, path) != _at(live, path)
     ]

@@ -42,7 +42,7 @@ def _start(token: str) -> tuple[int, tuple[str, str]]:
 def too_large(revision: int, current: int) -> ApiError:
     details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}
     details |= {"retryAfterSeconds": 1}  # type: ignore[dict-item]
-    return ApiError(504, "Timeout", f"Too large resource version: {revision}, current: {current}", details)
+    return ApiError(504, "Timeout", f"Timeout: Too large resource version: {revision}, current: {current}", details)
 
 
 def _check_version(request: web.Request, store: Store, token: str) -> None:

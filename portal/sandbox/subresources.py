@@ -17,6 +17,9 @@ from portal.sandbox.selectors import selector_text
 from portal.sandbox.store import Object
 
 
+_SCALE = Resource("autoscaling", "v1", "Scale", "scales", "io.k8s.api.autoscaling.v1.Scale")
+
+
 def _json(document: Any, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
 
@@ -64,7 +67,7 @@ async def _scale(cluster: Cluster, request: web.Request, target: Target, user: U
     version = (wanted.get("metadata") or {}).get("resourceVersion")
     if version not in (None, "", current["metadata"]["resourceVersion"]):
         raise stale(resource, target.name)
-    replicas = _replicas(resource, target.name, wanted)
+    replicas = _replicas(target.name, wanted)
     call = requests.call(request, user.name, "UpdateOptions", "")
     call.subresource = "scale"
     edited = live | {"metadata": dict(live["metadata"]), "spec": live["spec"] | {"replicas": replicas}}
@@ -72,12 +75,12 @@ async def _scale(cluster: Cluster, request: web.Request, target: Target, user: U
     return _json(scale_of(registry.commit(resource, live, edited, call)))
 
 
-def _replicas(resource: Resource, name: str, wanted: Object) -> int:
+def _replicas(name: str, wanted: Object) -> int:
     replicas = (wanted.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int):
         raise bad_request("json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32")
     if replicas < 0:
-        raise invalid(resource, name, [wrong("spec.replicas", replicas, "must be greater than or equal to 0")])
+        raise invalid(_SCALE, name, [wrong("spec.replicas", replicas, "must be greater than or equal to 0")])
     return replicas
 
 

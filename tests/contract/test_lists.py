@@ -78,7 +78,10 @@ def test_field_selectors(api: Api, configs: str) -> None:
     assert names(api.json(configs, fieldSelector="metadata.name=item-4")) == ["item-4"]
     answer = api.get(configs, fieldSelector="data.colour=blue")
     assert answer.status_code == 400
-    assert "field label not supported: data.colour" in answer.json()["message"]
+    assert '"data.colour" is not a known field selector' in answer.json()["message"]
+    of_pods = api.get(configs.replace("configmaps", "pods"), fieldSelector="spec.colour=blue")
+    assert of_pods.status_code == 400
+    assert of_pods.json()["message"] == "field label not supported: spec.colour"
 
 
 def test_a_version_from_the_future_is_504(api: Api, configs: str) -> None:
