@@ -78,14 +78,7 @@ class Registry:
 
     def decode(self, resource: Resource, body: Object, call: Call) -> Object:
         """A request's body as a typed object; unknown fields are refused, warned about or dropped, as asked."""
-        for key, wanted in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-            if body.get(key, wanted) != wanted:
-                raise bad_request(
-                    f"the API version in the data ({body.get('apiVersion')}) does not match the expected API version "
-                    f"({resource.api_version})"
-                    if key == "apiVersion"
-                    else f'{body[key]} in version "{resource.version}" cannot be handled as a {resource.kind}: unknown conversion'
-                )
+        self._check_kind(resource, body)
         decoder = schema.Decoder(resource)
         obj = decoder.decode(body)
         if decoder.unknown:
@@ -99,6 +92,17 @@ class Registry:
                 call.warnings.extend(texts)
         metadata = obj.setdefault("metadata", {})
         return {"apiVersion": resource.api_version, "kind": resource.kind} | obj | {"metadata": metadata}
+
+    @staticmethod
+    def _check_kind(resource: Resource, body: Object) -> None:
+        wanted = resource.api_version
+        if body.get("apiVersion", wanted) != wanted:
+            raise bad_request(
+                f"the API version in the data ({body['apiVersion']}) does not match the expected API version ({wanted})"
+            )
+        if body.get("kind", resource.kind) != resource.kind:
+            head = f'{body["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}'
+            raise bad_request(f"{head}: unknown conversion")
 
     # -- creating -----------------------------------------------------------------------------------------------
 
@@ -239,10 +243,10 @@ class Registry:
             if patched:
                 cause = wrong("metadata.uid", metadata["uid"], "field is immutable")
                 raise invalid(resource, current["name"], [cause])
+            key = f"/registry/{resource.plural}/{current.get('namespace', '')}/{current['name']}"
             text = (
-                f"StorageError: invalid object, Code: 4, Key: /registry/{resource.plural}/"
-                f"{current.get('namespace', '')}/{current['name']}, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
-                f"failed: UID in precondition: {metadata['uid']}, UID in object meta: {current['uid']}"
+                f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {current['uid']}"
             )
             raise conflict(resource, current["name"], text)
         if metadata.get("resourceVersion") not in (None, "", current["resourceVersion"]):

@@ -51,8 +51,8 @@ def _requirement(text: str) -> Requirement:
         if not _LABEL_VALUE.match(found[3]):
             raise bad_request(
                 f'unable to parse requirement: invalid label value: "{found[3]}": at key: "{found[1]}": a valid label '
-                "must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-                "with an alphanumeric character"
+                "must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+                "end with an alphanumeric character"
             )
         return Requirement(found[1], "notin" if found[2] == "!=" else "in", frozenset([found[3]]))
     if found := _KEY.match(text):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -180,6 +181,7 @@ def run(options: Options) -> int:
     try:
         asyncio.run(serve(options))
     except OSError as error:
-        sys.stderr.write(f"The sandbox cannot listen on 127.0.0.1:{options.port}: {error.strerror or error}.\n")
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        sys.stderr.write(f"The sandbox cannot listen on 127.0.0.1:{options.port}: {reason}.\n")
         return 1
     return 0

@@ -16,7 +16,6 @@ from portal.sandbox.requests import Target
 from portal.sandbox.selectors import selector_text
 from portal.sandbox.store import Object
 
-
 _SCALE = Resource("autoscaling", "v1", "Scale", "scales", "io.k8s.api.autoscaling.v1.Scale")
 
 

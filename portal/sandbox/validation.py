@@ -112,9 +112,9 @@ def _resources(resources: Object, field: str) -> Causes:
             elif Quantity.read(value).milli < 0:
                 yield wrong(f"{field}.{part}[{key}]", value, "must be greater than or equal to 0")
     for key, value in requests.items():
-        if key in limits and is_quantity(value) and is_quantity(limits[key]):
-            if Quantity.read(value).milli > Quantity.read(limits[key]).milli:
-                yield wrong(f"{field}.requests", value, f"must be less than or equal to {key} limit of {limits[key]}")
+        known = key in limits and is_quantity(value) and is_quantity(limits[key])
+        if known and Quantity.read(value).milli > Quantity.read(limits[key]).milli:
+            yield wrong(f"{field}.requests", value, f"must be less than or equal to {key} limit of {limits[key]}")
 
 
 def _port(value: Any, field: str) -> Causes:

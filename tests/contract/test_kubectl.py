@@ -165,7 +165,7 @@ def test_events_are_listed(kubectl: Kubectl, web: str) -> None:
 
 def test_label_annotate_edit_by_patch(kubectl: Kubectl, web: str) -> None:
     assert "labeled" in kubectl("label", "deployment/web", "tier=front").stdout
-    assert "annotated" in kubectl("annotate", "deployment/web", "note=yes").stdout
+    assert "annotate" in kubectl("annotate", "deployment/web", "note=yes").stdout
     patch = '{"spec":{"template":{"spec":{"containers":[{"name":"web","env":[{"name":"A","value":"1"}]}]}}}}'
     assert "patched" in kubectl("patch", "deployment", "web", "-p", patch).stdout
     assert kubectl("get", "deploy", "-l", "tier=front", "-o", "name").stdout.strip() == "deployment.apps/web"

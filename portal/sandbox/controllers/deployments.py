@@ -329,24 +329,19 @@ class Deployments(WorkloadController):
         if old and not moved and old["reason"] != "NewReplicaSetAvailable":
             return self._deadline(key, deployment, name, old, conditions)
         text = f'ReplicaSet "{name}" is progressing.'
-        if (
-            old
-            and old["reason"] == "NewReplicaSetAvailable"
-            and old.get("message", "").startswith(f'ReplicaSet "{name}"')
-        ):
+        finished = old is not None and old["reason"] == "NewReplicaSetAvailable" and f'"{name}"' in old["message"]
+        if finished and before.get("observedGeneration") == counts["observedGeneration"]:
             # A finished rollout stays finished while its pods come and go.
-            if before.get("observedGeneration") == counts["observedGeneration"]:
-                return conditions
-        conditions = without_condition(conditions, "Progressing") + [
-            {
-                "type": "Progressing",
-                "status": "True",
-                "lastUpdateTime": clock.stamp(),
-                "lastTransitionTime": old["lastTransitionTime"] if old and old["status"] == "True" else clock.stamp(),
-                "reason": "ReplicaSetUpdated",
-                "message": text,
-            }
-        ]
+            return conditions
+        made = {
+            "type": "Progressing",
+            "status": "True",
+            "lastUpdateTime": clock.stamp(),
+            "lastTransitionTime": old["lastTransitionTime"] if old and old["status"] == "True" else clock.stamp(),
+            "reason": "ReplicaSetUpdated",
+            "message": text,
+        }
+        conditions = [*without_condition(conditions, "Progressing"), made]
         self.runtime.later(deployment["spec"].get("progressDeadlineSeconds", 600) + 0.5, self, key)
         return conditions
 
