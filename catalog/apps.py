@@ -8,6 +8,12 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import ingest, teams
+        from catalog import bindings, ingest, teams, topics
+        from catalog.panels import PANELS, Panel
+        from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
+        ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
+        ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
+        register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
+        PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)

@@ -37,6 +37,22 @@ class HasPrefix(Lookup):  # type: ignore[type-arg]
         return f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s))", [*values, self.rhs]  # noqa: S608
 
 
+@ArrayField.register_lookup
+class HasSubstring(HasPrefix):
+    """`facts__hassubstring=("metadata.name=", "pay")`: an element of the key has the text somewhere in its value."""
+
+    lookup_name = "hassubstring"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, values = self.process_lhs(compiler, connection)
+        start, text = self.rhs
+        return (
+            f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s)"  # noqa: S608
+            " AND strpos(substr(fact, %s), %s) > 0)",
+            [*values, start, len(start) + 1, text],
+        )
+
+
 def live(organisation: Organisation | int) -> Entities:
     """The entities that are there: tombstones left out."""
     rows: Entities = Entity.objects.for_tenant(organisation)
@@ -85,12 +101,16 @@ def _relation(node: Exists | In | Prefix) -> Q:
     return Q(SqlExists(rows))
 
 
+# Quotes and minus signs are meant as search engines mean them: then only the whole words count.
+_OPERATORS = re.compile(r'"|(^|\s)-\w|\sor\s', re.IGNORECASE)
+
+
 def text_search(words: str) -> Q:
     """Free text: what people type in a search engine, or the beginnings of words."""
     words = words.replace("\0", "").strip()[:200]
     beginnings = " & ".join(f"{word}:*" for word in re.findall(r"\w+", words))
     whole = Q(search=SearchQuery(words, search_type="websearch", config="simple"))
-    if not beginnings:
+    if not beginnings or _OPERATORS.search(words):
         return whole
     return whole | Q(search=SearchQuery(beginnings, search_type="raw", config="simple"))
 

@@ -1,6 +1,57 @@
 """The app's addresses: pages under o/<org>/, API under api/o/<org>/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path, register_converter
 
-page_urls: list[URLPattern | URLResolver] = []
-api_urls: list[URLPattern | URLResolver] = []
+from catalog import api, api_locations, views, views_edit, views_sources
+
+
+class NameConverter:
+    """A part of an entity's reference."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(NameConverter, "entitypart")
+
+ENTITY = "catalog/<entitypart:kind>/<entitypart:namespace>/<entitypart:name>/"
+
+page_urls: list[URLPattern | URLResolver] = [
+    path("catalog/", views.catalog, name="catalog"),
+    path("catalog/problems/", views.problems, name="catalog-problems"),
+    path("catalog/new/", views_edit.new_entity, name="entity-new"),
+    path("catalog/sources/", views_sources.sources, name="sources"),
+    path("catalog/sources/register/", views_sources.register, name="source-register"),
+    path("catalog/sources/<int:source>/", views_sources.source, name="source"),
+    path("catalog/sources/<int:source>/refresh/", views_sources.refresh, name="source-refresh"),
+    path("catalog/sources/<int:source>/remove/", views_sources.remove, name="source-remove"),
+    path(ENTITY, views.entity, name="entity"),
+    path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
+    path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
+]
+BY_NAME = "<entitypart:kind>/<entitypart:namespace>/<entitypart:name>"
+# Without a slash at the end: these are the addresses that clients of the catalog API know.
+api_urls: list[URLPattern | URLResolver] = [
+    path("catalog/entities", api.EntitiesView.as_view(), name="api-entities"),
+    path("catalog/entities/by-query", api.ByQueryView.as_view(), name="api-entities-by-query"),
+    path("catalog/entities/by-refs", api.ByRefsView.as_view(), name="api-entities-by-refs"),
+    path("catalog/entities/by-uid/<uuid:uid>", api.ByUidView.as_view(), name="api-entity-by-uid"),
+    path(f"catalog/entities/by-name/{BY_NAME}", api.ByNameView.as_view(), name="api-entity-by-name"),
+    path(f"catalog/entities/by-name/{BY_NAME}/ancestry", api.AncestryView.as_view(), name="api-entity-ancestry"),
+    path("catalog/entity-facets", api.FacetsView.as_view(), name="api-entity-facets"),
+    path("catalog/refresh", api.RefreshView.as_view(), name="api-entity-refresh"),
+    path("catalog/validate-entity", api.ValidateView.as_view(), name="api-validate-entity"),
+    path("catalog/locations", api_locations.LocationsView.as_view(), name="api-locations"),
+    path("catalog/locations/by-query", api_locations.LocationsByQueryView.as_view(), name="api-locations-by-query"),
+    path("catalog/locations/<uuid:uid>", api_locations.LocationView.as_view(), name="api-location"),
+    path(
+        f"catalog/locations/by-entity/{BY_NAME}",
+        api_locations.LocationByEntityView.as_view(),
+        name="api-location-by-entity",
+    ),
+]

@@ -143,7 +143,9 @@ def unseal(text: str, version: Version, user: User) -> dict[str, Any]:
     except signing.SignatureExpired:
         raise Invalid("The review is more than a day old; review your answers again.", code="stale-review") from None
     except signing.BadSignature:
-        raise Invalid("The answers did not arrive as they were reviewed; review them again.", code="bad-answers") from None
+        raise Invalid(
+            "The answers did not arrive as they were reviewed; review them again.", code="bad-answers"
+        ) from None
     if body["user"] != user.pk:
         raise Invalid("These answers were reviewed by somebody else; review them again.", code="bad-answers")
     if body["version"] != version.pk:

@@ -88,9 +88,7 @@ def fields_of(
     return found
 
 
-def _field(
-    path: str, name: str, schema: Schema, value: Any, errors: Mapping[str, str], access: Access
-) -> Field:
+def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str, str], access: Access) -> Field:
     one = Field(
         path=path,
         label=str(schema.get("title") or name),

@@ -109,7 +109,7 @@ class _Check:
 
 def _page(schema: Schema, raw: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[_Check]]:
     """The answers that belong to one schema, nested ones included, and what to check them against."""
-    answers = {name: raw[name] if name in raw else value for name, value in _with_defaults(schema, raw).items()}
+    answers = _with_defaults(schema, raw)
     resolved = schemas.resolve(schema, answers)
     # A branch may have asked for what another branch no longer asks for: settle.
     for _ in range(5):
@@ -174,7 +174,9 @@ def _problems(check: _Check) -> dict[str, str]:
             continue
         validator = Draft7Validator(_tame(child), format_checker=FORMATS, registry=Registry())
         for error in validator.iter_errors(value):
-            place = "".join(f", entry {part + 1}" if isinstance(part, int) else f", {part}" for part in error.absolute_path)
+            place = "".join(
+                f", entry {part + 1}" if isinstance(part, int) else f", {part}" for part in error.absolute_path
+            )
             errors.setdefault(f"{check.prefix}{name}", sentence_of(error, f"{check.label(name)}{place}"))
     return errors
 

@@ -3,6 +3,7 @@
 import secrets
 from datetime import timedelta
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -262,5 +263,4 @@ def accept_invitation(*, actor: User, slug: str, secret: str) -> Organisation:
 
 def _owns_address(user: User, email: str) -> bool:
     """Their sign-in address, or another one that they proved to be theirs."""
-    verified = user.emailaddress_set.filter(verified=True)  # type: ignore[attr-defined]  # allauth's reverse relation
-    return verified.filter(email__iexact=email).exists()
+    return EmailAddress.objects.filter(user=user, verified=True, email__iexact=email).exists()

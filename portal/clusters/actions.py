@@ -106,6 +106,8 @@ def register_cluster(
     """
     name = " ".join(name.split())[:120]
     slug = slugify(name)[:63].strip("-")
+    if slug == "new":
+        raise Invalid("A cluster cannot be called “new”.", field="name")
     if not slug:
         raise Invalid("Give the cluster a name with letters or digits.", field="name")
     if Cluster.objects.for_tenant(organisation).filter(slug=slug).exists():

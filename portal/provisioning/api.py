@@ -127,8 +127,9 @@ class RunsView(TenantAPIView):
         given = asked.validated_data
         run = launching.launch_checked(
             self.access,
-            launching.current_version(self.access, given["path"]),
-            raw={**given["values"], **given["secrets"]},
+            launching.version_of(self.access, given["path"]),
+            values=given["values"],
+            secrets=given["secrets"],
             idempotency_key=given.get("idempotency_key") or uuid.uuid4().hex,
         )
         return Response(RunDetailSerializer(run).data, status=201)

@@ -6,7 +6,7 @@ from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
 from portal.provisioning import bench, retries
 from portal.provisioning.context import LeftBehind, UndoContext, Undone
-from portal.provisioning.execution import GRACE, Visit
+from portal.provisioning.execution import Visit, grace
 from portal.provisioning.failpoints import failpoint
 from portal.provisioning.keeper import Keeper
 from portal.provisioning.models import Effect, Run
@@ -60,7 +60,7 @@ def _write(visit: Visit, run: Run, effect: Effect, verdict: Undone | LeftBehind 
         effect.undone_at = timezone.now()
     effect.save(update_fields=["undo", "undo_text", "undo_tries", "undone_at"])
     visit.lease.logbook.write(effect.undo_text, level={"failed": "error", "left": "warning"}.get(effect.undo, "info"))
-    run.rest(run.now + GRACE)
+    run.rest(run.now + grace())
     return True
 
 

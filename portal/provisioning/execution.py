@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+
 from catalog.goldenpaths.files import File
 from catalog.goldenpaths.vocabulary import checked_input
 from portal.accounts.tenancy import tenant
@@ -19,8 +21,10 @@ from portal.provisioning.models import Effect, Run, Step
 from portal.provisioning.outcomes import Done, Outcome, Wait
 from portal.provisioning.steps import ACTIONS
 
-# After a step the worker nudges the run itself; should that nudge be lost, the sweeper does it after this long.
-GRACE = timedelta(seconds=3)
+
+def grace() -> timedelta:
+    """After a step the worker nudges the run itself; should that nudge be lost, the sweeper does it after this long."""
+    return timedelta(seconds=min(3, settings.RUN_LEASE_SECONDS))
 
 
 @dataclass
@@ -166,7 +170,7 @@ def _rest(run: Run, step: Step, wait: Wait) -> bool:
     step.sentence = wait.sentence
     run.move("waiting")
     again = is_first or run.is_woken or run.cancel_requested_at is not None
-    run.rest(run.now + GRACE if again else wait.until, wait.woken_by)
+    run.rest(run.now + grace() if again else wait.until, wait.woken_by)
     return again
 
 
@@ -181,7 +185,7 @@ def _finish(visit: Visit, run: Run, step: Step, ending: Done | Stopped) -> bool:
         if step.output.get("entityRef"):
             run.entity_refs = list(dict.fromkeys([*run.entity_refs, *_texts(step.output["entityRef"])]))
         bench.keep(run, visit.files)
-    run.rest(run.now + GRACE)
+    run.rest(run.now + grace())
     return True
 
 
@@ -204,7 +208,7 @@ def _write_skip(visit: Visit, step: Step) -> bool:
         step.ended_at = run.now
         visit.lease.logbook.write(f"{step.name}: skipped, its condition says no.", step_idx=step.idx)
         step.save()
-        run.rest(run.now + GRACE)
+        run.rest(run.now + grace())
     return True
 
 

@@ -1,8 +1,9 @@
 """Named places where a test may end the process: how `kill -9` at the worst moment is tried on purpose.
 
 `SLIPWAY_FAILPOINT=publish.after-effect` ends the process with SIGKILL there, `…:TERM` with another signal.
-`SLIPWAY_FAILPOINT=@/folder` looks for a file named after the run's idempotency key that holds such a line, and
-removes it first, so that each run is struck once. Unset, which it is everywhere but in tests, nothing is looked up.
+`SLIPWAY_FAILPOINT=@/folder` looks for a file named after the run's idempotency key that holds such lines; a line is
+taken out before it acts, so that each strikes its run once. Unset, which it is everywhere but in tests, nothing is
+looked up.
 """
 
 import os
@@ -25,12 +26,15 @@ def failpoint(name: str, scope: str = "") -> None:
 
 
 def _taken(note: Path, name: str) -> str:
-    """The note's line if it is meant for `name`; whoever unlinks the note acts on it."""
+    """The note's line that is meant for `name`, taken out of the note; empty when there is none."""
     try:
-        wish = note.read_text().strip()
-        if wish.partition(":")[0] != name:
-            return ""
-        note.unlink()
-    except (FileNotFoundError, IsADirectoryError):
+        lines = note.read_text().split()
+    except FileNotFoundError:
         return ""
-    return wish
+    hit = next((line for line in lines if line.partition(":")[0] == name), "")
+    if hit:
+        lines.remove(hit)
+        rest = note.with_suffix(".rest")
+        rest.write_text("\n".join(lines))
+        rest.replace(note)
+    return hit

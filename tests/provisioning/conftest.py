@@ -19,6 +19,7 @@ def make_version(
     slug: str = "",
     output: dict[str, Any] | None = None,
     files: dict[str, bytes] | None = None,
+    parameters: dict[str, Any] | None = None,
 ) -> Any:
     """A published version of a path with these steps; its bundle holds `files`."""
     from catalog.goldenpaths.models import GoldenPath, Version, VersionFile
@@ -28,7 +29,13 @@ def make_version(
         "apiVersion": "scaffolder.backstage.io/v1beta3",
         "kind": "Template",
         "metadata": {"name": slug, "title": "A path"},
-        "spec": {"type": "service", "owner": "group:default/payments", "steps": steps, "output": output or {}},
+        "spec": {
+            "type": "service",
+            "owner": "group:default/payments",
+            "parameters": parameters or {"properties": {"name": {"type": "string"}}},
+            "steps": steps,
+            "output": output or {},
+        },
     }
     with tenant(world.acme):
         path = GoldenPath.objects.create(

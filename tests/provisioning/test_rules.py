@@ -43,11 +43,13 @@ def test_a_failpoint_ends_the_process_only_at_its_name(wish, code):
     assert ended.returncode == code
 
 
-def test_a_note_in_a_folder_strikes_its_own_run_once(tmp_path, monkeypatch):
-    (tmp_path / "run-1").write_text("here:CONT")
+def test_each_line_of_a_note_in_a_folder_strikes_its_own_run_once(tmp_path, monkeypatch):
+    (tmp_path / "run-1").write_text("here:CONT\nthere:CONT")
     monkeypatch.setenv(failpoints.VARIABLE, f"@{tmp_path}")
     failpoints.failpoint("here", "run-2")
     failpoints.failpoint("elsewhere", "run-1")
-    assert (tmp_path / "run-1").exists()
+    assert (tmp_path / "run-1").read_text() == "here:CONT\nthere:CONT"
     failpoints.failpoint("here", "run-1")
-    assert not (tmp_path / "run-1").exists()
+    assert (tmp_path / "run-1").read_text() == "there:CONT"
+    failpoints.failpoint("there", "run-1")
+    assert (tmp_path / "run-1").read_text() == ""

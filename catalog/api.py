@@ -1,0 +1,305 @@
+"""The catalog API, shaped as Backstage's so that its unmodified client can use it."""
+
+import base64
+import binascii
+import json
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog import actions
+from catalog.api_query import DEFAULT_PAGE, Listing, entities_page, listing_from_body, listing_from_query
+from catalog.descriptors import check_entity
+from catalog.filters import BadFilter, Node, parse_filters, parse_query
+from catalog.models import Entity, Source
+from catalog.presenting import fields_of, present, project
+from catalog.query import Entities, FactValue, facets, live, where
+from portal.accounts.apiview import TenantAPIView
+from portal.kit.errors import Conflict, Invalid, NotFound
+
+FILTER = OpenApiParameter(
+    "filter", str, many=True, description="`key=value,key` are ANDed; several `filter` parameters are ORed."
+)
+FIELDS = OpenApiParameter("fields", str, description="Dot paths to keep, separated by commas.")
+ENTITY = OpenApiTypes.OBJECT
+MOST = 10_000
+MOST_REFS = 1000
+
+
+def condition(filters: list[str], query: Any = None) -> Node:
+    """The filters or the predicate of a request; raises Invalid."""
+    try:
+        return parse_query(query) if query is not None else parse_filters(filters)
+    except BadFilter as problem:
+        raise Invalid(str(problem), field="query" if query is not None else "filter") from problem
+
+
+def number(request: Request, name: str, *, least: int) -> int | None:
+    """A whole number from the query; None when absent; raises Invalid."""
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return None
+    if not text.isdecimal() or len(text) > 9 or int(text) < least:
+        raise Invalid(f"`{name}` must be a whole number of at least {least}.", field=name)
+    return int(text)
+
+
+class CatalogView(TenantAPIView):
+    """What every view of the catalog API shares."""
+
+    permission = "catalog.view"
+
+    def rows(self) -> Entities:
+        return live(self.access.organisation).select_related("source").defer("raw", "search", "words")
+
+    def shown(self, rows: Any, fields: list[str]) -> list[dict[str, Any]]:
+        return [project(each, fields) for each in present(self.access.organisation, list(rows))]
+
+    def body(self, request: Request) -> dict[str, Any]:
+        if not isinstance(request.data, dict):
+            raise Invalid("Send a JSON object.")
+        return request.data
+
+
+class EntitiesView(CatalogView):
+    """All entities."""
+
+    @extend_schema(
+        tags=["Catalog"], operation_id="list_entities", parameters=[FILTER, FIELDS,
+            OpenApiParameter("limit", int), OpenApiParameter("offset", int), OpenApiParameter("after", str),
+            OpenApiParameter("order", str, many=True, description="asc:field or desc:field")],
+        responses={200: ENTITY},
+    )  # fmt: skip
+    def get(self, request: Request, org: str) -> Response:
+        """Entities that match, as a plain list."""
+        limit, offset = self._window(request)
+        rows = self.rows().filter(where(condition(request.query_params.getlist("filter"))))
+        rows = rows.order_by(*self._order(request.query_params.getlist("order")), "ref")
+        found = list(rows[offset : offset + (limit or MOST)])
+        response = Response(self.shown(found, fields_of(request.query_params.getlist("fields"))))
+        if limit and len(found) == limit:
+            query = request.query_params.copy()
+            query.pop("offset", None)
+            after = json.dumps({"limit": limit, "offset": offset + limit}).encode()
+            query["after"] = base64.b64encode(after).decode()
+            response["Link"] = f'<{request.path}?{query.urlencode()}>; rel="next"'
+        return response
+
+    def _window(self, request: Request) -> tuple[int | None, int]:
+        limit, offset = number(request, "limit", least=1), number(request, "offset", least=0) or 0
+        after = request.query_params.get("after")
+        if not after:
+            return limit, offset
+        try:
+            place = json.loads(base64.b64decode(after, validate=True))
+            found = int(place["limit"]), int(place["offset"])
+        except (binascii.Error, ValueError, TypeError, KeyError) as error:
+            raise Invalid("`after` is not a cursor of ours.", field="after") from error
+        if found[0] < 1 or found[1] < 0 or max(found) > 10**9:
+            raise Invalid("`after` is not a cursor of ours.", field="after")
+        return found
+
+    def _order(self, orders: list[str]) -> list[Any]:
+        wanted = []
+        for order in orders:
+            direction, colon, field = order.partition(":")
+            if not colon or not field or direction not in ("asc", "desc"):
+                raise Invalid(f'"{order}" is no order. Write asc:field or desc:field.', field="order")
+            value = FactValue(field.replace("\0", ""))
+            wanted.append(value.asc(nulls_last=True) if direction == "asc" else value.desc(nulls_last=True))
+        return wanted[:5]
+
+
+class ByQueryView(CatalogView):
+    """Entities in pages."""
+
+    @extend_schema(
+        tags=["Catalog"], operation_id="query_entities", parameters=[FILTER, FIELDS,
+            OpenApiParameter("limit", int), OpenApiParameter("offset", int), OpenApiParameter("cursor", str),
+            OpenApiParameter("orderField", str, many=True), OpenApiParameter("fullTextFilterTerm", str),
+            OpenApiParameter("fullTextFilterFields", str),
+            OpenApiParameter("totalItems", str, enum=["include", "exclude"])],
+        responses={200: OpenApiTypes.OBJECT},
+    )  # fmt: skip
+    def get(self, request: Request, org: str) -> Response:
+        """A page of entities; `pageInfo` holds the cursors of its neighbours."""
+        query = request.query_params
+        limit = number(request, "limit", least=0)
+        listing = listing_from_query(query)
+        return self._page(listing, limit, number(request, "offset", least=0) or 0, fields_of(query.getlist("fields")))
+
+    @extend_schema(
+        tags=["Catalog"], operation_id="query_entities_by_predicate", request=ENTITY, responses={200: ENTITY}
+    )
+    def post(self, request: Request, org: str) -> Response:
+        """The same with a JSON predicate."""
+        body = self.body(request)
+        limit, offset = body.get("limit"), body.get("offset") or 0
+        if not (limit is None or _is_count(limit)) or not _is_count(offset):
+            raise Invalid("`limit` and `offset` must be whole numbers.", field="limit")
+        fields = body.get("fields") or []
+        if not isinstance(fields, list):
+            raise Invalid("`fields` must be a list of dot paths.", field="fields")
+        return self._page(listing_from_body(body), limit, offset, fields_of([str(each) for each in fields]))
+
+    def _page(self, listing: Listing, limit: int | None, offset: int, fields: list[str]) -> Response:
+        size = DEFAULT_PAGE if limit is None else limit
+        rows = self.rows().filter(where(condition(listing.filters, listing.query)))
+        page = entities_page(rows, listing, size=size, offset=offset)
+        info = {name: value for name, value in (("nextCursor", page.after), ("prevCursor", page.before)) if value}
+        return Response({"items": self.shown(page.rows, fields), "totalItems": page.total, "pageInfo": info})
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
+
+
+class ByRefsView(CatalogView):
+    """Entities by reference."""
+
+    @extend_schema(
+        tags=["Catalog"], operation_id="entities_by_refs", parameters=[FILTER], request=ENTITY, responses={200: ENTITY}
+    )
+    def post(self, request: Request, org: str) -> Response:
+        """As many items as references, in their order; null where there is none."""
+        body = self.body(request)
+        refs = body.get("entityRefs")
+        if not isinstance(refs, list) or not all(isinstance(ref, str) for ref in refs) or len(refs) > MOST_REFS:
+            raise Invalid(f"`entityRefs` must be a list of up to {MOST_REFS} references.", field="entityRefs")
+        wanted = where(condition(request.query_params.getlist("filter"), body.get("query")))
+        clean = [ref.replace("\0", "").lower() for ref in refs]
+        rows = list(self.rows().filter(wanted, ref__in=clean))
+        fields = fields_of([str(each) for each in body.get("fields") or []])
+        shown = dict(zip((row.ref for row in rows), self.shown(rows, fields), strict=True))
+        return Response({"items": [shown.get(ref) for ref in clean]})
+
+
+class EntityView(CatalogView):
+    """One entity."""
+
+    permission = {"get": "catalog.view", "delete": "catalog.remove"}
+
+    def find(self, **which: Any) -> Entity:
+        found = self.rows().filter(**which).first()
+        if found is None:
+            raise NotFound("There is no such entity.")
+        return found
+
+
+class ByNameView(EntityView):
+    """One entity by kind, namespace and name."""
+
+    permission = "catalog.view"
+
+    @extend_schema(tags=["Catalog"], operation_id="entity_by_name", responses={200: ENTITY})
+    def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
+        """The entity."""
+        return Response(self.shown([self.find(ref=f"{kind}:{namespace}/{name}".lower())], [])[0])
+
+
+class AncestryView(EntityView):
+    """Where an entity comes from."""
+
+    permission = "catalog.view"
+
+    @extend_schema(tags=["Catalog"], operation_id="entity_ancestry", responses={200: ENTITY})
+    def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
+        """The entity as its own root: sources stand outside the catalog here."""
+        found = self.find(ref=f"{kind}:{namespace}/{name}".lower())
+        items = [{"entity": self.shown([found], [])[0], "parentEntityRefs": []}]
+        return Response({"rootEntityRef": found.ref, "items": items})
+
+
+class ByUidView(EntityView):
+    """One entity by its uid."""
+
+    @extend_schema(tags=["Catalog"], operation_id="entity_by_uid", responses={200: ENTITY})
+    def get(self, request: Request, org: str, uid: UUID) -> Response:
+        """The entity."""
+        return Response(self.shown([self.find(uid=uid)], [])[0])
+
+    @extend_schema(tags=["Catalog"], operation_id="remove_entity", responses={204: None})
+    def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
+        """Removes an entity that was written in the portal."""
+        found = self.find(uid=uid)
+        self.access.require("catalog.remove", found.owner_ref or None)
+        if found.source is not None and found.source.kind != Source.Kind.PORTAL:
+            raise Conflict(f"It comes from {found.source.label} and would come back. Remove it there.")
+        actions.remove_entity(
+            organisation=self.access.organisation, actor=self.access.user, entity=found, request=request._request
+        )
+        return HttpResponse(status=204)
+
+
+class FacetsView(CatalogView):
+    """What values there are."""
+
+    @extend_schema(tags=["Catalog"], operation_id="entity_facets", responses={200: ENTITY},
+                   parameters=[OpenApiParameter("facet", str, many=True, required=True), FILTER])  # fmt: skip
+    def get(self, request: Request, org: str) -> Response:
+        """The values of each facet with their counts."""
+        query = request.query_params
+        return self._facets(query.getlist("facet"), condition(query.getlist("filter")))
+
+    @extend_schema(tags=["Catalog"], operation_id="entity_facets_by_predicate", request=ENTITY, responses={200: ENTITY})
+    def post(self, request: Request, org: str) -> Response:
+        """The same with a JSON predicate."""
+        body = self.body(request)
+        wanted = body.get("facets")
+        if not isinstance(wanted, list):
+            raise Invalid("`facets` must be a list of keys.", field="facets")
+        return self._facets([str(each) for each in wanted], condition([], body.get("query", {})))
+
+    def _facets(self, keys: list[str], node: Node) -> Response:
+        keys = [key.replace("\0", "") for key in keys if key][:50]
+        if not keys:
+            raise Invalid("Name at least one facet.", field="facet")
+        return Response({"facets": facets(live(self.access.organisation).filter(where(node)), keys)})
+
+
+class RefreshView(CatalogView):
+    """Reading again."""
+
+    permission = {"get": "catalog.view", "post": "catalog.refresh"}
+
+    @extend_schema(tags=["Catalog"], operation_id="refresh_entity", request=ENTITY, responses={200: None})
+    def post(self, request: Request, org: str) -> HttpResponse:
+        """Asks for the source of an entity to be read again."""
+        ref = str(self.body(request).get("entityRef") or "").replace("\0", "").lower()
+        found = self.rows().filter(ref=ref).first()
+        if found is None or found.source is None:
+            raise NotFound("There is no such entity.")
+        if found.source.kind != Source.Kind.PORTAL:
+            actions.refresh_source(
+                organisation=self.access.organisation,
+                actor=self.access.user,
+                source=found.source,
+                request=request._request,
+            )
+        return HttpResponse(status=200)
+
+
+class ValidateView(CatalogView):
+    """Checking an entity."""
+
+    @extend_schema(tags=["Catalog"], operation_id="validate_entity", request=ENTITY, responses={200: None, 400: ENTITY})
+    def post(self, request: Request, org: str) -> Response:
+        """200 when the entity would be admitted; 400 with every sentence otherwise."""
+        faults = check_entity(self.body(request).get("entity"))
+        if not faults:
+            return Response(status=200)
+        errors = [
+            {
+                "name": "InputError",
+                "message": fault.sentence,
+                "path": ".".join(map(str, fault.field)),
+                "code": fault.code,
+            }
+            for fault in faults
+        ]
+        return Response({"errors": errors}, status=400)

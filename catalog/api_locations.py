@@ -1,0 +1,160 @@
+"""Locations: the sources of the catalog, as the catalog API knows them."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog import actions
+from catalog.api import CatalogView, condition
+from catalog.filters import All, Either, Exists, In, Node, Not, matches
+from catalog.models import Source
+from catalog.presenting import location_of, present
+from catalog.query import live
+from portal.kit.errors import Forbidden, Invalid, NotFound
+
+
+def location(source: Source) -> dict[str, Any]:
+    """A source as a location."""
+    kind, _, target = location_of(source).partition(":")
+    digest = hashlib.sha1(f"{kind}:{target}".encode(), usedforsecurity=False).hexdigest()
+    return {"id": str(source.uid), "type": kind, "target": target, "entityRef": f"location:default/generated-{digest}"}
+
+
+class LocationsView(CatalogView):
+    """All locations."""
+
+    permission = {"get": "catalog.view", "post": "catalog.register"}
+
+    @extend_schema(tags=["Catalog"], operation_id="list_locations", responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: Request, org: str) -> Response:
+        """Every location, each in a `data` wrapper."""
+        rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL).order_by("id")
+        return Response([{"data": location(row)} for row in rows])
+
+    @extend_schema(
+        tags=["Catalog"], operation_id="add_location", request=OpenApiTypes.OBJECT,
+        responses={201: OpenApiTypes.OBJECT},
+        parameters=[OpenApiParameter("dryRun", bool), OpenApiParameter("onConflict", str, enum=["refresh", "reject"])],
+    )  # fmt: skip
+    def post(self, request: Request, org: str) -> Response:
+        """Registers a location and reads it; with `dryRun` only reads it."""
+        draft = self._draft(self.body(request))
+        if request.query_params.get("dryRun") in ("true", "1"):
+            return self._dry_run(draft)
+        source = actions.add_source(
+            organisation=self.access.organisation,
+            actor=self.access.user,
+            kind=draft.kind,
+            target=draft.target,
+            on_conflict="refresh" if request.query_params.get("onConflict") == "refresh" else "reject",
+            request=request._request,
+        )
+        rows = live(self.access.organisation).filter(source=source).select_related("source").order_by("path", "line")
+        entities = present(self.access.organisation, list(rows[:1000]))
+        return Response({"location": location(source), "entities": entities}, status=201)
+
+    def _draft(self, body: dict[str, Any]) -> actions.Draft:
+        target = body.get("target")
+        if body.get("type") != "url":
+            raise Invalid("Only locations of the type url can be registered.", field="type")
+        if not isinstance(target, str) or not target.strip():
+            raise Invalid("Say the target: the address of a file or of a git repository.", field="target")
+        is_file = target.rsplit("?", 1)[0].lower().endswith((".yaml", ".yml", ".json"))
+        return actions.Draft(Source.Kind.URL if is_file else Source.Kind.GIT, target.replace("\0", ""))
+
+    def _dry_run(self, draft: actions.Draft) -> Response:
+        organisation = self.access.organisation
+        glance = actions.glance(organisation=organisation, draft=draft)
+        source = draft.source(organisation)
+        exists = Source.objects.for_tenant(organisation).filter(
+            kind=source.kind, target=source.target, path=source.path
+        )
+        body = {
+            "location": location(source),
+            "entities": [found.entity.document for found in glance.reading.entities],
+            "exists": exists.exists(),
+        }
+        return Response(body, status=201)
+
+
+class LocationView(CatalogView):
+    """One location."""
+
+    permission = {"get": "catalog.view", "delete": "catalog.remove"}
+
+    def find(self, **which: Any) -> Source:
+        rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL)
+        found: Source | None = rows.filter(**which).first()
+        if found is None:
+            raise NotFound("There is no such location.")
+        return found
+
+    @extend_schema(tags=["Catalog"], operation_id="location", responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: Request, org: str, uid: UUID) -> Response:
+        """The location."""
+        return Response(location(self.find(uid=uid)))
+
+    @extend_schema(tags=["Catalog"], operation_id="remove_location", responses={204: None})
+    def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
+        """Removes the location and what it describes."""
+        found = self.find(uid=uid)
+        mine = found.created_by_id == self.access.user.pk
+        if not (verdict := self.access.can("catalog.remove", is_requester=mine)):
+            raise Forbidden(verdict.sentence)
+        actions.remove_source(
+            organisation=self.access.organisation, actor=self.access.user, source=found, request=request._request
+        )
+        return HttpResponse(status=204)
+
+
+class LocationByEntityView(LocationView):
+    """The location of an entity."""
+
+    permission = "catalog.view"
+    http_method_names = ["get", "head", "options"]
+
+    @extend_schema(tags=["Catalog"], operation_id="location_by_entity", responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:  # type: ignore[override]
+        """The location that describes the entity."""
+        ref = f"{kind}:{namespace}/{name}".lower()
+        return Response(location(self.find(entities__ref=ref, entities__removed_at=None)))
+
+
+class LocationsByQueryView(CatalogView):
+    """Locations by predicate."""
+
+    @extend_schema(
+        tags=["Catalog"],
+        operation_id="query_locations",
+        request=OpenApiTypes.OBJECT,
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: Request, org: str) -> Response:
+        """All matching locations on one page: an organisation has few."""
+        body = self.body(request)
+        node = _known(condition([], body.get("query") or {}))
+        rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL).order_by("id")
+        items = [each for each in map(location, rows) if matches(node, _facts(each))]
+        return Response({"items": items, "totalItems": len(items), "pageInfo": {}})
+
+
+def _facts(shown: dict[str, Any]) -> set[str]:
+    return {*(key.lower() for key in shown), *(f"{key}={value}".lower() for key, value in shown.items())}
+
+
+def _known(node: Node) -> Node:
+    """The predicate itself, when it asks only for what locations have."""
+    if isinstance(node, All | Either):
+        for part in node.parts:
+            _known(part)
+    elif isinstance(node, Not):
+        _known(node.part)
+    elif isinstance(node, Exists | In) and node.key not in ("id", "type", "target", "entityref"):
+        raise Invalid("Locations have id, type, target and entityRef only.", field="query")
+    return node

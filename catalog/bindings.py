@@ -1,0 +1,31 @@
+"""Tells the clusters' room how each entity finds its workloads."""
+
+import re
+
+from catalog.models import Entity, Source
+from portal.accounts.models import Organisation
+from portal.clusters.actions import set_bindings
+
+
+def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
+    """Binds what was added or changed."""
+    for entity in entities:
+        if entity.has_workloads:
+            set_bindings(organisation, entity.uid, entity.ref, entity.annotations, slipway_id(entity))
+
+
+def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
+    """Unbinds what left."""
+    for entity in entities:
+        if entity.has_workloads:
+            set_bindings(organisation, entity.uid, entity.ref, {}, "")
+
+
+def slipway_id(entity: Entity) -> str:
+    """The value of the label `slipway.io/entity` on what Slipway itself puts into a cluster."""
+    return label_of(entity.ref)
+
+
+def label_of(ref: str) -> str:
+    """A reference as a label's value: component:default/checkout -> component.default.checkout (63 at most)."""
+    return re.sub(r"[^a-z0-9.-]+", ".", ref.lower())[:63].strip(".-")

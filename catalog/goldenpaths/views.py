@@ -1,0 +1,265 @@
+"""Pages of golden paths: the gallery, the form, the review, the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from catalog.goldenpaths import actions, answers, choices, shipped_paths
+from catalog.goldenpaths.answers import PREFIX
+from catalog.goldenpaths.fields import Field, fields_of
+from catalog.goldenpaths.files import tree_digest
+from catalog.goldenpaths.forms import Cleaned, Page, clean, defaults, pages_of, secret_questions
+from catalog.goldenpaths.models import GoldenPath, Version
+from catalog.goldenpaths.preview import preview
+from catalog.goldenpaths.reviewing import shown_answers, tree_of
+from catalog.goldenpaths.schemas import declared
+from portal.accounts.access import TenantRequest, gate
+from portal.kit.errors import NotFound
+
+
+def path_or_404(request: TenantRequest, slug: str) -> GoldenPath:
+    """The path of this address in the person's organisation."""
+    path: GoldenPath | None = GoldenPath.objects.for_tenant(request.access.organisation).filter(slug=slug).first()
+    if path is None:
+        raise NotFound("There is no golden path here, or it is not yours to see.")
+    return path
+
+
+@require_safe
+@gate("paths.view")
+def paths(request: TenantRequest) -> HttpResponse:
+    """The gallery."""
+    query = request.GET.get("q", "").strip()
+    rows = GoldenPath.objects.for_tenant(request.access.organisation).order_by("title")
+    found = [path for path in rows if _says(path, query)]
+    may_publish = bool(request.access.can("paths.publish"))
+    context = {
+        "paths": found,
+        "query": query,
+        "has_any": bool(found) or rows.exists(),
+        "may_publish": may_publish,
+        "may_launch": request.access.can("runs.launch"),
+        "has_news": may_publish and _has_news(request),
+    }
+    return render(request, "goldenpaths/paths.html", context)
+
+
+def _says(path: GoldenPath, query: str) -> bool:
+    words = f"{path.title} {path.name} {path.description} {path.type} {' '.join(path.tags)}".lower()
+    return all(word in words for word in query.lower().split())
+
+
+def _has_news(request: TenantRequest) -> bool:
+    """Whether a shipped path is unpublished here or has changed since it was."""
+    shipped = {tree_digest(shipped_paths.read(name)) for name in shipped_paths.names()}
+    known = Version.objects.for_tenant(request.access.organisation).filter(digest__in=shipped)
+    return known.count() < len(shipped)
+
+
+@require_POST
+@gate("paths.publish")
+def paths_publish(request: TenantRequest) -> HttpResponse:
+    """Publish the shipped paths."""
+    organisation = request.access.organisation
+    versions = actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
+    names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
+    messages.success(request, f"Published: {names}.")
+    return HttpResponseRedirect(reverse("paths", kwargs={"org": organisation.slug}))
+
+
+@gate("paths.view")
+def path(request: TenantRequest, path: str) -> HttpResponse:
+    """The form, one page at a time; every page carries the answers of the others."""
+    golden = path_or_404(request, path)
+    version = golden.current
+    if request.method != "POST":
+        return _form(request, version, 1, _starting_answers(version), {})
+    values = answers.posted(version.document, request.POST)
+    number, go = _page_number(request, version), request.POST.get("go", "next")
+    if go == "refresh":
+        return _form(request, version, number, values, {})
+    if go == "back":
+        return _form(request, version, number - 1, values, {})
+    if go.startswith("page:") and go[5:].isdigit():
+        return _form(request, version, int(go[5:]), values, {})
+    cleaned = clean(version, values, request.access)
+    errors = _errors_on(version, number, cleaned)
+    if errors:
+        return _form(request, version, number, values, errors, status=422)
+    return _form(request, version, number + 1, values, {})
+
+
+@require_POST
+@gate("paths.view")
+def path_field(request: TenantRequest, path: str) -> HttpResponse:
+    """One field again, checked: what htmx asks for when an answer changes."""
+    version = path_or_404(request, path).current
+    values = answers.posted(version.document, request.POST)
+    cleaned = clean(version, values, request.access)
+    wanted = request.POST.get("field", "")
+    errors = {wanted: cleaned.errors[wanted]} if wanted in cleaned.errors else {}
+    for page in pages_of(version):
+        found = _find(fields_of(page.schema, values, errors, request.access), wanted)
+        if found:
+            return render(request, "goldenpaths/_field.html", {"field": found, "path": version.path})
+    raise NotFound("The form has no such field any more.")
+
+
+def _find(fields: list[Field], wanted: str) -> Field | None:
+    for field in fields:
+        if field.path == wanted:
+            return field
+        if found := _find(field.fields, wanted):
+            return found
+    return None
+
+
+@require_POST
+@gate("paths.view")
+def path_review(request: TenantRequest, path: str) -> HttpResponse:
+    """Everything a launch would make; or the form again, at the first page with something to put right."""
+    golden = path_or_404(request, path)
+    version = golden.current
+    values = answers.posted(version.document, request.POST)
+    cleaned = clean(version, values, request.access)
+    if not cleaned.is_valid:
+        number = _first_faulty(version, cleaned)
+        return _form(request, version, number, values, cleaned.errors, status=422)
+    made = preview(version, cleaned.values, request.access)
+    context = {
+        "path": golden,
+        "version": version,
+        "pages": pages_of(version),
+        "preview": made,
+        "tree": tree_of(made.files),
+        "answers": shown_answers(version, cleaned.values),
+        "secrets": secret_questions(version.document),
+        "carried": _carried(request.POST, set()),
+        "sealed": answers.seal(version, request.user, cleaned.values),
+        "idempotency_key": answers.new_key(),
+        "may_launch": request.access.can("runs.launch"),
+        "launch_url": _launch_url(request, golden),
+        "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
+    }
+    return render(request, "goldenpaths/review.html", context)
+
+
+def _launch_url(request: TenantRequest, path: GoldenPath) -> str:
+    """Where the launch is posted: a page of the room above, beside this one."""
+    return f"{reverse('path', kwargs={'org': request.access.organisation.slug, 'path': path.slug})}launch/"
+
+
+@require_GET
+@gate("paths.view")
+def path_versions(request: TenantRequest, path: str) -> HttpResponse:
+    """The history: what was published when and by whom."""
+    golden = path_or_404(request, path)
+    rows = (
+        Version.objects.for_tenant(request.access.organisation)
+        .filter(path=golden)
+        .select_related("published_by")
+        .order_by("-number")
+    )
+    return render(request, "goldenpaths/versions.html", {"path": golden, "versions": rows[:200]})
+
+
+def _starting_answers(version: Version) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for page in pages_of(version):
+        values |= defaults(page.schema)
+    return values
+
+
+def _page_number(request: TenantRequest, version: Version) -> int:
+    text = request.POST.get("page", "1")
+    return int(text) if text.isdigit() and len(text) < 4 else 1
+
+
+def _names_on(page: Page) -> set[str]:
+    return set(declared(page.schema))
+
+
+def _errors_on(version: Version, number: int, cleaned: Cleaned) -> dict[str, str]:
+    pages = pages_of(version)
+    if not 1 <= number <= len(pages):
+        return {}
+    names = _names_on(pages[number - 1])
+    return {field: text for field, text in cleaned.errors.items() if field.split(".")[0] in names}
+
+
+def _first_faulty(version: Version, cleaned: Cleaned) -> int:
+    pages = pages_of(version)
+    return next((page.number for page in pages if _errors_on(version, page.number, cleaned)), 1)
+
+
+def _carried(post: QueryDict, shown: set[str]) -> list[tuple[str, str]]:
+    """The answers of the pages that are not shown, to travel along as they were given."""
+    return [
+        (name, text)
+        for name, texts in post.lists()
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).split(".")[0] not in shown
+        for text in texts
+    ]
+
+
+def _form(
+    request: TenantRequest,
+    version: Version,
+    number: int,
+    values: Mapping[str, Any],
+    errors: Mapping[str, str],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    pages = pages_of(version)
+    number = min(max(number, 1), max(len(pages), 1))
+    page = pages[number - 1] if pages else Page(1, "Nothing to ask", "This path needs no answers.", {})
+    fields = fields_of(page.schema, values, errors, request.access)
+    if not any(field.is_first for field in fields) and fields and not errors:
+        fields[0].is_first = number > 1
+    own = {field: text for field, text in errors.items() if field.split(".")[0] in _names_on(page)}
+    context = {
+        "path": version.path,
+        "version": version,
+        "pages": pages,
+        "page": page,
+        "fields": fields,
+        "is_last": number >= len(pages),
+        "summary": [(_find(fields, field), text) for field, text in own.items()],
+        "other_errors": [text for field, text in errors.items() if field not in own],
+        "carried": _carried(request.POST, _names_on(page)) if request.method == "POST" else _start_carry(version, page),
+        "may_launch": request.access.can("runs.launch"),
+        "owner": choices.entity_of_name(request.access.organisation, version.path.owner_ref),
+        "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
+    }
+    is_part = bool(request.htmx) and request.POST.get("go") == "refresh"
+    return render(request, "goldenpaths/path.html#form" if is_part else "goldenpaths/path.html", context, status=status)
+
+
+def _start_carry(version: Version, page: Page) -> list[tuple[str, str]]:
+    """The defaults of the later pages, as their controls would send them."""
+    pairs: list[tuple[str, str]] = []
+    for other in pages_of(version):
+        if other.number != page.number:
+            pairs += _pairs(defaults(other.schema), PREFIX)
+    return pairs
+
+
+def _pairs(values: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            pairs += _pairs(value, f"{prefix}{name}.")
+        else:
+            pairs += [
+                (f"{prefix}{name}", answers.option_key(item))
+                for item in (value if isinstance(value, list) else [value])
+            ]
+    return pairs

@@ -1,0 +1,146 @@
+"""Team pages: who is in a team, what it owns and how that does."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+
+from catalog.kinds import KINDS
+from catalog.models import Entity, Problem
+from catalog.query import live
+from catalog.views import LISTED, with_status
+from portal.accounts.access import TenantRequest, gate
+from portal.accounts.models import Organisation, Team, TeamMembership
+from portal.kit.errors import NotFound
+
+OWNED_SHOWN = 500
+
+
+@dataclass
+class Branch:
+    """A team with its place in the tree and what it answers for."""
+
+    team: Team
+    depth: int = 0
+    people: int = 0
+    owned: dict[str, int] = field(default_factory=dict)
+    problems: int = 0
+    is_mine: bool = False
+
+    @property
+    def dots(self) -> str:
+        """How deep it lies, for the eye."""
+        return "· " * self.depth
+
+    @property
+    def owned_words(self) -> str:
+        """`12 components, 3 APIs`."""
+        counted = [(KINDS[kind].plural, count) for kind, count in self.owned.items() if kind in KINDS and count]
+        return ", ".join(
+            f"{count} {plural if plural.isupper() or plural == 'APIs' else plural.lower()}" for plural, count in counted
+        )
+
+
+@gate("org.view")
+def teams(request: TenantRequest) -> HttpResponse:
+    """All teams as a tree, with sizes."""
+    organisation = request.access.organisation
+    rows = Team.objects.for_tenant(organisation).annotate(people=Count("memberships"))
+    branches = {
+        team.pk: Branch(team, people=team.people, is_mine=team.ref in request.access.team_refs) for team in rows
+    }
+    by_ref = {branch.team.ref: branch for branch in branches.values()}
+    owned = (
+        live(organisation)
+        .exclude(owner_ref="")
+        .values_list("owner_ref", "kind")
+        .annotate(count=Count("id"))
+        .order_by("kind")
+    )
+    for owner_ref, kind, count in owned:
+        if owner_ref in by_ref:
+            by_ref[owner_ref].owned[kind] = count
+    unowned = (
+        live(organisation).filter(kind__in=["Component", "API", "Resource", "System"]).exclude(owner_ref__in=by_ref)
+    )
+    strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
+    return render(request, "ownership/teams.html", {"branches": in_tree_order(branches), "strangers": strangers})
+
+
+def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
+    """Parents before their children; a circle of parents is cut, never followed."""
+    children: dict[int | None, list[Branch]] = {}
+    for branch in sorted(branches.values(), key=lambda each: each.team.name.lower()):
+        parent = branch.team.parent_id if branch.team.parent_id in branches else None
+        children.setdefault(parent, []).append(branch)
+    ordered: list[Branch] = []
+    waiting = [(branch, 0) for branch in reversed(children.get(None, []))]
+    while waiting:
+        branch, branch.depth = waiting[-1][0], min(waiting[-1][1], 6)
+        depth = waiting.pop()[1]
+        ordered.append(branch)
+        waiting += [(child, depth + 1) for child in reversed(children.get(branch.team.pk, []))]
+    placed = {branch.team.pk for branch in ordered}
+    return ordered + [branch for branch in branches.values() if branch.team.pk not in placed]
+
+
+@gate("org.view")
+def team(request: TenantRequest, team: str) -> HttpResponse:
+    """One team."""
+    organisation = request.access.organisation
+    found = Team.objects.for_tenant(organisation).select_related("parent").filter(slug=team).first()
+    if found is None:
+        raise NotFound("There is no such team.")
+    members = TeamMembership.objects.for_tenant(organisation).filter(team=found).select_related("user")
+    owned = owned_by(organisation, found.ref)
+    context = {
+        "team": found,
+        "members": sorted(members, key=lambda each: (not each.is_lead, str(each.user).lower())),
+        "described": described_members(organisation, found.ref, {each.user.email.lower() for each in members}),
+        "subteams": list(Team.objects.for_tenant(organisation).filter(parent=found)),
+        "owned": owned,
+        "owned_count": sum(len(rows) for _, rows in owned),
+        "problems": list(problems_of(organisation, found.ref)),
+        "entity": live(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
+        "may_manage": request.access.can("teams.manage", found.ref),
+    }
+    return render(request, "ownership/team.html", context)
+
+
+def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple[Entity, Any]]]]:
+    """(plural of the kind, entities with their status), in the order of the kinds."""
+    rows = list(live(organisation).filter(owner_ref=ref).only(*LISTED).order_by("sort_name", "id")[:OWNED_SHOWN])
+    statuses = with_status(organisation, rows)
+    return [
+        (kind.plural, shown)
+        for name, kind in KINDS.items()
+        if (shown := [(row, state) for row, state in statuses if row.kind == name])
+    ]
+
+
+def problems_of(organisation: Organisation, ref: str) -> Any:
+    """Problems of what the team owns."""
+    mine = live(organisation).filter(owner_ref=ref).values("ref")
+    return (
+        Problem.objects.for_tenant(organisation)
+        .filter(Q(entity_ref__in=mine) | Q(entity_ref=ref))
+        .select_related("source")[:50]
+    )
+
+
+def described_members(organisation: Organisation, ref: str, emails: set[str]) -> list[Entity]:
+    """People whom the descriptors put in the team, and who have not joined it here: they have no rights from it."""
+    users = live(organisation).filter(kind="User", relations__type="memberOf", relations__target_ref=ref)
+    shown = users.only("ref", "kind", "title", "name", "namespace", "document").distinct()[:200]
+    return [row for row in shown if str((row.spec.get("profile") or {}).get("email", "")).lower() not in emails]
+
+
+@gate("org.view")
+def team_of(request: TenantRequest, ref: str) -> HttpResponseBase:
+    """From a Group's reference to its team's page."""
+    found = Team.objects.for_tenant(request.access.organisation).filter(ref=ref.replace("\0", "").lower()).first()
+    if found is None:
+        raise NotFound("No team belongs to this group yet.")
+    return redirect("team", org=request.access.organisation.slug, team=found.slug)

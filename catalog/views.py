@@ -1,0 +1,246 @@
+"""The catalog's pages: the list, an entity, and the problems of all sources."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+
+from catalog import graph, panels
+from catalog.graph import Neighbour
+from catalog.kinds import KINDS
+from catalog.models import Entity, Problem, Relation, Source
+from catalog.paging import page_of
+from catalog.query import Choice, counts, live
+from portal.accounts.access import TenantRequest, gate
+from portal.accounts.models import Organisation
+from portal.clusters import status
+from portal.kit.errors import NotFound
+
+PAGE_SIZE = 50
+LISTED = (
+    "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
+    "owner_ref", "tags", "sort_name",
+)  # fmt: skip
+
+RELATION_WORDS = {
+    "ownedBy": "Owned by",
+    "ownerOf": "Owns",
+    "partOf": "Part of",
+    "hasPart": "Has part",
+    "providesApi": "Provides",
+    "apiProvidedBy": "Provided by",
+    "consumesApi": "Consumes",
+    "apiConsumedBy": "Consumed by",
+    "dependsOn": "Depends on",
+    "dependencyOf": "Needed by",
+    "parentOf": "Parent of",
+    "childOf": "Child of",
+    "memberOf": "Member of",
+    "hasMember": "Members",
+}
+
+
+@gate("catalog.view")
+def catalog(request: TenantRequest) -> HttpResponse:
+    """The list, with its state in the address."""
+    wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
+    choice = Choice(**wanted, text=_parameter(request, "q"))
+    organisation = request.access.organisation
+    counted = counts(organisation, choice)
+    page = page_of(
+        live(organisation).filter(choice.conditions()).only(*LISTED),
+        size=PAGE_SIZE,
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+    )
+    total = counted["kind"].get(choice.kind, 0) if choice.kind else sum(counted["kind"].values())
+    context = {
+        "choice": choice,
+        "counts": counted,
+        "kinds": [(name, kind.plural, counted["kind"].get(name, 0)) for name, kind in KINDS.items()],
+        "all_count": sum(counted["kind"].values()),
+        "page": page,
+        "rows": with_status(organisation, page.rows),
+        "total": total,
+        "is_filtered": any((choice.type, choice.owner, choice.lifecycle, choice.tag, choice.text)),
+        "filters": [
+            (name, label, any_label, getattr(choice, name), counted[name])
+            for name, label, any_label in (
+                ("type", "Type", "Any type"),
+                ("owner", "Owner", "Any owner"),
+                ("lifecycle", "Lifecycle", "Any lifecycle"),
+                ("tag", "Tag", "Any tag"),
+            )
+        ],
+    }
+    template = "catalog/list.html#results" if request.htmx and not request.htmx.boosted else "catalog/list.html"
+    return render(request, template, context)
+
+
+def _parameter(request: TenantRequest, name: str) -> str:
+    return request.GET.get(name, "").replace("\0", "").strip()[:200]
+
+
+def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any]]:
+    """Each entity with what live says of its workloads, or None."""
+    found = status.of_entities(organisation.pk, [row.uid for row in rows if row.has_workloads])
+    return [(row, found.get(str(row.uid))) for row in rows]
+
+
+def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Entity | None:
+    """The entity of an address, tombstones included."""
+    ref = f"{kind}:{namespace}/{name}".lower()
+    found: Entity | None = (
+        Entity.objects.for_tenant(request.access.organisation).select_related("source").filter(ref=ref).first()
+    )
+    return found
+
+
+@gate("catalog.view")
+def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
+    """One entity; a name that others point to but nobody describes gets a page that says so."""
+    found = find_entity(request, kind, namespace, name)
+    ref = f"{kind}:{namespace}/{name}".lower()
+    edges = _neighbours(request.access.organisation, ref)
+    if found is None:
+        if not edges:
+            raise NotFound(f"There is no {ref} in this catalog.")
+        return render(
+            request, "catalog/missing.html", {"ref": ref, "name": name, "groups": _grouped(edges)}, status=404
+        )
+    return render(
+        request, "catalog/entity.html", _entity_context(request, found, edges), status=410 if found.removed_at else 200
+    )
+
+
+def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour]) -> dict[str, Any]:
+    organisation, access = request.access.organisation, request.access
+    problems = Problem.objects.for_tenant(organisation).filter(entity_ref=found.ref).select_related("source")
+    source = found.source
+    drawing = graph.draw(found.ref, found.display_name, edges)
+    return {
+        "entity": found,
+        "kind": KINDS.get(found.kind),
+        "problems": list(problems) + _worries(found, edges),
+        "groups": _grouped(edges),
+        "graph": drawing,
+        "graph_nodes": [
+            (node, ref_address(organisation, node.ref), RELATION_WORDS.get(node.relation, node.relation))
+            for node in (drawing.nodes if drawing else ())
+        ],
+        "links": _links(found),
+        "definition": found.spec.get("definition") if found.kind == "API" else None,
+        "profile": found.spec.get("profile") if isinstance(found.spec.get("profile"), dict) else {},
+        "panels": panels.rendered(request, found) if not found.removed_at else [],
+        "is_portal": source is not None and source.kind == Source.Kind.PORTAL,
+        "may_edit": access.can("catalog.edit", found.owner_ref or None),
+        "may_remove": access.can("catalog.remove", found.owner_ref or None),
+        "edit_address": edit_address(found),
+        "team": f"group:{found.namespace}/{found.name}".lower() if found.kind == "Group" else "",
+        "status": status.of_entities(organisation.pk, [found.uid]).get(str(found.uid)) if found.has_workloads else None,
+    }
+
+
+class Worry:
+    """Something about an entity that its descriptor alone does not show."""
+
+    path = ""
+    line = 0
+    source = None
+
+    def __init__(self, code: str, sentence: str) -> None:
+        self.code, self.sentence = code, sentence
+
+
+def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
+    worries = [
+        Worry(
+            "dangling",
+            f"It names {each.ref} ({RELATION_WORDS.get(each.type, each.type).lower()}), which is not in the catalog.",
+        )
+        for each in edges
+        if not each.is_known
+    ]
+    if found.lifecycle == "deprecated":
+        users = [each.label for each in edges if each.type in ("dependencyOf", "apiConsumedBy")]
+        if users:
+            worries.append(Worry("deprecated", f"It is deprecated, and still used by {', '.join(users[:5])}."))
+    return worries
+
+
+def _neighbours(organisation: Organisation, ref: str) -> list[Neighbour]:
+    """The relations of an entity, each other end with its title: two queries."""
+    rows = Relation.objects.for_tenant(organisation).filter(source_ref=ref)
+    edges = sorted(set(rows.values_list("type", "target_ref")))[:1000]
+    known = live(organisation).filter(ref__in={target for _, target in edges}).only("ref", "title", "name")
+    names = {row.ref: row.display_name for row in known}
+    return [
+        Neighbour(kind, target, names.get(target) or target.partition("/")[2], target in names)
+        for kind, target in edges
+    ]
+
+
+def _grouped(edges: list[Neighbour]) -> list[tuple[str, list[Neighbour]]]:
+    groups: dict[str, list[Neighbour]] = {}
+    for word in RELATION_WORDS:
+        for each in edges:
+            if each.type == word:
+                groups.setdefault(RELATION_WORDS[word], []).append(each)
+    return list(groups.items())
+
+
+def _links(found: Entity) -> list[dict[str, str]]:
+    """Only web and mail addresses become links: a descriptor is not trusted with scripts."""
+    links = found.document.get("metadata", {}).get("links") or []
+    return [
+        {"url": link["url"], "title": link.get("title") or link["url"]}
+        for link in links
+        if str(link.get("url", "")).lower().startswith(("https://", "http://", "mailto:"))
+    ]
+
+
+def edit_address(found: Entity) -> str:
+    """Where an entity from a repository on the web is edited, when that can be known."""
+    source = found.source
+    if source is None:
+        return ""
+    if source.kind == Source.Kind.URL and source.target.startswith("https://github.com/"):
+        return source.target.replace("/blob/", "/edit/", 1)
+    if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
+        base = source.target.removesuffix(".git").rstrip("/")
+        branch = source.revision or "HEAD"
+        return f"{base}/-/edit/{branch}/{found.path}" if "gitlab" in base else f"{base}/edit/{branch}/{found.path}"
+    return ""
+
+
+@gate("catalog.view")
+def problems(request: TenantRequest) -> HttpResponse:
+    """What is wrong anywhere, by source and file."""
+    rows = Problem.objects.for_tenant(request.access.organisation).select_related("source")
+    source = request.GET.get("source", "")
+    if source.isdigit() and len(source) < 18:
+        rows = rows.filter(source_id=int(source))
+    shown = list(rows.order_by("source_id", "path", "line", "id")[:501])
+    failed = Source.objects.for_tenant(request.access.organisation).filter(state=Source.State.FAILED)
+    return render(
+        request,
+        "catalog/problems.html",
+        {"problems": shown[:500], "is_more": len(shown) > 500, "failed": list(failed), "source_id": source},
+    )
+
+
+def ref_address(organisation: Organisation, ref: str) -> str:
+    """The address of the page for a complete reference; "" for one that no address can hold."""
+    kind, _, rest = ref.partition(":")
+    namespace, _, name = rest.partition("/")
+    try:
+        return reverse("entity", kwargs={"org": organisation.slug, "kind": kind, "namespace": namespace, "name": name})
+    except NoReverseMatch:
+        return ""
+
+
+def entity_address(request: TenantRequest, found: Entity) -> str:
+    """The address of an entity's page."""
+    where = {"kind": found.kind.lower(), "namespace": found.namespace, "name": found.name}
+    return reverse("entity", kwargs={"org": request.access.organisation.slug, **where})

@@ -1,0 +1,301 @@
+"""Every address has a declared door, and every door opens for exactly the people it should."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from portal.accounts.access import digest_of
+from portal.accounts.models import ApiToken, Invitation, Membership, Team, TeamMembership
+from portal.accounts.permissions import PERMISSIONS, ROLES, SCOPES, decide, rank, scope_allows
+from portal.accounts.tenancy import tenant
+from portal.accounts.views import PUBLIC, SIGNED_IN
+from portal.githosts.models import Repository
+from tests.accounts.url_table import API, OUTSIDE, OWN_DOORS, PAGES
+from tests.githosts.conftest import make_repository
+
+FILL: dict[str, Any] = {"int": 1, "slug": "thing", "str": "thing", "path": "a/thing", "uuid": uuid.UUID(int=7)}
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A pattern of the URLconf with what its view says about itself."""
+
+    name: str
+    route: str
+    view: Any
+    converters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_tenants(self) -> bool:
+        return self.route.startswith(("o/<slug:org>/", "api/o/<slug:org>/"))
+
+    def path(self, org: str, **known: Any) -> str:
+        """An address of the organisation with something plausible in every other place."""
+        kwargs = {name: FILL[kind] for name, kind in self.converters.items()} | known | {"org": org}
+        return reverse(self.name, kwargs={name: value for name, value in kwargs.items() if name in self.converters})
+
+
+def addresses() -> list[Address]:
+    return list(_walk(get_resolver().url_patterns, "", {}))
+
+
+def _walk(patterns: list[Any], prefix: str, converters: dict[str, str]) -> Iterator[Address]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        kinds = {
+            name: type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
+            for name, converter in pattern.pattern.converters.items()
+        }
+        inside = {**converters, **kinds}
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern.url_patterns, route, inside)
+        elif isinstance(pattern, URLPattern):
+            yield Address(pattern.name or "", route, pattern.callback, inside)
+
+
+TENANT_PAGES = [a for a in addresses() if a.is_tenants and not a.route.startswith("api/") and a.name not in OWN_DOORS]
+TENANT_API = [a for a in addresses() if a.route.startswith("api/o/")]
+
+
+def _is_allauths(address: Address) -> bool:
+    """Sign-in and account pages check their visitors themselves; some are plain redirects of Django's."""
+    return address.route.startswith("accounts/") and not address.view.__module__.startswith("portal.")
+
+
+def declared(address: Address) -> list[str]:
+    """The permissions that a view declares: one, or one for each method."""
+    said = getattr(getattr(address.view, "view_class", getattr(address.view, "cls", address.view)), "permission", None)
+    return list(said.values()) if isinstance(said, dict) else [said or ""]
+
+
+def test_every_address_has_a_name_of_its_own():
+    ours = [a.name for a in addresses() if a.is_tenants or a.name in OUTSIDE]
+    assert "" not in ours
+    assert sorted(ours) == sorted(set(ours))
+
+
+def test_every_view_declares_who_may():
+    silent = [
+        address.route
+        for address in addresses()
+        if not _is_allauths(address)
+        and not all(said in PERMISSIONS or said in {PUBLIC, SIGNED_IN} for said in declared(address))
+    ]
+    assert silent == []
+
+
+def test_inside_organisations_nothing_is_public():
+    assert [a.route for a in addresses() if a.is_tenants and not all(said in PERMISSIONS for said in declared(a))] == []
+
+
+def test_outside_organisations_everything_is_known():
+    ours = {a.name for a in addresses() if not a.is_tenants and not _is_allauths(a)}
+    assert ours == set(OUTSIDE)
+
+
+def test_the_table_knows_every_address():
+    assert {a.name for a in TENANT_PAGES} - set(PAGES) == set(), "add these to tests/accounts/url_table.py"
+    assert {a.name for a in TENANT_API} - set(API) == set(), "add these to tests/accounts/url_table.py"
+
+
+# --- person × address ---
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", TENANT_PAGES, ids=lambda a: a.name)
+def test_pages_open_for_whom_they_should(world, client_for, client, address):
+    """A GET shows the door: what a view says about the object behind it (200, 404, 405 …) is not refused access."""
+    lowest = rank(PAGES[address.name])
+    path = address.path("acme")
+    for person in (world.vic, world.dev, world.mae, world.ada):
+        role = _role(world, person)
+        status = client_for(person).get(path).status_code
+        if rank(role) < lowest:
+            assert status == 403, f"{role} at {path}"
+        else:
+            assert status not in {401, 403} or _asks_again(address, role), f"{role} at {path}: {status}"
+            assert status < 500, f"{role} at {path}"
+    assert client_for(world.eve).get(path).status_code == 404, "a neighbour learns nothing"
+    assert client_for(world.ada).get(address.path("nowhere")).status_code == 404
+    anonymous = client.get(path)
+    assert anonymous.status_code == 302
+    assert anonymous["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", TENANT_PAGES, ids=lambda a: a.name)
+def test_posts_are_refused_as_gets_are(world, client_for, client, address):
+    path = address.path("acme")
+    for person in (world.vic, world.dev, world.mae, world.ada):
+        if rank(_role(world, person)) < rank(PAGES[address.name]):
+            assert client_for(person).post(path).status_code == 403
+    assert client_for(world.eve).post(path).status_code == 404
+    assert client.post(path).status_code == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", TENANT_API, ids=lambda a: a.name)
+def test_the_api_opens_for_whom_it_should(world, client_for, client, address):
+    path = address.path("acme")
+    cls = getattr(address.view, "view_class", getattr(address.view, "cls", None))
+    wanted = API[address.name]
+    for method in (m for m in METHODS if hasattr(cls, m)):
+        lowest = rank(wanted if isinstance(wanted, str) else wanted[method])
+        for person in (world.vic, world.dev, world.mae, world.ada):
+            role = _role(world, person)
+            answer = getattr(client_for(person), method)(path, content_type="application/json")
+            if rank(role) < lowest:
+                assert answer.status_code == 403, f"{role} {method} {path}"
+                assert answer.json()["error"]["message"].endswith(".")
+            else:
+                assert answer.status_code not in {401, 403} or _asks_again(address, role), f"{role} {method} {path}"
+                assert answer.status_code < 500, f"{role} {method} {path}"
+        assert getattr(client_for(world.eve), method)(path).status_code == 404
+        assert getattr(client, method)(path).status_code == 401
+
+
+def _role(world, person) -> str:
+    with tenant(world.acme):
+        return Membership.objects.get(user=person).role
+
+
+def _asks_again(address: Address, role: str) -> bool:
+    """Views whose permission owners share decide again about the object: the door is open, the object may not be."""
+    return role == "developer" and any(PERMISSIONS[said].owners for said in declared(address))
+
+
+# --- trespass: full rights at home, our objects' numbers in their addresses ---
+
+
+@pytest.mark.django_db
+def test_a_neighbour_reaches_none_of_our_objects_by_number(world, client_for):
+    make_repository(world.acme)
+    with tenant(world.acme):
+        token = ApiToken.objects.create(
+            organisation=world.acme,
+            user=world.dev,
+            name="x",
+            prefix="slw_x",
+            digest="d",
+            scopes=["read"],
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        invitation = Invitation.objects.create(
+            organisation=world.acme, email="new@x.example", digest="i", expires_at=timezone.now() + timedelta(days=1)
+        )
+        member = Membership.objects.get(user=world.dev)
+        before = _snapshot(world)
+    ours = {
+        "member": member.pk,
+        "invitation": invitation.pk,
+        "token": token.pk,
+        "team": world.payments.slug,
+        "person": world.dev.pk,
+        "repo": "checkout",
+        "path": "README.md",
+    }
+    eve = client_for(world.eve)
+    knocked = 0
+    for address in TENANT_PAGES + TENANT_API:
+        if not set(address.converters) & set(ours) or not address.view.__module__.startswith(
+            ("portal.accounts", "portal.githosts")
+        ):
+            continue
+        for org in ("rival", "acme"):
+            for method in ("get", "post"):
+                status = getattr(eve, method)(address.path(org, **ours)).status_code
+                assert status in {404, 405}, f"{method} {address.path(org, **ours)}: {status}"
+                knocked += 1
+    assert knocked >= 60
+    with tenant(world.acme):
+        assert _snapshot(world) == before
+
+
+def _snapshot(world) -> list[Any]:
+    models = (ApiToken, Invitation, Membership, Team, TeamMembership, Repository)
+    return [list(model.objects.for_tenant(world.acme).order_by("pk").values()) for model in models]
+
+
+@pytest.mark.django_db
+def test_our_filters_reveal_nothing_about_neighbours(world, client_for):
+    """A neighbour's number in a filter is as unknown as one that does not exist."""
+    ada = client_for(world.ada)
+    theirs = ada.get(reverse("audit", kwargs={"org": "acme"}), {"actor": world.eve.pk})
+    nobody = ada.get(reverse("audit", kwargs={"org": "acme"}), {"actor": 999_999})
+    assert theirs.status_code == nobody.status_code == 422
+    assert theirs.context["form"].errors == nobody.context["form"].errors
+
+
+# --- tokens at the door ---
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_token_does_what_its_scope_says_and_no_more(world, client, scope):
+    secret = f"slw_{scope}"
+    with tenant(world.acme):
+        ApiToken.objects.create(
+            organisation=world.acme,
+            user=world.ada,
+            name=scope,
+            prefix="slw_",
+            digest=digest_of(secret),
+            scopes=[scope],
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+    for address in TENANT_API:
+        cls = getattr(address.view, "view_class", getattr(address.view, "cls", None))
+        for method in (m for m in METHODS if hasattr(cls, m)):
+            answer = getattr(client, method)(address.path("acme"), headers={"Authorization": f"Bearer {secret}"})
+            allowed = scope_allows([scope], cls.permission_for(method.upper()))
+            assert (answer.status_code == 403) is not allowed, f"{scope} {method} {address.name}"
+
+
+# --- the policy ---
+
+
+@pytest.mark.parametrize("permission", PERMISSIONS)
+def test_roles_only_ever_add_rights(permission):
+    verdicts = [bool(decide(permission, role=role)) for role in ROLES]
+    assert verdicts == sorted(verdicts)
+    assert verdicts[-1], "an admin may do everything"
+
+
+@pytest.mark.parametrize("permission", PERMISSIONS)
+def test_every_refusal_is_a_sentence_that_says_whom_to_ask(permission):
+    verdict = decide(permission, role="viewer")
+    if not verdict:
+        assert str(verdict).startswith("You cannot ")
+        assert "Ask " in str(verdict)
+        assert str(verdict).endswith(".")
+
+
+def test_ownership_never_lifts_a_viewer():
+    assert not [
+        name
+        for name in PERMISSIONS
+        if decide(name, role="viewer", is_owner=True) and PERMISSIONS[name].role != "viewer"
+    ]
+
+
+# --- the live stream, whose door is its own ---
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_live_stream_lets_in_members_alone(committed_world, client_for, client):
+    path = reverse("live", kwargs={"org": "acme"})
+    assert client.get(path).status_code == 401
+    assert client_for(committed_world.eve).get(path).status_code == 404
+    assert client_for(committed_world.vic).get(f"{path}?t=nonsense:1").status_code == 400
+    assert client_for(committed_world.vic).get(path).status_code == 200
+    abroad = client_for(committed_world.vic).get(path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert abroad.status_code == 403
