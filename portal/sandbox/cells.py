@@ -77,7 +77,7 @@ def pod_status(pod: Object) -> str:
     """The STATUS column: the most telling reason."""
     status = pod.get("status") or {}
     reason = status.get("reason") or status.get("phase") or "Unknown"
-    scheduled = next((item for item in status.get("conditions", ()) if item["type"] == "PodScheduled"), {})
+    scheduled: Object = next((item for item in status.get("conditions", ()) if item["type"] == "PodScheduled"), {})
     if scheduled.get("reason") == "SchedulingGated":
         reason = "SchedulingGated"
     init = _init_reason(pod)

@@ -115,6 +115,10 @@ def no_such_path() -> ApiError:
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
+def too_large() -> ApiError:
+    return ApiError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", {})
+
+
 def unsupported_media(wanted: str) -> ApiError:
     text = f"the body of the request was in an unknown format - accepted media types include: {wanted}"
     return ApiError(415, "UnsupportedMediaType", text)

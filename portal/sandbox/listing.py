@@ -14,7 +14,7 @@ from portal.sandbox.selectors import field_matcher, label_requirements, labels_m
 from portal.sandbox.store import Object, Store
 
 
-def matcher(request: web.Request, resource: Resource, name: str = "") -> Callable[[Object], bool] | None:
+def matcher(request: web.BaseRequest, resource: Resource, name: str = "") -> Callable[[Object], bool] | None:
     """What the selectors of a query ask; None when they ask nothing."""
     labels = label_requirements(request.query.get("labelSelector", ""))
     fields = field_matcher(resource, request.query.get("fieldSelector", ""))
@@ -45,7 +45,7 @@ def too_large(revision: int, current: int) -> ApiError:
     return ApiError(504, "Timeout", f"Timeout: Too large resource version: {revision}, current: {current}", details)
 
 
-def _check_version(request: web.Request, store: Store, token: str) -> None:
+def _check_version(request: web.BaseRequest, store: Store, token: str) -> None:
     wanted = requests.number(request, "resourceVersion")
     match = request.query.get("resourceVersionMatch", "")
     if match and "resourceVersion" not in request.query:
@@ -63,7 +63,9 @@ def _key(obj: Object) -> tuple[str, str]:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def page(request: web.Request, store: Store, resource: Resource, namespace: str | None) -> tuple[list[Object], Object]:
+def page(
+    request: web.BaseRequest, store: Store, resource: Resource, namespace: str | None
+) -> tuple[list[Object], Object]:
     """The objects of one page, and the list's metadata."""
     token = request.query.get("continue", "")
     _check_version(request, store, token)

@@ -23,7 +23,7 @@ def _json(document: Any, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
 
 
-async def answer(cluster: Cluster, request: web.Request, target: Target, user: User) -> web.StreamResponse:
+async def answer(cluster: Cluster, request: web.BaseRequest, target: Target, user: User) -> web.StreamResponse:
     """Route a request to the subresource that its path names."""
     if target.subresource == "scale" and target.resource.scale:
         return await _scale(cluster, request, target, user)
@@ -50,7 +50,7 @@ def scale_of(obj: Object) -> Object:
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
 
 
-async def _scale(cluster: Cluster, request: web.Request, target: Target, user: User) -> web.Response:
+async def _scale(cluster: Cluster, request: web.BaseRequest, target: Target, user: User) -> web.Response:
     registry, resource = cluster.registry, target.resource
     live = registry.need(resource, target.namespace, target.name)
     current = scale_of(live)
@@ -83,7 +83,7 @@ def _replicas(name: str, wanted: Object) -> int:
     return replicas
 
 
-async def _log(cluster: Cluster, request: web.Request, target: Target) -> web.StreamResponse:
+async def _log(cluster: Cluster, request: web.BaseRequest, target: Target) -> web.StreamResponse:
     pod = cluster.registry.need(POD, target.namespace, target.name)
     container = _container(pod, request.query.get("container", ""))
     previous = requests.flag(request, "previous")
@@ -147,7 +147,7 @@ def _check_started(pod: Object, container: str, *, previous: bool) -> None:
     raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {text}')
 
 
-async def _evict(cluster: Cluster, request: web.Request, target: Target) -> web.Response:
+async def _evict(cluster: Cluster, request: web.BaseRequest, target: Target) -> web.Response:
     body = await requests.document(request)
     pod = cluster.registry.need(POD, target.namespace, target.name)
     blocking = cluster.disruptions_left(pod)
@@ -159,7 +159,7 @@ async def _evict(cluster: Cluster, request: web.Request, target: Target) -> web.
     return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
 
 
-async def _bind(cluster: Cluster, request: web.Request, target: Target) -> web.Response:
+async def _bind(cluster: Cluster, request: web.BaseRequest, target: Target) -> web.Response:
     body = await requests.document(request)
     node = str((body.get("target") or {}).get("name", ""))
     if not node:

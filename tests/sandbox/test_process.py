@@ -101,3 +101,10 @@ def test_a_history_that_is_too_short_is_410(tmp_path: Path) -> None:
         assert api.get("/api/v1/configmaps", limit=5, **{"continue": token}).status_code == 410
     finally:
         running.stop()
+
+
+def test_a_body_that_is_too_large_is_413(api: Api) -> None:
+    answer = api.request("POST", "/api/v1/namespaces/default/configmaps", config("big", text="x" * 3_200_000))
+    assert answer.status_code == 413
+    assert answer.json()["reason"] == "RequestEntityTooLarge"
+    assert api.create("/api/v1/namespaces/default/configmaps", config("fits", text="x" * 900_000))

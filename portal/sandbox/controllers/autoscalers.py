@@ -62,7 +62,7 @@ class Autoscalers(WorkloadController):
         replicas = int(target["spec"].get("replicas", 1))
         if replicas == 0:
             return 0
-        return max(scaler["spec"].get("minReplicas", 1), min(replicas, scaler["spec"]["maxReplicas"]))
+        return max(int(scaler["spec"].get("minReplicas", 1)), min(replicas, int(scaler["spec"]["maxReplicas"])))
 
     def _scale(self, scaler: Object, resource: Resource, target: Object, wanted: int) -> None:
         edited = target | {"metadata": dict(target["metadata"]), "spec": target["spec"] | {"replicas": wanted}}

@@ -73,7 +73,7 @@ class Deployments(WorkloadController):
     def keys(self, change: Any) -> Any:
         if change.resource is POD and change.verb == "DELETED":
             # Recreate waits for the old pods to be gone.
-            owner = next(iter(change.obj["metadata"].get("ownerReferences") or ()), {})
+            owner: Object = next(iter(change.obj["metadata"].get("ownerReferences") or ()), {})
             parent = self.store.get(REPLICA_SET, change.obj["metadata"]["namespace"], owner.get("name", ""))
             above = next(iter((parent or {"metadata": {}})["metadata"].get("ownerReferences") or ()), None)
             return [(change.obj["metadata"]["namespace"], above["name"])] if above else ()
@@ -278,7 +278,7 @@ class Deployments(WorkloadController):
         conditions = self._available(deployment, counts, conditions)
         conditions = self._progressing(key, deployment, new, counts, conditions)
         conditions = self._failure(sets, conditions)
-        status = {name: value for name, value in counts.items() if value}
+        status: Object = {name: value for name, value in counts.items() if value}
         status["conditions"] = conditions
         self.registry.set_status(DEPLOYMENT, deployment, status)
 
