@@ -77,6 +77,7 @@ class ResourceApi:
         self.cluster = cluster
         self.store = cluster.store
         self.registry = cluster.registry
+        self.pages = listing.Pages()
 
     async def answer(self, request: web.BaseRequest, target: Target, user: User) -> web.StreamResponse:
         verb = verb_of(request, target)
@@ -115,7 +116,7 @@ class ResourceApi:
     def _list(self, request: web.BaseRequest, target: Target) -> web.Response:
         resource = target.resource
         namespace = None if target.everywhere or not resource.namespaced else target.namespace
-        found, metadata = listing.page(request, self.store, resource, namespace)
+        found, metadata = listing.page(request, self.store, self.pages, resource, namespace)
         shape = tables.wanted(request)
         if shape == "table":
             return reply(tables.table(resource, found, metadata, request))
@@ -269,7 +270,7 @@ class ResourceApi:
             return reply(obj)
         if target.resource is NAMESPACE or target.everywhere:
             raise method_not_allowed()
-        found, metadata = listing.page(request, self.store, target.resource, target.namespace)
+        found, metadata = listing.page(request, self.store, self.pages, target.resource, target.namespace)
         for obj in found:
             deletion.delete(
                 self.registry,

@@ -44,6 +44,14 @@ def test_pages_add_up_to_the_whole(api: Api, configs: str) -> None:
     assert len(versions) == 1
 
 
+def test_pages_show_the_state_of_the_first_one(api: Api, configs: str) -> None:
+    first = api.json(configs, limit=3, labelSelector="suite=lists")
+    api.delete(f"{configs}/item-5")
+    api.create(configs, config("item-50") | {"metadata": {"name": "item-50", "labels": {"suite": "lists"}}})
+    rest = api.json(configs, limit=10, labelSelector="suite=lists", **{"continue": first["metadata"]["continue"]})
+    assert names(rest) == ["item-3", "item-4", "item-5", "item-6"]
+
+
 def test_the_first_page_says_how_many_remain(api: Api, configs: str) -> None:
     whole = len(api.json(configs)["items"])
     page = api.json(configs, limit=2)
