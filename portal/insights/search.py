@@ -78,8 +78,8 @@ def find(access: Access, words: str, *, most: int = EACH) -> list[Group]:
     return [group for group in groups if group.hits]
 
 
-def _address(access: Access, name: str, **where: str) -> str:
-    return reverse(name, kwargs={"org": access.organisation.slug, **where})
+def _address(access: Access, view: str, /, **where: str) -> str:
+    return reverse(view, kwargs={"org": access.organisation.slug, **where})
 
 
 def _places(access: Access, words: str) -> list[Hit]:
