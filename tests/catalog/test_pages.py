@@ -355,6 +355,26 @@ def test_what_comes_from_a_file_is_not_edited_here(company, client_for):
     assert "edited where it comes from: booking/catalog-info.yaml" in html
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "catalog/sources/99999999999999999999999999/",
+        "catalog/sources/0/",
+        "catalog/problems/?source=9999999999999999999999",
+        "catalog/problems/?source=x",
+        "teams/none/",
+        "teams/of/%00/",
+        "teams/of/group:default/none/",
+        "catalog/a/b/c/",
+        "catalog/component/default/" + "a" * 3000 + "/",
+        "catalog/?kind=%00&tag='&owner=%F0%9F%98%80",
+        "catalog/?after=&before=",
+    ],
+)
+def test_odd_addresses_are_answered(company, client_for, place):
+    assert client_for(company.vic).get(f"/o/acme/{place}").status_code in (200, 404)
+
+
 def test_the_teams_page_is_a_tree_with_what_each_owns(company, client_for):
     html = page(client_for(company.dev), "/o/acme/teams/")
     assert html.index("Commercial Technology") < html.index(">Booking<") < html.index("Core Technology")
