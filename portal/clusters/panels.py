@@ -14,6 +14,7 @@ from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, Binding,
 from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.live import TopicKind, register_topic
+from portal.kit.templatetags.ui import health
 
 RECENT_CHANGES = 8
 # the face knows these states under other names
@@ -146,6 +147,15 @@ def _entity_html(organisation: Organisation, key: str) -> str | None:
     return workloads_html(organisation, uid)
 
 
+def health_html(organisation: Organisation, key: str) -> str | None:
+    """The badge alone, for lists; empty where nothing is known to run."""
+    try:
+        found = status.of_entity(organisation.pk, UUID(key))
+    except ValueError:
+        return None
+    return health(found.badge) if found.places else ""
+
+
 def logs_html(organisation: Organisation, key: str) -> str | None:
     """The lines that a worker fetched; None when they are no longer kept."""
     found = podlogs.read(organisation.pk, key)
@@ -155,6 +165,7 @@ def logs_html(organisation: Organisation, key: str) -> str | None:
 def register() -> None:
     """Makes the topics known."""
     register_topic(TopicKind("workloads", "clusters.view", _entity_html))
+    register_topic(TopicKind("health", "clusters.view", health_html, follows="workloads"))
     register_topic(TopicKind("cluster", "clusters.view", cluster_html))
     register_topic(TopicKind("clusters", "clusters.view", clusters_html))
     register_topic(TopicKind("logs", "workloads.logs", logs_html))

@@ -88,7 +88,8 @@ class Admission:
         spec.setdefault("serviceAccount", account)
         metadata = obj["metadata"]
         if self.store.get(SERVICE_ACCOUNT, metadata["namespace"], account) is None:
-            text = f'error looking up service account {metadata["namespace"]}/{account}: serviceaccount "{account}" not found'
+            where = f"{metadata['namespace']}/{account}"
+            text = f'error looking up service account {where}: serviceaccount "{account}" not found'
             raise forbidden(resource, metadata.get("name", ""), text)
 
     def _limits(self, obj: Object) -> None:

@@ -225,12 +225,15 @@ _DEFAULTS = {
     "Ingress": lambda obj: _fill(obj, status={"loadBalancer": {}}),
     "ResourceQuota": _status,
 }
+_NEEDS_SPEC = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "CronJob", "Service", "HorizontalPodAutoscaler"}
 _WITH_SPEC = {"Namespace", "Secret", "RoleBinding", "ClusterRoleBinding", "PodDisruptionBudget"}
 
 
 def fill(resource: Resource, obj: Object) -> None:
     """Fill in place. The object has been decoded, so that the types are right; required parts may still be missing."""
     default = _DEFAULTS.get(resource.kind)
+    if resource.kind in _NEEDS_SPEC:
+        obj.setdefault("spec", {})
     if default and ("spec" in obj or resource.kind in _WITH_SPEC):
         if resource.kind == "Pod" and not obj["spec"].get("containers"):
             return
