@@ -141,9 +141,10 @@ def cluster_html(organisation: Organisation, key: str) -> str | None:
 def _entity_html(organisation: Organisation, key: str) -> str | None:
     """The topic's rendering: a key that is no uid names nothing."""
     try:
-        return workloads_html(organisation, UUID(key))
+        uid = UUID(key)
     except ValueError:
         return None
+    return workloads_html(organisation, uid)
 
 
 def health_html(organisation: Organisation, key: str) -> str | None:
