@@ -371,3 +371,17 @@ def test_the_gallery_asks_the_database_a_fixed_number_of_questions(
     client.get(url("paths", ""))
     with django_assert_max_num_queries(14):
         client.get(url("paths", ""))
+
+
+def test_the_reviews_own_form_launches_one_run_however_often_it_is_sent(shipped: World, client_for: SignIn) -> None:
+    client = client_for(shipped.dev)
+    body = client.post(url("path-review"), ANSWERS).content.decode()
+    form = body[body.index(f'action="{url("path-launch")}"') :]
+    fields = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'<input type="hidden" name="(values|version|key)" value="([^"]*)"', form)
+    }
+    assert set(fields) == {"values", "version", "key"}
+    first, second = (client.post(url("path-launch"), fields) for _ in range(2))
+    assert (first.status_code, first["Location"]) == (302, second["Location"])
+    assert "/runs/" in first["Location"]
