@@ -4,6 +4,8 @@ import base64
 import hashlib
 from typing import Any
 
+import orjson
+
 from portal.sandbox.errors import forbidden
 from portal.sandbox.kinds import LIMIT_RANGE, RESOURCE_QUOTA, SERVICE, SERVICE_ACCOUNT, Resource
 from portal.sandbox.quantity import ZERO, Quantity
@@ -207,8 +209,6 @@ class Admission:
 
 def template_hash(template: Any) -> str:
     """The pod-template-hash of a template: short, stable, in the alphabet of generated names."""
-    import orjson
-
     alphabet = "bcdfghjklmnpqrstvwxz2456789"
     digest = hashlib.sha256(orjson.dumps(template, option=orjson.OPT_SORT_KEYS)).digest()
     number = int.from_bytes(digest[:5], "big")
