@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from portal.accounts.apiview import TenantAPIView
 
 
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # drf-spectacular is untyped
     """How the document describes API tokens."""
 
     target_class = "portal.accounts.authentication.TokenAuthentication"
@@ -22,7 +22,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "description": "An API token, made under API tokens."}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # drf-spectacular is untyped
     """How the document describes the signed-in browser."""
 
     target_class = "portal.accounts.authentication.BrowserSession"

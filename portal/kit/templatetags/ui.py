@@ -126,7 +126,7 @@ def markdown(text: str | None) -> SafeString:
 
 @register.inclusion_tag("kit/empty.html")
 def empty(icon: str, title: str, sentence: str = "", url: str = "", label: str = "") -> dict[str, str]:
-    """What a list says when it has nothing yet, and the next step: {% empty "box" "Title" "Sentence" url "Button" %}."""
+    """What a list says when it has nothing yet, and the next step: {% empty "box" "Title" "Words" url "Button" %}."""
     return {"icon": icon, "title": title, "sentence": sentence, "url": url, "label": label}
 
 
