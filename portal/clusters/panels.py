@@ -14,6 +14,7 @@ from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, Binding,
 from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.live import TopicKind, register_topic
+from portal.kit.templatetags.ui import health
 
 RECENT_CHANGES = 8
 # the face knows these states under other names
@@ -140,9 +141,19 @@ def cluster_html(organisation: Organisation, key: str) -> str | None:
 def _entity_html(organisation: Organisation, key: str) -> str | None:
     """The topic's rendering: a key that is no uid names nothing."""
     try:
-        return workloads_html(organisation, UUID(key))
+        uid = UUID(key)
     except ValueError:
         return None
+    return workloads_html(organisation, uid)
+
+
+def health_html(organisation: Organisation, key: str) -> str | None:
+    """The badge alone, for lists; empty where nothing is known to run."""
+    try:
+        found = status.of_entity(organisation.pk, UUID(key))
+    except ValueError:
+        return None
+    return health(found.badge) if found.places else ""
 
 
 def logs_html(organisation: Organisation, key: str) -> str | None:
@@ -154,6 +165,7 @@ def logs_html(organisation: Organisation, key: str) -> str | None:
 def register() -> None:
     """Makes the topics known."""
     register_topic(TopicKind("workloads", "clusters.view", _entity_html))
+    register_topic(TopicKind("health", "clusters.view", health_html, follows="workloads"))
     register_topic(TopicKind("cluster", "clusters.view", cluster_html))
     register_topic(TopicKind("clusters", "clusters.view", clusters_html))
     register_topic(TopicKind("logs", "workloads.logs", logs_html))

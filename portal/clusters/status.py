@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -256,7 +257,7 @@ def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:
 def containers_of(cluster: Cluster, namespace: str, pod: str) -> list[str]:
     """The names of a pod's containers, main ones first, as far as any entity's status knows the pod."""
     try:
-        found = valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid))
+        found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
     except (BrokerAway, BrokerSlow):
         return []
     for field, raw in found.items():

@@ -15,7 +15,7 @@ from portal.kit.errors import Refusal
 from portal.kit.live import announce
 
 
-@shared_task(name="clusters.fetch_logs", expires=60)  # type: ignore[untyped-decorator]  # celery has no types for it
+@shared_task(name="clusters.fetch_logs", expires=60)
 def fetch_logs(organisation_id: int, cluster_pk: int, namespace: str, pod: str, container: str, previous: bool) -> None:
     """Fetches the end of a container's log and announces it. A refusal of the cluster is the answer, in its words."""
     asked = Asked(cluster_pk, namespace, pod, container, previous)

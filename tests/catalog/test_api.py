@@ -196,6 +196,8 @@ def test_facets_count_values_in_their_own_case(vic):
     assert {"value": "group:default/sorting", "count": 3} in body["facets"]["relations.ownedBy"]
     assert body["facets"]["nothing"] == []
     same = post(vic, "/entity-facets", {"facets": ["kind"], "query": {"kind": "api"}})
+    nothing = post(vic, "/entity-facets", {"facets": ["kind", "relations.ownedBy"], "query": {"$any": []}})
+    assert nothing["facets"] == {"kind": [], "relations.ownedBy": []}
     assert same["facets"] == {"kind": body["facets"]["kind"]}
 
 

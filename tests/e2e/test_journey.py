@@ -64,7 +64,7 @@ def test_a_developer_launches_a_service_and_watches_it_come_alive(
     # Not one reload from here on: everything comes through the stream.
     page.evaluate("window.neverReloaded = true")
     for title in STEPS:
-        step(page, title).get_by_text("Done").wait_for(timeout=60_000)
+        step(page, title).get_by_text("Succeeded").wait_for(timeout=60_000)
     page.locator(".datagrid").get_by_text("Succeeded").wait_for(timeout=20_000)
     elapsed = time.monotonic() - begun
     assert page.evaluate("window.neverReloaded") is True

@@ -1,4 +1,4 @@
-"""One command starts everything, a second finds its data, Ctrl-C leaves nothing behind, and what is killed comes back."""
+"""One command starts everything; a second finds its data; what is killed comes back; Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
