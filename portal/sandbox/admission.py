@@ -150,6 +150,7 @@ class Admission:
         both |= {"controller-uid": uid, "job-name": metadata.get("name", "")}
         template = spec["template"].setdefault("metadata", {})
         template["labels"] = template.get("labels", {}) | both
+        metadata.setdefault("labels", dict(template["labels"]))
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
     def check_quota(self, resource: Resource, obj: Object, live: Object | None) -> None:

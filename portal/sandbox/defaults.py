@@ -226,6 +226,13 @@ _DEFAULTS = {
     "ResourceQuota": _status,
 }
 _NEEDS_SPEC = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "CronJob", "Service", "HorizontalPodAutoscaler"}
+_FIRST_STATUS = {
+    "ReplicaSet": {"replicas": 0},
+    "StatefulSet": {"replicas": 0, "availableReplicas": 0},
+    "DaemonSet": dict.fromkeys(
+        ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"), 0
+    ),
+}
 _WITH_SPEC = {"Namespace", "Secret", "RoleBinding", "ClusterRoleBinding", "PodDisruptionBudget"}
 
 
@@ -239,4 +246,4 @@ def fill(resource: Resource, obj: Object) -> None:
             return
         default(obj)
     if resource.status and resource.kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"):
-        _status(obj)
+        _fill(obj, status=dict(_FIRST_STATUS.get(resource.kind, {})))
