@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -49,7 +50,27 @@ def step(page: Any, name: str) -> Any:
 def test_a_developer_launches_a_service_and_watches_it_come_alive(
     product: Product, browse: Callable[..., Any], tmp_path: Path
 ) -> None:
-    page = sign_in(browse(), "dev")
+    walk(product, browse(), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_same_on_a_real_cluster(chromium: Any, tmp_path: Path) -> None:
+    kubeconfig = os.environ.get("SLIPWAY_TEST_KUBECONFIG", "")
+    if not kubeconfig:
+        pytest.skip("SLIPWAY_TEST_KUBECONFIG names no real cluster")
+    product = Product(tmp_path / "real", KUBECONFIG=kubeconfig)
+    product.start()
+    try:
+        context = chromium.new_context(base_url=product.url, viewport={"width": 1440, "height": 900})
+        walk(product, context.new_page(), tmp_path)
+        context.close()
+    finally:
+        product.stop()
+
+
+def walk(product: Product, page: Any, tmp_path: Path) -> None:
+    """The whole way, from the sign-in form to a clone of the new repository."""
+    sign_in(page, "dev")
     name = f"sorter-{uuid.uuid4().hex[:6]}"
     page.get_by_role("link", name="Golden paths").first.click()
     page.get_by_role("link", name=re.compile("Python web service")).first.click()
