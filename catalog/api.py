@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -52,7 +52,7 @@ def number(request: Request, name: str, *, least: int) -> int | None:
 class CatalogView(TenantAPIView):
     """What every view of the catalog API shares."""
 
-    permission = "catalog.view"
+    permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
     def rows(self) -> Entities:
         return live(self.access.organisation).select_related("source").defer("raw", "search", "words")
@@ -182,7 +182,7 @@ class ByRefsView(CatalogView):
 class EntityView(CatalogView):
     """One entity."""
 
-    permission = {"get": "catalog.view", "delete": "catalog.remove"}
+    permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "delete": "catalog.remove"}
 
     def find(self, **which: Any) -> Entity:
         found = self.rows().filter(**which).first()
@@ -194,7 +194,7 @@ class EntityView(CatalogView):
 class ByNameView(EntityView):
     """One entity by kind, namespace and name."""
 
-    permission = "catalog.view"
+    permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
     @extend_schema(tags=["Catalog"], operation_id="entity_by_name", responses={200: ENTITY})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
@@ -205,7 +205,7 @@ class ByNameView(EntityView):
 class AncestryView(EntityView):
     """Where an entity comes from."""
 
-    permission = "catalog.view"
+    permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
     @extend_schema(tags=["Catalog"], operation_id="entity_ancestry", responses={200: ENTITY})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
@@ -265,7 +265,7 @@ class FacetsView(CatalogView):
 class RefreshView(CatalogView):
     """Reading again."""
 
-    permission = {"get": "catalog.view", "post": "catalog.refresh"}
+    permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "post": "catalog.refresh"}
 
     @extend_schema(tags=["Catalog"], operation_id="refresh_entity", request=ENTITY, responses={200: None})
     def post(self, request: Request, org: str) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Locations: the sources of the catalog, as the catalog API knows them."""
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -29,7 +29,7 @@ def location(source: Source) -> dict[str, Any]:
 class LocationsView(CatalogView):
     """All locations."""
 
-    permission = {"get": "catalog.view", "post": "catalog.register"}
+    permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "post": "catalog.register"}
 
     @extend_schema(tags=["Catalog"], operation_id="list_locations", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request, org: str) -> Response:
@@ -38,7 +38,8 @@ class LocationsView(CatalogView):
         return Response([{"data": location(row)} for row in rows])
 
     @extend_schema(
-        tags=["Catalog"], operation_id="add_location", request=OpenApiTypes.OBJECT, responses={201: OpenApiTypes.OBJECT},
+        tags=["Catalog"], operation_id="add_location", request=OpenApiTypes.OBJECT,
+        responses={201: OpenApiTypes.OBJECT},
         parameters=[OpenApiParameter("dryRun", bool), OpenApiParameter("onConflict", str, enum=["refresh", "reject"])],
     )  # fmt: skip
     def post(self, request: Request, org: str) -> Response:
@@ -85,7 +86,7 @@ class LocationsView(CatalogView):
 class LocationView(CatalogView):
     """One location."""
 
-    permission = {"get": "catalog.view", "delete": "catalog.remove"}
+    permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "delete": "catalog.remove"}
 
     def find(self, **which: Any) -> Source:
         rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL)
@@ -115,11 +116,11 @@ class LocationView(CatalogView):
 class LocationByEntityView(LocationView):
     """The location of an entity."""
 
-    permission = "catalog.view"
+    permission: ClassVar[str | dict[str, str]] = "catalog.view"
     http_method_names = ["get", "head", "options"]
 
     @extend_schema(tags=["Catalog"], operation_id="location_by_entity", responses={200: OpenApiTypes.OBJECT})
-    def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:  # type: ignore[override]
+    def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The location that describes the entity."""
         ref = f"{kind}:{namespace}/{name}".lower()
         return Response(location(self.find(entities__ref=ref, entities__removed_at=None)))

@@ -135,20 +135,20 @@ def entities_page(rows: Entities, listing: Listing, *, size: int, offset: int) -
 
 
 def _window(rows: Entities, listing: Listing, size: int, offset: int) -> tuple[list[Entity], bool]:
-    value = FactValue(listing.order) if listing.order else Lower("ref")
-    rows = rows.annotate(order_value=value)
+    placed = rows.annotate(order_value=FactValue(listing.order) if listing.order else Lower("ref"))
     if listing.place is not None:
-        rows = rows.filter(_beyond(listing))
+        placed = placed.filter(_beyond(listing))
         offset = 0
     forwards = listing.is_descending == listing.is_backwards
     by_value = "order_value" if forwards else "-order_value"
-    ordered = rows.order_by(
+    ordered = placed.order_by(
         _nulls(by_value, last=not listing.is_backwards), "id" if not listing.is_backwards else "-id"
     )
     found = list(ordered[offset : offset + size + 1])
     is_more = len(found) > size
     found = found[:size]
-    return (found[::-1] if listing.is_backwards else found), is_more
+    shown: list[Entity] = found[::-1] if listing.is_backwards else found  # type: ignore[assignment]  # annotated rows
+    return shown, is_more
 
 
 def _nulls(name: str, *, last: bool) -> Any:

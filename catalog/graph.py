@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, BOX, ROW, GAP = 880, 240, 34, 10
+WIDTH, BOX, ROW, GAP = 884, 240, 44, 10
 MOST = 9
 _RIGHT = (
     "dependsOn",
@@ -42,6 +42,14 @@ class Node:
     @property
     def text_y(self) -> int:
         return self.middle + 4
+
+    @property
+    def word_y(self) -> int:
+        return self.y + 17
+
+    @property
+    def label_y(self) -> int:
+        return self.y + 34
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,10 @@ def draw(ref: str, label: str, neighbours: Sequence[Neighbour]) -> Graph | None:
     shown_left, shown_right = left[:MOST], right[:MOST]
     rows = max(len(shown_left), len(shown_right), 1)
     height = rows * (ROW + GAP) + GAP
-    centre = Node(ref, _short(label), "", (WIDTH - BOX) // 2, (height - ROW) // 2)
-    nodes = [*_column(shown_left, 0, height), *_column(shown_right, WIDTH - BOX, height)]
+    step = (WIDTH - 4 - BOX) // 2
+    middle = step if shown_left else 0
+    centre = Node(ref, _short(label), "", middle, (height - ROW) // 2)
+    nodes = [*_column(shown_left, 0, height), *_column(shown_right, middle + step, height)]
     edges = [Edge(_curve(node, centre)) for node in nodes]
     hidden = len(left) + len(right) - len(nodes)
     return Graph(WIDTH, height, centre, nodes, edges, hidden)

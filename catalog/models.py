@@ -103,7 +103,7 @@ class Entity(TenantModel):
     labels = ArrayField(models.TextField(), default=list)
     sort_name = models.CharField(max_length=200)
     words = models.TextField(blank=True, help_text="Name and title, split into words.")
-    search = models.GeneratedField(  # type: ignore[var-annotated]
+    search = models.GeneratedField(
         expression=SearchVector("words", config="simple", weight="A")
         + SearchVector(Left("description", 20_000), config="simple", weight="C"),
         output_field=SearchVectorField(),

@@ -1,5 +1,7 @@
 """Questions to the catalog as SQL: filters of the API, the list page's choices, keyset pages, facets."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +9,10 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchQuery
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Exists as SqlExists
-from django.db.models import Expression, Func, Lookup, OuterRef, Q, TextField, Value
+from django.db.models import Func, Lookup, OuterRef, Q, TextField, Value
 
 from catalog.filters import All, Either, Exists, In, Node, Not, Prefix
 from catalog.models import Entity, Relation
@@ -20,7 +23,7 @@ Entities = TenantQuerySet[Entity]
 
 
 @ArrayField.register_lookup
-class HasPrefix(Lookup):  # type: ignore[type-arg]
+class HasPrefix(Lookup):
     """`facts__hasprefix="kind=comp"`: some element starts with the text; no wildcards, so nothing to escape."""
 
     lookup_name = "hasprefix"
@@ -29,12 +32,12 @@ class HasPrefix(Lookup):  # type: ignore[type-arg]
     def get_prep_lookup(self) -> Any:
         return self.rhs
 
-    def get_db_prep_lookup(self, value: Any, connection: Any) -> tuple[str, list[Any]]:
-        return "%s", [value]
+    def get_db_prep_lookup(self, value: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (value,)
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, values = self.process_lhs(compiler, connection)
-        return f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s))", [*values, self.rhs]  # noqa: S608
+        return f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s))", (*values, self.rhs)  # noqa: S608
 
 
 @ArrayField.register_lookup
@@ -43,13 +46,13 @@ class HasSubstring(HasPrefix):
 
     lookup_name = "hassubstring"
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, values = self.process_lhs(compiler, connection)
         start, text = self.rhs
         return (
             f"EXISTS (SELECT 1 FROM unnest({column}) AS fact WHERE starts_with(fact, %s)"  # noqa: S608
             " AND strpos(substr(fact, %s), %s) > 0)",
-            [*values, start, len(start) + 1, text],
+            (*values, start, len(start) + 1, text),
         )
 
 
@@ -149,24 +152,24 @@ def counts(organisation: Organisation, choice: Choice) -> dict[str, dict[str, in
     """How many entities each value of each column would show, given all other choices: one query."""
     parts, parameters = [], list[Any]()
     for name, column in COLUMNS.items():
-        value = Func("tags", function="unnest", output_field=TextField()) if name == "tag" else column
+        value: str | Func[Any] = column
+        if name == "tag":
+            value = Func("tags", function="unnest", output_field=TextField())
         rows = live(organisation).filter(choice.conditions(without=name)).order_by()
-        rows = rows.annotate(which=Value(name, output_field=TextField()), value=_as_text(value)).values_list(
-            "which", "value"
-        )
-        sql, values = rows.query.sql_with_params()
+        named = rows.annotate(which=Value(name, output_field=TextField()), value=_as_text(value))
+        sql, values = named.values_list("which", "value").query.sql_with_params()
         parts.append(f"SELECT which, value, count(*) FROM ({sql}) AS rows (which, value) GROUP BY which, value")  # noqa: S608
         parameters += values
     found: dict[str, dict[str, int]] = {name: {} for name in COLUMNS}
     with connection.cursor() as cursor:
         cursor.execute(f"{' UNION ALL '.join(parts)} ORDER BY 1, 2", parameters)
-        for which, value, count in cursor.fetchall():
-            if value:
-                found[which][value] = count
+        for which, chosen, count in cursor.fetchall():
+            if chosen:
+                found[which][chosen] = count
     return found
 
 
-def _as_text(value: str | Func) -> Expression | Func:
+def _as_text(value: str | Func[Any]) -> Func[Any]:
     if isinstance(value, Func):
         return value
     return Func(value, function="", template="%(expressions)s", output_field=TextField())
@@ -182,21 +185,26 @@ class FactValue(Func):
         super().__init__("facts")
         self.key = key
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
         column, values = compiler.compile(self.source_expressions[0])
         start = f"{self.key.lower()}="
         return (
             f"(SELECT min(substr(fact, {len(start) + 1:d}))"  # noqa: S608
             f" FROM unnest({column}) AS fact WHERE starts_with(fact, %s))",
-            [*values, start],
+            (*values, start),
         )
 
 
 def facets(rows: Entities, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """For each key as asked: its values in their own case with how many entities have them, ordered by value."""
-    return {
-        key: _relation_facet(rows, key) if key.lower().startswith("relations.") else _facet(rows, key) for key in keys
-    }
+    try:
+        return {key: _relation_facet(rows, key) if _is_relation(key) else _facet(rows, key) for key in keys}
+    except EmptyResultSet:  # the condition can hold for nobody
+        return {key: [] for key in keys}
+
+
+def _is_relation(key: str) -> bool:
+    return key.lower().startswith("relations.")
 
 
 def _facet(rows: Entities, key: str) -> list[dict[str, Any]]:

@@ -65,7 +65,14 @@ def catalog(request: TenantRequest) -> HttpResponse:
         "total": total,
         "is_filtered": any((choice.type, choice.owner, choice.lifecycle, choice.tag, choice.text)),
         "filters": [
-            (name, label, any_label, getattr(choice, name), counted[name])
+            (
+                name,
+                label,
+                any_label,
+                getattr(choice, name),
+                getattr(choice, name) in counted[name],
+                _options(counted[name]),
+            )
             for name, label, any_label in (
                 ("type", "Type", "Any type"),
                 ("owner", "Owner", "Any owner"),
@@ -76,6 +83,11 @@ def catalog(request: TenantRequest) -> HttpResponse:
     }
     template = "catalog/list.html#results" if request.htmx and not request.htmx.boosted else "catalog/list.html"
     return render(request, template, context)
+
+
+def _options(counted: dict[str, int]) -> list[tuple[str, str, int]]:
+    """(value, what people read, count): a group of the default namespace is called by its name alone."""
+    return [(value, value.removeprefix("group:default/")[:80], count) for value, count in counted.items()]
 
 
 def _parameter(request: TenantRequest, name: str) -> str:

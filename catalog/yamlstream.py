@@ -168,11 +168,11 @@ class _Builder:
         self.nodes = 0
 
     def take(self, event: yaml.Event) -> None:
-        line = self.offset + event.start_mark.line
+        line = self.offset + (event.start_mark.line if event.start_mark else 0)
         if isinstance(event, yaml.ScalarEvent):
             self._take_scalar(event, line)
         elif isinstance(event, yaml.AliasEvent):
-            self._take_alias(event.anchor, line)
+            self._take_alias(event.anchor or "", line)
         elif isinstance(event, yaml.MappingStartEvent):
             self._open({}, event.anchor, line)
         elif isinstance(event, yaml.SequenceStartEvent):

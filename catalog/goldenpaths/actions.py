@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from catalog.goldenpaths import shipped_paths
+from catalog.goldenpaths import schemas, shipped_paths
 from catalog.goldenpaths.files import File, Workspace, checked, tree_digest, within
 from catalog.goldenpaths.models import GoldenPath, Version, VersionFile
 from catalog.goldenpaths.templates import examine, folder_of, refuse
@@ -38,7 +38,7 @@ def publish(
     tree = checked(files)
     examined = examine(tree, template_path)
     refuse(examined.faults)
-    document: dict[str, Any] = examined.document or {}
+    document = _in_order(examined.document or {})
     bundle = _bundle(tree, template_path)
     with transaction.atomic():
         path, is_new = _path(organisation, document)
@@ -73,6 +73,22 @@ def publish_shipped(
         )
         for name in shipped_paths.names()
     ]
+
+
+def _in_order(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the order of every form's fields written out: the database keeps no order of keys."""
+    for page in schemas.pages_of(document):
+        _write_order(page)
+    return document
+
+
+def _write_order(schema: dict[str, Any]) -> None:
+    names = schemas.declared(schema)
+    if names:
+        schema.setdefault("ui:order", [*names, "*"])
+    for child in names.values():
+        if isinstance(child, dict):
+            _write_order(child)
 
 
 def reference_of(document: Mapping[str, Any]) -> str:

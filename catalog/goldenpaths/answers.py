@@ -1,26 +1,19 @@
-"""Answers on their way: from a posted form to typed values, and sealed between the review and the launch."""
+"""Answers on their way: from a posted form to typed values, and from the review to the launch."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from django.core import signing
 from django.http import QueryDict
 
 from catalog.goldenpaths import schemas
 from catalog.goldenpaths.documents import YamlError, load_all
-from catalog.goldenpaths.models import Version
 from catalog.goldenpaths.schemas import Schema
-from portal.accounts.models import User
-from portal.kit.errors import Conflict, Invalid
 
 PREFIX = "f."
-SECRET_PREFIX = "secrets."  # noqa: S105  # the names of fields, not a secret
-SALT = "slipway.paths.answers"
-MAX_AGE = 24 * 60 * 60
 
 
 def type_of(schema: Schema) -> str:
@@ -51,7 +44,7 @@ def item_options(schema: Schema) -> list[Any]:
 
 def option_key(value: Any) -> str:
     """How an allowed value is written in a form."""
-    return value if isinstance(value, str) else signing.JSONSerializer().dumps(value).decode()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def posted(document: Mapping[str, Any], post: QueryDict) -> dict[str, Any]:
@@ -130,50 +123,11 @@ def _data(text: str) -> Any:
     return documents[0].data if documents else None
 
 
-def seal(version: Version, user: User, values: Mapping[str, Any]) -> str:
-    """The checked answers as the review page carries them to the launch: signed, for this person and version only."""
-    body = {"version": version.pk, "user": user.pk, "values": dict(values)}
-    return signing.dumps(body, salt=SALT, compress=True)
-
-
-def unseal(text: str, version: Version, user: User) -> dict[str, Any]:
-    """The answers again. Raises Invalid when they are not what the review page sent."""
-    try:
-        body = signing.loads(text, salt=SALT, max_age=MAX_AGE)
-    except signing.SignatureExpired:
-        raise Invalid("The review is more than a day old; review your answers again.", code="stale-review") from None
-    except signing.BadSignature:
-        raise Invalid(
-            "The answers did not arrive as they were reviewed; review them again.", code="bad-answers"
-        ) from None
-    if body["user"] != user.pk:
-        raise Invalid("These answers were reviewed by somebody else; review them again.", code="bad-answers")
-    if body["version"] != version.pk:
-        raise Conflict(
-            "The golden path has a newer version since you reviewed; review your answers again.", code="path-moved-on"
-        )
-    values: dict[str, Any] = body["values"]
-    return values
+def as_sent(values: Mapping[str, Any]) -> str:
+    """The checked answers as the review page carries them to the launch, which checks them again."""
+    return json.dumps(dict(values), ensure_ascii=False)
 
 
 def new_key() -> str:
     """What makes two clicks on one review page one launch."""
     return secrets.token_urlsafe(24)
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """What the review page's form holds when it is posted to the launch."""
-
-    values: dict[str, Any]
-    secrets: dict[str, str]
-    idempotency_key: str
-
-
-def reviewed(post: QueryDict, version: Version, user: User) -> Reviewed:
-    """The launch form's fields. Raises Invalid or Conflict with a sentence; the values are still to be cleaned."""
-    key = post.get("idempotency_key", "")
-    if not 16 <= len(key) <= 100:
-        raise Invalid("The launch form is incomplete; review your answers again.", code="bad-answers")
-    given = {name.removeprefix(SECRET_PREFIX): str(post[name]) for name in post if name.startswith(SECRET_PREFIX)}
-    return Reviewed(unseal(post.get("values", ""), version, user), given, key)

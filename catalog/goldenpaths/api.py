@@ -151,7 +151,7 @@ class ParameterSchema(TenantAPIView):
 class PathPreview(TenantAPIView):
     """What a launch with these answers would make; nothing is made."""
 
-    permission = {"post": "paths.view", "get": "paths.view"}
+    permission = "paths.view"
 
     @extend_schema(operation_id="preview_path", request=Answers, responses={200: serializers.DictField()})
     def post(self, request: Request, org: str, path: str) -> Response:

@@ -59,9 +59,11 @@ def served(cluster: Cluster, kinds: Collection[Kind]) -> Served:
             found = answered[1] if isinstance(answered, (list, tuple)) else None
     except (BrokerAway, BrokerSlow, QueueAway) as error:
         log.warning("discovery of cluster %s not asked: %s", cluster.pk, error)
-        return Served(trouble=f"{cluster.name} could not be asked which kinds it serves: the broker is away.")
+        return Served(
+            trouble=f"The cluster {cluster.name} could not be asked which kinds it serves: the broker is away."
+        )
     if not isinstance(found, bytes):
-        return Served(trouble=f"{cluster.name} could not be asked in time which kinds it serves.")
+        return Served(trouble=f"The cluster {cluster.name} could not be asked in time which kinds it serves.")
     answer = _read(found)
     if not answer.trouble:
         valkey().set(keep, found, ex=KEEP_SECONDS)

@@ -118,7 +118,7 @@ def _plain(one: Field, schema: Schema) -> None:
     kind, widget = type_of(schema), str(schema.get("ui:widget") or "")
     if widget == "hidden":
         one.control = "hidden"
-    elif "enum" in schema or "const" in schema:
+    elif "enum" in schema or ("const" in schema and kind != "boolean"):
         one.options = _enum(schema.get("enum") or [schema.get("const")], schema)
         one.control = "radio" if widget == "radio" else "select"
     elif kind == "boolean":

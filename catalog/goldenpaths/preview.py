@@ -312,7 +312,8 @@ def _check_served(made: Preview, one: PreviewManifest, cluster: Cluster, answer:
         return
     newest = answer.newest.get(manifest.kind, "")
     instead = f" It serves {manifest.kind} as {newest}." if newest else ""
-    sentence = f"{cluster.name} does not serve {manifest.kind} as {manifest.api_version} ({manifest.where}).{instead}"
+    what = f"{manifest.kind} as {manifest.api_version} ({manifest.where})"
+    sentence = f"The cluster {cluster.name} does not serve {what}.{instead}"
     if manifest.is_optional:
         sentence += " The manifest is optional, so it is left out."
     made.problems.append(PreviewProblem(sentence, blocks=not manifest.is_optional))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect, QueryDict
-from django.shortcuts import render
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from catalog.goldenpaths import actions, answers, choices, shipped_paths
+from catalog.goldenpaths import actions, answers, choices, from_catalog, shipped_paths
 from catalog.goldenpaths.answers import PREFIX
 from catalog.goldenpaths.fields import Field, fields_of
 from catalog.goldenpaths.files import tree_digest
@@ -32,8 +32,8 @@ def path_or_404(request: TenantRequest, slug: str) -> GoldenPath:
     return path
 
 
-@require_safe
 @gate("paths.view")
+@require_safe
 def paths(request: TenantRequest) -> HttpResponse:
     """The gallery."""
     query = request.GET.get("q", "").strip()
@@ -47,6 +47,7 @@ def paths(request: TenantRequest) -> HttpResponse:
         "may_publish": may_publish,
         "may_launch": request.access.can("runs.launch"),
         "has_news": may_publish and _has_news(request),
+        "unpublished": from_catalog.unpublished(request.access.organisation) if may_publish else [],
     }
     return render(request, "goldenpaths/paths.html", context)
 
@@ -63,15 +64,21 @@ def _has_news(request: TenantRequest) -> bool:
     return known.count() < len(shipped)
 
 
-@require_POST
 @gate("paths.publish")
+@require_POST
 def paths_publish(request: TenantRequest) -> HttpResponse:
-    """Publish the shipped paths."""
+    """Publish the shipped paths, or the one template of the catalog that `ref` names."""
     organisation = request.access.organisation
-    versions = actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
+    if ref := request.POST.get("ref"):
+        entity = from_catalog.template_of(organisation, ref)
+        versions = [
+            from_catalog.publish_entity(organisation=organisation, actor=request.user, entity=entity, request=request)
+        ]
+    else:
+        versions = actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
     names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
     messages.success(request, f"Published: {names}.")
-    return HttpResponseRedirect(reverse("paths", kwargs={"org": organisation.slug}))
+    return redirect("paths", org=organisation.slug)
 
 
 @gate("paths.view")
@@ -96,8 +103,8 @@ def path(request: TenantRequest, path: str) -> HttpResponse:
     return _form(request, version, number + 1, values, {})
 
 
-@require_POST
 @gate("paths.view")
+@require_POST
 def path_field(request: TenantRequest, path: str) -> HttpResponse:
     """One field again, checked: what htmx asks for when an answer changes."""
     version = path_or_404(request, path).current
@@ -121,11 +128,12 @@ def _find(fields: list[Field], wanted: str) -> Field | None:
     return None
 
 
-@require_POST
 @gate("paths.view")
 def path_review(request: TenantRequest, path: str) -> HttpResponse:
     """Everything a launch would make; or the form again, at the first page with something to put right."""
     golden = path_or_404(request, path)
+    if request.method != "POST":
+        return redirect("path", org=request.access.organisation.slug, path=golden.slug)
     version = golden.current
     values = answers.posted(version.document, request.POST)
     cleaned = clean(version, values, request.access)
@@ -142,8 +150,8 @@ def path_review(request: TenantRequest, path: str) -> HttpResponse:
         "answers": shown_answers(version, cleaned.values),
         "secrets": secret_questions(version.document),
         "carried": _carried(request.POST, set()),
-        "sealed": answers.seal(version, request.user, cleaned.values),
-        "idempotency_key": answers.new_key(),
+        "values": answers.as_sent(cleaned.values),
+        "key": answers.new_key(),
         "may_launch": request.access.can("runs.launch"),
         "launch_url": _launch_url(request, golden),
         "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
@@ -156,8 +164,8 @@ def _launch_url(request: TenantRequest, path: GoldenPath) -> str:
     return f"{reverse('path', kwargs={'org': request.access.organisation.slug, 'path': path.slug})}launch/"
 
 
-@require_GET
 @gate("paths.view")
+@require_GET
 def path_versions(request: TenantRequest, path: str) -> HttpResponse:
     """The history: what was published when and by whom."""
     golden = path_or_404(request, path)
@@ -167,7 +175,13 @@ def path_versions(request: TenantRequest, path: str) -> HttpResponse:
         .select_related("published_by")
         .order_by("-number")
     )
-    return render(request, "goldenpaths/versions.html", {"path": golden, "versions": rows[:200]})
+    context = {
+        "path": golden,
+        "versions": rows[:200],
+        "may_publish": request.access.can("paths.publish"),
+        "entity": choices.entity_of_name(request.access.organisation, golden.ref),
+    }
+    return render(request, "goldenpaths/versions.html", context)
 
 
 def _starting_answers(version: Version) -> dict[str, Any]:

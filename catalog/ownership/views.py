@@ -30,17 +30,23 @@ class Branch:
     is_mine: bool = False
 
     @property
-    def dots(self) -> str:
-        """How deep it lies, for the eye."""
-        return "· " * self.depth
+    def indent(self) -> str:
+        """The class that moves the name to the right, by depth."""
+        return f"ps-{INDENTS[min(self.depth, len(INDENTS) - 1)]}"
 
     @property
     def owned_words(self) -> str:
-        """`12 components, 3 APIs`."""
-        counted = [(KINDS[kind].plural, count) for kind, count in self.owned.items() if kind in KINDS and count]
-        return ", ".join(
-            f"{count} {plural if plural.isupper() or plural == 'APIs' else plural.lower()}" for plural, count in counted
-        )
+        """`12 components, 1 API`."""
+        return ", ".join(_counted(name, count) for name in KINDS if (count := self.owned.get(name)))
+
+
+# Steps of the spacing scale.
+INDENTS = (0, 4, 6, 7)
+
+
+def _counted(kind: str, count: int) -> str:
+    word = kind if count == 1 else KINDS[kind].plural
+    return f"{count} {word if word.startswith('API') else word.lower()}"
 
 
 @gate("org.view")
@@ -66,7 +72,11 @@ def teams(request: TenantRequest) -> HttpResponse:
         live(organisation).filter(kind__in=["Component", "API", "Resource", "System"]).exclude(owner_ref__in=by_ref)
     )
     strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
-    return render(request, "ownership/teams.html", {"branches": in_tree_order(branches), "strangers": strangers})
+    return render(
+        request,
+        "ownership/teams.html",
+        {"branches": in_tree_order(branches), "strangers": strangers, "may_make": request.access.can("teams.manage")},
+    )
 
 
 def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:

@@ -111,6 +111,7 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
                 return sign_in_first(request)
             with transaction.atomic():
                 request.access = enter(request.user, org)
+                _remember(request.access)
                 admit(request.access, permission)
                 response = view(request, **kwargs)
                 # A lazy template would be rendered after the transaction, without a tenant.
@@ -134,6 +135,12 @@ def admit(access: Access, permission: str) -> None:
     ):
         return
     raise Forbidden(verdict.sentence)
+
+
+def _remember(access: Access) -> None:
+    """The next sign-in leads to the organisation that was open last; written only when it changes."""
+    if access.user.last_organisation_id != access.organisation.pk:
+        User.objects.filter(pk=access.user.pk).update(last_organisation=access.organisation)
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:

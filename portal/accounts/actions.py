@@ -3,9 +3,11 @@
 import secrets
 from datetime import timedelta
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts import audit, mails
@@ -32,11 +34,16 @@ def may_create_organisation(user: User) -> bool:
     return settings.ORGANISATIONS == "open" or not Organisation.objects.exists()
 
 
-@transaction.atomic
-def create_organisation(*, actor: User, name: str, slug: str) -> Organisation:
-    """Make an organisation with the actor as its first admin."""
+def create_organisation(*, actor: User, name: str, slug: str, request: HttpRequest | None = None) -> Organisation:
+    """Make an organisation with the actor as its first admin, where the installation's policy lets them."""
     if not may_create_organisation(actor):
         raise Forbidden("New organisations are made by the operator of this portal.")
+    return found_organisation(actor=actor, name=name, slug=slug, request=request)
+
+
+@transaction.atomic
+def found_organisation(*, actor: User, name: str, slug: str, request: HttpRequest | None = None) -> Organisation:
+    """Make an organisation with the actor as its first admin; the operator's command comes here directly."""
     if slug in RESERVED_SLUGS:
         raise Conflict(f"“{slug}” is a word the portal needs for itself. Choose another.", field="slug")
     try:
@@ -52,13 +59,16 @@ def create_organisation(*, actor: User, name: str, slug: str) -> Organisation:
             verb="organisation.created",
             subject=organisation,
             summary=f"Created the organisation {name}",
+            request=request,
         )
     _remember(actor, organisation)
     return organisation
 
 
 @transaction.atomic
-def rename_organisation(*, actor: User, organisation: Organisation, name: str) -> None:
+def rename_organisation(
+    *, actor: User, organisation: Organisation, name: str, request: HttpRequest | None = None
+) -> None:
     """Change the display name; the slug stays, because addresses carry it."""
     was = organisation.name
     if name == was:
@@ -72,6 +82,7 @@ def rename_organisation(*, actor: User, organisation: Organisation, name: str) -
         subject=organisation,
         summary=f"Renamed the organisation from {was} to {name}",
         data={"was": was, "is": name},
+        request=request,
     )
 
 
@@ -85,7 +96,9 @@ def _remember(user: User, organisation: Organisation) -> None:
 
 
 @transaction.atomic
-def change_role(*, actor: User, organisation: Organisation, member: Membership, role: str) -> None:
+def change_role(
+    *, actor: User, organisation: Organisation, member: Membership, role: str, request: HttpRequest | None = None
+) -> None:
     """Give a member another role; the last admin stays one."""
     if role not in ROLES:
         raise Invalid("There is no such role.", field="role")
@@ -104,11 +117,14 @@ def change_role(*, actor: User, organisation: Organisation, member: Membership, 
         subject_label=str(member.user),
         summary=f"Made {member.user} {_with_article(role)}",
         data={"user": member.user.email, "was": was, "is": role},
+        request=request,
     )
 
 
 @transaction.atomic
-def remove_member(*, actor: User, organisation: Organisation, member: Membership) -> None:
+def remove_member(
+    *, actor: User, organisation: Organisation, member: Membership, request: HttpRequest | None = None
+) -> None:
     """Take a person out: their teams here, their tokens here, their membership. Their account stays."""
     if member.role == "admin":
         _keep_an_admin(organisation, member)
@@ -124,6 +140,7 @@ def remove_member(*, actor: User, organisation: Organisation, member: Membership
         subject_label=str(person),
         summary="Left the organisation" if is_leaving else f"Removed {person} from the organisation",
         data={"user": person.email, "role": member.role},
+        request=request,
     )
     member.delete()
 
@@ -145,7 +162,9 @@ def _with_article(role: str) -> str:
 
 
 @transaction.atomic
-def invite(*, actor: User, organisation: Organisation, email: str, role: str) -> Invitation:
+def invite(
+    *, actor: User, organisation: Organisation, email: str, role: str, request: HttpRequest | None = None
+) -> Invitation:
     """Invite somebody by e-mail; an earlier open invitation of the same address gives way to this one."""
     email = email.strip().lower()
     if role not in ROLES:
@@ -162,12 +181,22 @@ def invite(*, actor: User, organisation: Organisation, email: str, role: str) ->
         invited_by=actor,
         expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
     )
-    _tell(actor, organisation, invitation, secret, verb="invitation.sent", summary=f"Invited {email} as {role}")
+    _tell(
+        actor,
+        organisation,
+        invitation,
+        secret,
+        verb="invitation.sent",
+        summary=f"Invited {email} as {role}",
+        request=request,
+    )
     return invitation
 
 
 @transaction.atomic
-def resend_invitation(*, actor: User, organisation: Organisation, invitation: Invitation) -> None:
+def resend_invitation(
+    *, actor: User, organisation: Organisation, invitation: Invitation, request: HttpRequest | None = None
+) -> None:
     """Send it again with a new secret and a new end; the old link stops working."""
     locked = Invitation.objects.for_tenant(organisation).select_for_update().get(pk=invitation.pk)
     if locked.accepted_at or locked.revoked_at:
@@ -177,11 +206,18 @@ def resend_invitation(*, actor: User, organisation: Organisation, invitation: In
     locked.expires_at = timezone.now() + timedelta(days=INVITATION_DAYS)
     locked.save(update_fields=["digest", "expires_at"])
     summary = f"Sent the invitation of {locked.email} again"
-    _tell(actor, organisation, locked, secret, verb="invitation.resent", summary=summary)
+    _tell(actor, organisation, locked, secret, verb="invitation.resent", summary=summary, request=request)
 
 
 def _tell(
-    actor: User, organisation: Organisation, invitation: Invitation, secret: str, *, verb: str, summary: str
+    actor: User,
+    organisation: Organisation,
+    invitation: Invitation,
+    secret: str,
+    *,
+    verb: str,
+    summary: str,
+    request: HttpRequest | None,
 ) -> None:
     audit.record(
         organisation=organisation,
@@ -190,12 +226,15 @@ def _tell(
         subject=invitation,
         summary=summary,
         data={"email": invitation.email, "role": invitation.role},
+        request=request,
     )
     transaction.on_commit(lambda: mails.send_invitation(invitation, organisation, actor, secret))
 
 
 @transaction.atomic
-def revoke_invitation(*, actor: User, organisation: Organisation, invitation: Invitation) -> None:
+def revoke_invitation(
+    *, actor: User, organisation: Organisation, invitation: Invitation, request: HttpRequest | None = None
+) -> None:
     """Close an invitation that nobody accepted; closing it twice is once."""
     closed = (
         open_invitations(organisation, with_expired=True).filter(pk=invitation.pk).update(revoked_at=timezone.now())
@@ -207,6 +246,7 @@ def revoke_invitation(*, actor: User, organisation: Organisation, invitation: In
             verb="invitation.revoked",
             subject=invitation,
             summary=f"Revoked the invitation of {invitation.email}",
+            request=request,
         )
 
 
@@ -230,7 +270,7 @@ def find_invitation(slug: str, secret: str) -> Invitation:
 
 
 @transaction.atomic
-def accept_invitation(*, actor: User, slug: str, secret: str) -> Organisation:
+def accept_invitation(*, actor: User, slug: str, secret: str, request: HttpRequest | None = None) -> Organisation:
     """Join by an invitation: once, and only as the person it was sent to."""
     invitation = find_invitation(slug, secret)
     organisation = invitation.organisation
@@ -255,6 +295,7 @@ def accept_invitation(*, actor: User, slug: str, secret: str) -> Organisation:
             subject_label=str(actor),
             summary=f"Joined as {member.role}",
             data={"role": member.role, "invited_by": str(invitation.invited_by or "")},
+            request=request,
         )
     _remember(actor, organisation)
     return organisation
@@ -262,5 +303,4 @@ def accept_invitation(*, actor: User, slug: str, secret: str) -> Organisation:
 
 def _owns_address(user: User, email: str) -> bool:
     """Their sign-in address, or another one that they proved to be theirs."""
-    verified = user.emailaddress_set.filter(verified=True)  # type: ignore[attr-defined]  # allauth's reverse relation
-    return verified.filter(email__iexact=email).exists()
+    return bool(EmailAddress.objects.filter(user=user, verified=True, email__iexact=email).exists())

@@ -107,7 +107,7 @@ class TokenForm(Form):
     name = forms.CharField(max_length=80, help_text="What uses it, such as “laptop” or “CI of checkout”.", label="Name")
     scopes = forms.MultipleChoiceField(
         choices=[(scope, f"{words} ({scope})") for scope, words in SCOPES.items()],
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         label="It may",
     )
     days = forms.TypedChoiceField(choices=LIFETIMES, coerce=int, initial=30, label="Expires after")

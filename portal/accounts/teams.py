@@ -1,6 +1,7 @@
 """Verbs on teams, and who may use them: managers everywhere, a team's leads on it and on the teams below it."""
 
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 
 from portal.accounts import audit
 from portal.accounts.access import Access
@@ -49,7 +50,14 @@ def lineage(team: Team) -> list[Team]:
 
 @transaction.atomic
 def create_team(
-    *, actor: User, organisation: Organisation, name: str, slug: str, parent: Team | None = None, description: str = ""
+    *,
+    actor: User,
+    organisation: Organisation,
+    name: str,
+    slug: str,
+    parent: Team | None = None,
+    description: str = "",
+    request: HttpRequest | None = None,
 ) -> Team:
     """Make a team; the catalog will know it as group:default/<slug>."""
     if parent is not None:
@@ -66,13 +74,20 @@ def create_team(
             )
     except IntegrityError as error:
         raise Conflict(f"A team “{slug}” exists already.", field="slug") from error
-    _record(actor, team, "team.created", f"Created the team {name}")
+    _record(request, actor, team, "team.created", f"Created the team {name}")
     return team
 
 
 @transaction.atomic
 def change_team(
-    *, actor: User, organisation: Organisation, team: Team, name: str, description: str, parent: Team | None
+    *,
+    actor: User,
+    organisation: Organisation,
+    team: Team,
+    name: str,
+    description: str,
+    parent: Team | None,
+    request: HttpRequest | None = None,
 ) -> None:
     """Rename, describe or move a team. Its reference stays: descriptors name it."""
     # Lock the whole tree: two moves at once could otherwise close a circle that neither sees.
@@ -90,7 +105,7 @@ def change_team(
         setattr(team, field, changes[field])
     team.save(update_fields=changed)
     summary = f"Renamed the team {was} to {name}" if changed == ["name"] else f"Changed the team {name}"
-    _record(actor, team, "team.changed", summary, {"fields": changed})
+    _record(request, actor, team, "team.changed", summary, {"fields": changed})
 
 
 def _check_depth(parent: Team) -> None:
@@ -99,15 +114,23 @@ def _check_depth(parent: Team) -> None:
 
 
 @transaction.atomic
-def delete_team(*, actor: User, organisation: Organisation, team: Team) -> None:
+def delete_team(*, actor: User, organisation: Organisation, team: Team, request: HttpRequest | None = None) -> None:
     """Delete a team; the teams below it move up, and what it owns shows an owner that does not exist."""
     children = Team.objects.for_tenant(organisation).filter(parent=team).update(parent=team.parent)
-    _record(actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})
+    _record(request, actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})
     team.delete()
 
 
 @transaction.atomic
-def put_in_team(*, actor: User, organisation: Organisation, team: Team, person: User, is_lead: bool) -> None:
+def put_in_team(
+    *,
+    actor: User,
+    organisation: Organisation,
+    team: Team,
+    person: User,
+    is_lead: bool,
+    request: HttpRequest | None = None,
+) -> None:
     """Add a member of the organisation to the team, or make them lead or not."""
     if not Membership.objects.for_tenant(organisation).filter(user=person).exists():
         raise Invalid(f"{person} is not in this organisation.", field="person")
@@ -121,18 +144,28 @@ def put_in_team(*, actor: User, organisation: Organisation, team: Team, person: 
         place.save(update_fields=["is_lead"])
     verb = "team.member-added" if is_new else "team.lead-changed"
     role = "a lead" if is_lead else "a member"
-    _record(actor, team, verb, f"Made {person} {role} of {team}", {"user": person.email, "is_lead": is_lead})
+    _record(request, actor, team, verb, f"Made {person} {role} of {team}", {"user": person.email, "is_lead": is_lead})
 
 
 @transaction.atomic
-def take_out_of_team(*, actor: User, organisation: Organisation, team: Team, person: User) -> None:
+def take_out_of_team(
+    *, actor: User, organisation: Organisation, team: Team, person: User, request: HttpRequest | None = None
+) -> None:
     """Remove somebody from the team; twice is once."""
     removed, _ = TeamMembership.objects.for_tenant(organisation).filter(team=team, user=person).delete()
     if removed:
-        _record(actor, team, "team.member-removed", f"Took {person} out of {team}", {"user": person.email})
+        _record(request, actor, team, "team.member-removed", f"Took {person} out of {team}", {"user": person.email})
 
 
-def _record(actor: User, team: Team, verb: str, summary: str, data: dict[str, object] | None = None) -> None:
+def _record(
+    request: HttpRequest | None, actor: User, team: Team, verb: str, summary: str, data: dict[str, object] | None = None
+) -> None:
     audit.record(
-        organisation=team.organisation_id, actor=actor, verb=verb, subject=team, summary=summary, data=dict(data or {})
+        organisation=team.organisation_id,
+        actor=actor,
+        verb=verb,
+        subject=team,
+        summary=summary,
+        data=dict(data or {}),
+        request=request,
     )

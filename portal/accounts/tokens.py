@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts import audit
@@ -18,7 +19,13 @@ MOST = 50
 
 @transaction.atomic
 def create_token(
-    *, actor: User, organisation: Organisation, name: str, scopes: list[str], days: int
+    *,
+    actor: User,
+    organisation: Organisation,
+    name: str,
+    scopes: list[str],
+    days: int,
+    request: HttpRequest | None = None,
 ) -> tuple[ApiToken, str]:
     """Make a token for the actor; returns it with its secret, which is kept nowhere and shown once."""
     unknown = set(scopes) - set(SCOPES)
@@ -46,12 +53,15 @@ def create_token(
         subject=token,
         summary=f"Made the API token {name}",
         data={"scopes": token.scopes, "expires_at": token.expires_at.isoformat()},
+        request=request,
     )
     return token, secret
 
 
 @transaction.atomic
-def revoke_token(*, actor: User, organisation: Organisation, token: ApiToken) -> None:
+def revoke_token(
+    *, actor: User, organisation: Organisation, token: ApiToken, request: HttpRequest | None = None
+) -> None:
     """Stop a token for good; twice is once."""
     stopped = (
         ApiToken.objects.for_tenant(organisation).filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
@@ -64,4 +74,5 @@ def revoke_token(*, actor: User, organisation: Organisation, token: ApiToken) ->
             verb="token.revoked",
             subject=token,
             summary=f"Revoked the API token {token.name}{whose}",
+            request=request,
         )

@@ -37,7 +37,9 @@ def team_new(request: TenantRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             teams.require_manage(request.access, form.cleaned_data["parent"])
-            made = teams.create_team(actor=request.user, organisation=organisation, **form.cleaned_data)
+            made = teams.create_team(
+                request=request, actor=request.user, organisation=organisation, **form.cleaned_data
+            )
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
@@ -78,7 +80,7 @@ def team_edit(request: TenantRequest, team: str) -> HttpResponse:
         if not teams.may_manage(request.access, None):
             wanted["parent"] = found.parent  # leads keep the team where it is: its place decides about others' rights
         try:
-            teams.change_team(actor=request.user, organisation=organisation, team=found, **wanted)
+            teams.change_team(request=request, actor=request.user, organisation=organisation, team=found, **wanted)
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
@@ -94,7 +96,7 @@ def team_delete(request: TenantRequest, team: str) -> HttpResponse:
     """Delete a team; the ones below it move up."""
     found = _team(request, team)
     name = found.name
-    teams.delete_team(actor=request.user, organisation=request.access.organisation, team=found)
+    teams.delete_team(request=request, actor=request.user, organisation=request.access.organisation, team=found)
     messages.success(request, f"The team {name} is deleted.")
     return redirect("people", org=request.access.organisation.slug)
 
@@ -106,7 +108,13 @@ def team_member_add(request: TenantRequest, team: str) -> HttpResponse:
     found = _team(request, team)
     form = TeamMemberForm(request.POST, organisation=request.access.organisation, team=found)
     if form.is_valid():
-        teams.put_in_team(actor=request.user, organisation=request.access.organisation, team=found, **form.cleaned_data)
+        teams.put_in_team(
+            request=request,
+            actor=request.user,
+            organisation=request.access.organisation,
+            team=found,
+            **form.cleaned_data,
+        )
         messages.success(request, f"{form.cleaned_data['person']} is in {found}.")
         return redirect("team-edit", org=request.access.organisation.slug, team=found.slug)
     context = {**_edit_context(request, found), "member_form": form}
@@ -129,7 +137,12 @@ def team_member_lead(request: TenantRequest, team: str, person: int) -> HttpResp
     user = _place(request, found, person)
     is_lead = "is_lead" in request.POST
     teams.put_in_team(
-        actor=request.user, organisation=request.access.organisation, team=found, person=user, is_lead=is_lead
+        request=request,
+        actor=request.user,
+        organisation=request.access.organisation,
+        team=found,
+        person=user,
+        is_lead=is_lead,
     )
     messages.success(request, f"{user} {'leads' if is_lead else 'no longer leads'} {found}.")
     return _back(request, found)
@@ -141,7 +154,9 @@ def team_member_remove(request: TenantRequest, team: str, person: int) -> HttpRe
     """Take somebody out of a team."""
     found = _team(request, team)
     user = _place(request, found, person)
-    teams.take_out_of_team(actor=request.user, organisation=request.access.organisation, team=found, person=user)
+    teams.take_out_of_team(
+        request=request, actor=request.user, organisation=request.access.organisation, team=found, person=user
+    )
     messages.success(request, f"{user} is no longer in {found}.")
     return _back(request, found)
 

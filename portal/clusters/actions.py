@@ -29,6 +29,14 @@ from portal.kit.live import announce, valkey
 # heard by live alone: no page has these topics
 BINDINGS_TOPIC = "registry:bindings"
 CLUSTERS_TOPIC = "registry:clusters"
+BINDING_LENGTHS = {
+    "entity_ref": 300,
+    "kubernetes_id": 63,
+    "selector": 1000,
+    "namespace": 63,
+    "cluster_slug": 63,
+    "slipway_id": 63,
+}
 OVERREACH = (
     ("*", "*", "*", "This credential may do everything in the cluster. Slipway needs far less: see docs/clusters.md."),
     ("get", "", "secrets", "This credential may read secrets, which Slipway never does."),
@@ -106,6 +114,8 @@ def register_cluster(
     """
     name = " ".join(name.split())[:120]
     slug = slugify(name)[:63].strip("-")
+    if slug == "new":
+        raise Invalid("A cluster cannot be called “new”.", field="name")
     if not slug:
         raise Invalid("Give the cluster a name with letters or digits.", field="name")
     if Cluster.objects.for_tenant(organisation).filter(slug=slug).exists():
@@ -208,8 +218,9 @@ def set_bindings(
 ) -> None:
     """Remembers how an entity finds its workloads; without any way to, the binding goes. Writes only what changed."""
     values = {field: str(annotations.get(name) or "").strip() for field, name in ANNOTATIONS.items()}
-    values |= {"entity_ref": entity_ref, "slipway_id": slipway_id[:63]}
-    values = {name: value[: Binding._meta.get_field(name).max_length] for name, value in values.items()}
+    values |= {"entity_ref": entity_ref, "slipway_id": slipway_id}
+    # half a selector would match more than the whole: what is too long binds nothing
+    values = {name: value if len(value) <= BINDING_LENGTHS[name] else "" for name, value in values.items()}
     rows = Binding.objects.for_tenant(organisation).filter(entity_uid=entity_uid)
     if not (values["kubernetes_id"] or values["selector"] or values["slipway_id"]):
         changed = rows.delete()[0] > 0

@@ -22,7 +22,13 @@ MONTHS = {
     )
 }
 DAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
-BOUNDS = ((0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, MONTHS), (0, 7, DAYS))
+BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
+    (0, 59, {}),
+    (0, 23, {}),
+    (1, 31, {}),
+    (1, 12, MONTHS),
+    (0, 7, DAYS),
+)
 PART = re.compile(r"(\*|\?|\w+)(?:-(\w+))?(?:/(\d+))?")
 LOOK_BACK_DAYS = 366 * 4 + 1  # 29 February may be that far away
 

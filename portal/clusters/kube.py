@@ -148,7 +148,7 @@ class ServedKinds:
             for group in self.client.call("GET", "/apis").get("groups") or []:
                 preferred = (group.get("preferredVersion") or {}).get("groupVersion", "")
                 versions = [item["groupVersion"] for item in group.get("versions") or []]
-                self._groups[group["name"]] = sorted(versions, key=lambda version, best=preferred: version != best)
+                self._groups[group["name"]] = list(dict.fromkeys([preferred, *versions] if preferred else versions))
         return self._groups
 
     def serves(self, api_version: str, kind: str) -> bool:
@@ -175,9 +175,11 @@ class Client:
     def __init__(self, name: str, target: Target) -> None:
         # importing it costs a second and 40 MiB, which web should pay only if it ever registers a cluster
         from kubernetes.client import ApiClient, Configuration
+        from kubernetes.client.exceptions import ApiException
 
         endpoint = resolve(target.server, settings.ALLOWED_NETWORKS)
         self.name = name
+        self._failures = (ApiException, HTTPError, OSError, ValueError)
         # an empty proxy is a decision: with None the client would take one from the environment
         configuration = Configuration(host=endpoint.url, proxy="")
         self._api = ApiClient(configuration)
@@ -212,7 +214,7 @@ class Client:
             answer = self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT)
             raw = answer.response.read(MAX_BODY + 1)
             answer.response.release_conn()
-        except (HTTPError, OSError, ValueError) as error:
+        except self._failures as error:
             raise KubeUnreachable(f"The cluster {self.name} does not answer: {_reason(error)}.") from error
         if len(raw) > MAX_BODY:
             raise KubeUnreachable(f"The cluster {self.name} answered with more than 32 MiB.")

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import aiohttp
@@ -248,7 +248,7 @@ class Session:
     async def _sweep(self) -> None:
         """After the first complete look: what an earlier owner left behind and is no longer true goes."""
         try:
-            fields = await self.broker.hkeys(self._hash)  # type: ignore[misc]  # redis-py types async answers as either
+            fields = cast(list[bytes], await self.broker.hkeys(self._hash))
         except (BrokerAway, BrokerSlow, OSError):
             return
         kept = {CLUSTER_FIELD, EPOCH_FIELD, *self.watch.entities()}
@@ -436,11 +436,12 @@ async def run_clusters(stop: asyncio.Event, on_workload: Callable[[int, str], No
     ended = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
-                task.result()
+        for part in tasks:
+            if part.done():
+                part.result()
     finally:
-        for task in [*tasks, ended]:
-            task.cancel()
+        for part in tasks:
+            part.cancel()
+        ended.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
         await watchers.close()

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -251,6 +252,22 @@ def _together(places: list[Placed]) -> EntityStatus:
 def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:
     """The status of one entity; Unknown without places when nothing is known."""
     return of_entities(organisation_id, [uid]).get(str(uid)) or EntityStatus(health=UNKNOWN)
+
+
+def containers_of(cluster: Cluster, namespace: str, pod: str) -> list[str]:
+    """The names of a pod's containers, main ones first, as far as any entity's status knows the pod."""
+    try:
+        found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
+    except (BrokerAway, BrokerSlow):
+        return []
+    for field, raw in found.items():
+        if field.startswith(b"_") or pod.encode() not in raw:
+            continue
+        for workload in ENTITY.decode(raw).workloads:
+            for item in workload.pods:
+                if (item.namespace, item.name) == (namespace, pod):
+                    return [row.name for row in sorted(item.containers, key=lambda row: row.is_init)]
+    return []
 
 
 def summary(organisation_id: int) -> Summary:

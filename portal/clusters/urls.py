@@ -1,6 +1,18 @@
 """The app's addresses: pages under o/<org>/, API under api/o/<org>/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-page_urls: list[URLPattern | URLResolver] = []
-api_urls: list[URLPattern | URLResolver] = []
+from portal.clusters import api, views
+
+page_urls: list[URLPattern | URLResolver] = [
+    path("clusters/", views.cluster_list, name="clusters"),
+    path("clusters/new/", views.cluster_new, name="cluster-new"),
+    path("clusters/<slug:cluster>/", views.cluster_page, name="cluster"),
+    path("clusters/<slug:cluster>/forget/", views.cluster_forget, name="cluster-forget"),
+    path("clusters/<slug:cluster>/pods/<str:namespace>/<str:pod>/logs/", views.workload_logs, name="workload-logs"),
+]
+api_urls: list[URLPattern | URLResolver] = [
+    path("clusters/", api.Clusters.as_view(), name="api-clusters"),
+    path("clusters/<slug:cluster>/", api.ClusterDetail.as_view(), name="api-cluster"),
+    path("entities/<uuid:uid>/status/", api.EntityStatusDetail.as_view(), name="api-entity-status"),
+]

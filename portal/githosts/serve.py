@@ -39,6 +39,7 @@ class Visit:
     user: User
     repository: Repository
     path: Path
+    request: HttpRequest | None = None
 
 
 def _secret(request: HttpRequest) -> str:
@@ -63,10 +64,11 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
         user, token = person_of_token(org, _secret(request))
         access = enter(user, org, token=token)
         access.require(smart.SERVICES[service])
+        request.access = access  # type: ignore[attr-defined]  # where the audit log looks for the token
         repository = Repository.objects.for_tenant(access.organisation).filter(name=repo).first()
     if repository is None or not bare.is_repository(repository.path):
         raise NotFound(f"There is no repository named “{repo}”.")
-    return Visit(access.organisation, user, repository, repository.path)
+    return Visit(access.organisation, user, repository, repository.path, request)
 
 
 def _refused(refusal: Refusal) -> HttpResponse:
@@ -179,6 +181,7 @@ def tell(visitor: Visit, before: dict[str, str]) -> None:
             subject=visitor.repository,
             summary=f"Pushed {names} of {visitor.repository.name}",
             data={"refs": dict(list(moved.items())[:20])},
+            request=visitor.request,
         )
         for nudge in AFTER_PUSH.values():
             nudge(visitor.organisation, visitor.repository)

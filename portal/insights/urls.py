@@ -4,5 +4,9 @@ from django.urls import URLPattern, URLResolver, path
 
 from portal.insights import views
 
-page_urls: list[URLPattern | URLResolver] = [path("", views.home, name="home")]
+page_urls: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("search/", views.palette, name="palette"),
+    path("api-docs/", views.api_docs, name="api-docs"),
+]
 api_urls: list[URLPattern | URLResolver] = []

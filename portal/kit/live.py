@@ -34,12 +34,14 @@ class TopicKind:
     """One kind of topic: who may subscribe and how it is rendered.
 
     render(organisation, key) -> HTML fragment, or None when the thing is gone. It runs in a thread, inside a tenant
-    transaction, once per change for all viewers.
+    transaction, once per change for all viewers. A kind that `follows` another changes with it, under the same key:
+    `health:x` is a smaller view of what `workloads:x` announces.
     """
 
     kind: str
     permission: str
     render: Callable[[Any, str], str | None]
+    follows: str = ""
 
 
 TOPICS: dict[str, TopicKind] = {}
@@ -48,6 +50,12 @@ TOPICS: dict[str, TopicKind] = {}
 def register_topic(topic: TopicKind) -> None:
     """Makes a kind of topic known; called from an app's ready()."""
     TOPICS[topic.kind] = topic
+
+
+def told_by(topic: str) -> list[str]:
+    """The topics that an announcement of this one changes: itself and its followers."""
+    kind, _, key = topic.partition(":")
+    return [topic, *(f"{other.kind}:{key}" for other in TOPICS.values() if other.follows == kind)]
 
 
 _sync: redis.Redis | None = None
@@ -185,7 +193,9 @@ class Hub:
                 pause = 0.2
                 async for message in channel.listen():
                     if message["type"] == "pmessage":
-                        self._changed((int(message["channel"][len(CHANNEL) :]), message["data"].decode()))
+                        organisation_id = int(message["channel"][len(CHANNEL) :])
+                        for topic in told_by(message["data"].decode()):
+                            self._changed((organisation_id, topic))
             except (BrokerAway, BrokerSlow, OSError) as error:
                 log.warning("live announcements are away: %s", error)
             finally:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Organisation
 from portal.kit.live import TopicKind, register_topic
+from portal.kit.templatetags.ui import state
 from portal.provisioning import states
 from portal.provisioning.listing import PAGE
 from portal.provisioning.models import Effect, LogLine, Run, Step
@@ -133,6 +134,11 @@ def _render_row(organisation: Organisation, key: str) -> str | None:
     return run and render_to_string("provisioning/_row.html", {"org": organisation, "run": run})
 
 
+def _render_badge(organisation: Organisation, key: str) -> str | None:
+    run = find(organisation, key)
+    return run and state(run.state.badge, run.state.label)
+
+
 def _render_newest(organisation: Organisation, key: str) -> str | None:
     rows = Run.objects.for_tenant(organisation).select_related("requester", "version__path")
     newest = rows.defer("values", "output", "secrets", "version__document").order_by("-pk")[:PAGE]
@@ -149,3 +155,4 @@ def register() -> None:
         ("runs", _render_newest),
     ):
         register_topic(TopicKind(kind=kind, permission="runs.view", render=render))
+    register_topic(TopicKind(kind="run-badge", permission="runs.view", render=_render_badge, follows="run"))

@@ -14,6 +14,7 @@ from portal.kit.errors import Invalid
 Manifest = dict[str, Any]
 SUFFIXES = (".yaml", ".yml", ".json")
 OPTIONAL = "slipway.io/optional"
+IF_ABSENT = "slipway.io/if-absent"
 RUN_LABEL = "slipway.io/run"
 ENTITY_LABEL = "slipway.io/entity"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -58,6 +59,12 @@ class Placed:
     @property
     def namespace(self) -> str:
         return str(self.manifest["metadata"].get("namespace") or "")
+
+    @property
+    def is_if_absent(self) -> bool:
+        """Whether what stands there already is to be left exactly as it is."""
+        annotations = self.manifest["metadata"].get("annotations") or {}
+        return isinstance(annotations, dict) and str(annotations.get(IF_ABSENT, "")).lower() == "true"
 
     @property
     def target(self) -> str:

@@ -4,6 +4,8 @@ import base64
 import hashlib
 from typing import Any
 
+import orjson
+
 from portal.sandbox.errors import forbidden
 from portal.sandbox.kinds import LIMIT_RANGE, RESOURCE_QUOTA, SERVICE, SERVICE_ACCOUNT, Resource
 from portal.sandbox.quantity import ZERO, Quantity
@@ -88,7 +90,8 @@ class Admission:
         spec.setdefault("serviceAccount", account)
         metadata = obj["metadata"]
         if self.store.get(SERVICE_ACCOUNT, metadata["namespace"], account) is None:
-            text = f'error looking up service account {metadata["namespace"]}/{account}: serviceaccount "{account}" not found'
+            where = f"{metadata['namespace']}/{account}"
+            text = f'error looking up service account {where}: serviceaccount "{account}" not found'
             raise forbidden(resource, metadata.get("name", ""), text)
 
     def _limits(self, obj: Object) -> None:
@@ -147,6 +150,7 @@ class Admission:
         both |= {"controller-uid": uid, "job-name": metadata.get("name", "")}
         template = spec["template"].setdefault("metadata", {})
         template["labels"] = template.get("labels", {}) | both
+        metadata.setdefault("labels", dict(template["labels"]))
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
     def check_quota(self, resource: Resource, obj: Object, live: Object | None) -> None:
@@ -206,8 +210,6 @@ class Admission:
 
 def template_hash(template: Any) -> str:
     """The pod-template-hash of a template: short, stable, in the alphabet of generated names."""
-    import orjson
-
     alphabet = "bcdfghjklmnpqrstvwxz2456789"
     digest = hashlib.sha256(orjson.dumps(template, option=orjson.OPT_SORT_KEYS)).digest()
     number = int.from_bytes(digest[:5], "big")

@@ -41,7 +41,7 @@ def reply(document: Any, status: int = 200, warnings: list[str] | None = None) -
     return response
 
 
-def verb_of(request: web.Request, target: Target) -> str:
+def verb_of(request: web.BaseRequest, target: Target) -> str:
     """The word that access rules use for a request."""
     method = "GET" if request.method == "HEAD" else request.method
     verb = _VERBS.get(method)
@@ -77,8 +77,9 @@ class ResourceApi:
         self.cluster = cluster
         self.store = cluster.store
         self.registry = cluster.registry
+        self.pages = listing.Pages()
 
-    async def answer(self, request: web.Request, target: Target, user: User) -> web.StreamResponse:
+    async def answer(self, request: web.BaseRequest, target: Target, user: User) -> web.StreamResponse:
         verb = verb_of(request, target)
         check_access(user, verb, target)
         if target.subresource and target.subresource != "status":
@@ -102,7 +103,7 @@ class ResourceApi:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def _shaped(self, request: web.Request, resource: Resource, obj: Object, status: int = 200) -> web.Response:
+    def _shaped(self, request: web.BaseRequest, resource: Resource, obj: Object, status: int = 200) -> web.Response:
         shape = tables.wanted(request)
         if shape == "table":
             return reply(
@@ -112,10 +113,10 @@ class ResourceApi:
             return reply(tables.partial(obj))
         return reply(obj, status)
 
-    def _list(self, request: web.Request, target: Target) -> web.Response:
+    def _list(self, request: web.BaseRequest, target: Target) -> web.Response:
         resource = target.resource
         namespace = None if target.everywhere or not resource.namespaced else target.namespace
-        found, metadata = listing.page(request, self.store, resource, namespace)
+        found, metadata = listing.page(request, self.store, self.pages, resource, namespace)
         shape = tables.wanted(request)
         if shape == "table":
             return reply(tables.table(resource, found, metadata, request))
@@ -133,7 +134,7 @@ class ResourceApi:
         head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
         return reply(head | {"items": items})
 
-    async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _watch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         resource = target.resource
         namespace = None if target.everywhere or not resource.namespaced else target.namespace
         bookmarks = requests.flag(request, "allowWatchBookmarks")
@@ -162,7 +163,7 @@ class ResourceApi:
         return response
 
     @staticmethod
-    def _check_initial(request: web.Request, initial: bool) -> None:
+    def _check_initial(request: web.BaseRequest, initial: bool) -> None:
         match = request.query.get("resourceVersionMatch", "")
         if initial and match != "NotOlderThan":
             text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
@@ -195,7 +196,7 @@ class ResourceApi:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    async def _create(self, request: web.Request, target: Target, user: User) -> web.Response:
+    async def _create(self, request: web.BaseRequest, target: Target, user: User) -> web.Response:
         if target.name or target.everywhere:
             raise method_not_allowed()
         call = requests.call(request, user.name, "CreateOptions", "")
@@ -203,7 +204,7 @@ class ResourceApi:
         obj = self.registry.create(target.resource, target.namespace, body, call)
         return reply(obj, 201, call.warnings)
 
-    async def _update(self, request: web.Request, target: Target, user: User) -> web.Response:
+    async def _update(self, request: web.BaseRequest, target: Target, user: User) -> web.Response:
         if not target.name:
             raise method_not_allowed()
         call = requests.call(request, user.name, "UpdateOptions", target.subresource)
@@ -211,7 +212,7 @@ class ResourceApi:
         obj = self.registry.update(target.resource, target.namespace, target.name, body, call)
         return reply(obj, 200, call.warnings)
 
-    async def _patch(self, request: web.Request, target: Target, user: User) -> web.Response:
+    async def _patch(self, request: web.BaseRequest, target: Target, user: User) -> web.Response:
         if not target.name:
             raise method_not_allowed()
         media = request.headers.get("Content-Type", "").split(";")[0].strip()
@@ -227,7 +228,7 @@ class ResourceApi:
         live = self.registry.need(target.resource, target.namespace, target.name)
         patched = self._patched(target.resource, live, patch, media)
         obj = self.registry.decode(target.resource, patched, call)
-        obj = self.registry.commit(target.resource, live, obj, call)
+        obj = self.registry.commit(target.resource, live, obj, call, patched=True)
         return reply(obj, 200, call.warnings)
 
     @staticmethod
@@ -245,7 +246,7 @@ class ResourceApi:
         )
         return merged
 
-    def _apply(self, request: web.Request, target: Target, body: Any, call: Call) -> web.Response:
+    def _apply(self, request: web.BaseRequest, target: Target, body: Any, call: Call) -> web.Response:
         if not request.query.get("fieldManager"):
             text = "Required value: is required for apply patch"
             raise invalid_options("PatchOptions", "fieldManager", "FieldValueRequired", text)
@@ -255,7 +256,7 @@ class ResourceApi:
         obj, created = self.registry.apply(target.resource, target.namespace, target.name, body, call, force=force)
         return reply(obj, 201 if created else 200, call.warnings)
 
-    async def _delete(self, request: web.Request, target: Target, user: User) -> web.Response:
+    async def _delete(self, request: web.BaseRequest, target: Target, user: User) -> web.Response:
         call = requests.call(request, user.name, "DeleteOptions", "")
         options = await requests.document(request)
         for name in ("propagationPolicy", "gracePeriodSeconds"):
@@ -269,7 +270,7 @@ class ResourceApi:
             return reply(obj)
         if target.resource is NAMESPACE or target.everywhere:
             raise method_not_allowed()
-        found, metadata = listing.page(request, self.store, target.resource, target.namespace)
+        found, metadata = listing.page(request, self.store, self.pages, target.resource, target.namespace)
         for obj in found:
             deletion.delete(
                 self.registry,

@@ -102,7 +102,7 @@ def apply(
     node: Node, live: dict[str, Any] | None, config: dict[str, Any], writer: Writer, *, force: bool, time: str
 ) -> dict[str, Any]:
     """The live object after a server-side apply; a field that another manager set differently is a conflict."""
-    base = {key: value for key, value in (live or {}).items()}
+    base = dict(live or {})
     entries = list(base.get("metadata", {}).get("managedFields") or ())
     mine = next((index for index, entry in enumerate(entries) if writer.matches(entry)), None)
     fields = fieldsets.owned(node, config)

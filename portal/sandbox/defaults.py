@@ -225,15 +225,25 @@ _DEFAULTS = {
     "Ingress": lambda obj: _fill(obj, status={"loadBalancer": {}}),
     "ResourceQuota": _status,
 }
+_NEEDS_SPEC = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "CronJob", "Service", "HorizontalPodAutoscaler"}
+_FIRST_STATUS = {
+    "ReplicaSet": {"replicas": 0},
+    "StatefulSet": {"replicas": 0, "availableReplicas": 0},
+    "DaemonSet": dict.fromkeys(
+        ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"), 0
+    ),
+}
 _WITH_SPEC = {"Namespace", "Secret", "RoleBinding", "ClusterRoleBinding", "PodDisruptionBudget"}
 
 
 def fill(resource: Resource, obj: Object) -> None:
     """Fill in place. The object has been decoded, so that the types are right; required parts may still be missing."""
     default = _DEFAULTS.get(resource.kind)
+    if resource.kind in _NEEDS_SPEC:
+        obj.setdefault("spec", {})
     if default and ("spec" in obj or resource.kind in _WITH_SPEC):
         if resource.kind == "Pod" and not obj["spec"].get("containers"):
             return
         default(obj)
     if resource.status and resource.kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"):
-        _status(obj)
+        _fill(obj, status=dict(_FIRST_STATUS.get(resource.kind, {})))

@@ -39,7 +39,7 @@ class ApiError(Exception):
         }
         if self.reason:
             out["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             out["details"] = self.details
         return out | {"code": self.code}
 
@@ -113,6 +113,10 @@ def method_not_allowed() -> ApiError:
 
 def no_such_path() -> ApiError:
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def too_large() -> ApiError:
+    return ApiError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", {})
 
 
 def unsupported_media(wanted: str) -> ApiError:

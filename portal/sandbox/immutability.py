@@ -61,13 +61,13 @@ def _pod_core(spec: Object) -> Object:
 def problems(resource: Resource, live: Object, obj: Object) -> list[Cause]:
     """What an update changes that it may not."""
     found = [
-        wrong(path, _at(obj, path), "field is immutable")
+        wrong(path, _at(obj, path), "cannot change roleRef" if path == "roleRef" else "field is immutable")
         for path in _IMMUTABLE.get(resource.kind, ())
         if _at(obj, path) != _at(live, path)
     ]
-    if resource.kind in ("ConfigMap", "Secret") and live.get("immutable"):
-        if any(obj.get(key) != live.get(key) for key in ("data", "binaryData", "immutable")):
-            found.append(Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", "data"))
+    sealed = resource.kind in ("ConfigMap", "Secret") and live.get("immutable")
+    if sealed and any(obj.get(key) != live.get(key) for key in ("data", "binaryData", "immutable")):
+        found.append(Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", "data"))
     before, after = live.get("spec", {}), obj.get("spec", {})
     if resource.kind == "Pod" and _pod_core(before) != _pod_core(after):
         found.append(Cause("FieldValueForbidden", _POD_TEXT, "spec"))
@@ -77,8 +77,7 @@ def problems(resource: Resource, live: Object, obj: Object) -> list[Cause]:
         free = {"resources", "volumeAttributesClassName", "volumeName"}
         if _without(before, free) != _without(after, free):
             found.append(Cause("FieldValueForbidden", _CLAIM_TEXT, "spec"))
-    if resource.kind == "Service" and before.get("type") != "ExternalName" and after.get("type") != "ExternalName":
-        if before.get("clusterIP") and after.get("clusterIP") != before["clusterIP"]:
-            value = [after.get("clusterIP", "")]
-            found.append(wrong("spec.clusterIPs[0]", value, "may not change once set"))
+    addressed = resource.kind == "Service" and "ExternalName" not in (before.get("type"), after.get("type"))
+    if addressed and before.get("clusterIP") and after.get("clusterIP") != before["clusterIP"]:
+        found.append(wrong("spec.clusterIPs[0]", [after.get("clusterIP", "")], "may not change once set"))
     return found

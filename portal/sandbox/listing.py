@@ -1,6 +1,8 @@
 """Lists: selectors, pages with a continue token, and the tables that `kubectl get` asks for."""
 
 import base64
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,7 @@ from portal.sandbox.selectors import field_matcher, label_requirements, labels_m
 from portal.sandbox.store import Object, Store
 
 
-def matcher(request: web.Request, resource: Resource, name: str = "") -> Callable[[Object], bool] | None:
+def matcher(request: web.BaseRequest, resource: Resource, name: str = "") -> Callable[[Object], bool] | None:
     """What the selectors of a query ask; None when they ask nothing."""
     labels = label_requirements(request.query.get("labelSelector", ""))
     fields = field_matcher(resource, request.query.get("fieldSelector", ""))
@@ -27,25 +29,44 @@ def matcher(request: web.Request, resource: Resource, name: str = "") -> Callabl
     )
 
 
-def _token(revision: int, key: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": key})).decode()
+class Pages:
+    """The rest of each list that was begun: pages are cut from one state, as on the real server.
 
+    Stored objects never change in place, so a page holds references, not copies.
+    """
 
-def _start(token: str) -> tuple[int, tuple[str, str]]:
-    try:
-        read = orjson.loads(base64.urlsafe_b64decode(token))
-        return int(read["rv"]), (str(read["start"][0]), str(read["start"][1]))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise bad_request("continue key is not valid: illegal base64 data") from error
+    limit = 200
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[str, tuple[int, list[Object]]] = OrderedDict()
+
+    def keep(self, revision: int, left: list[Object]) -> str:
+        """Remember what follows; answers the continue token."""
+        mark = secrets.token_urlsafe(12)
+        self._left[mark] = (revision, left)
+        while len(self._left) > self.limit:
+            self._left.popitem(last=False)
+        document = {"v": "meta.k8s.io/v1", "rv": revision, "start": mark}
+        return base64.urlsafe_b64encode(orjson.dumps(document)).decode()
+
+    def take(self, token: str) -> tuple[int, list[Object] | None]:
+        """The version of a begun list, and what follows of it if that is still known."""
+        try:
+            read = orjson.loads(base64.urlsafe_b64decode(token))
+            revision, mark = int(read["rv"]), str(read["start"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise bad_request("continue key is not valid: illegal base64 data") from error
+        known = self._left.get(mark)
+        return revision, known[1] if known else None
 
 
 def too_large(revision: int, current: int) -> ApiError:
     details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}
     details |= {"retryAfterSeconds": 1}  # type: ignore[dict-item]
-    return ApiError(504, "Timeout", f"Too large resource version: {revision}, current: {current}", details)
+    return ApiError(504, "Timeout", f"Timeout: Too large resource version: {revision}, current: {current}", details)
 
 
-def _check_version(request: web.Request, store: Store, token: str) -> None:
+def _check_version(request: web.BaseRequest, store: Store, token: str) -> None:
     wanted = requests.number(request, "resourceVersion")
     match = request.query.get("resourceVersionMatch", "")
     if match and "resourceVersion" not in request.query:
@@ -59,35 +80,29 @@ def _check_version(request: web.Request, store: Store, token: str) -> None:
         raise expired(f"The provided resource version is too old: {wanted}")
 
 
-def _key(obj: Object) -> tuple[str, str]:
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
-
-
-def page(request: web.Request, store: Store, resource: Resource, namespace: str | None) -> tuple[list[Object], Object]:
+def page(
+    request: web.BaseRequest, store: Store, pages: Pages, resource: Resource, namespace: str | None
+) -> tuple[list[Object], Object]:
     """The objects of one page, and the list's metadata."""
     token = request.query.get("continue", "")
     _check_version(request, store, token)
     limit = requests.number(request, "limit")
     matches = matcher(request, resource)
-    found = store.sorted(resource, namespace)
-    if matches:
-        found = [obj for obj in found if matches(obj)]
-    revision = store.revision
     if token:
-        revision, start = _start(token)
-        if revision < store.compacted:
-            error = expired(
+        revision, left = pages.take(token)
+        if left is None or revision < store.compacted:
+            raise expired(
                 "The provided continue parameter is too old to display a consistent list result. You can start a new "
-                "list without the continue parameter, or use the continue token in this response to retrieve the "
-                "remainder of the results. Continuing with the provided token results in an inconsistent list - "
-                "objects that were created, modified, or deleted between the time the first chunk was returned and "
-                "now may show up in the list."
+                "list without the continue parameter."
             )
-            raise error
-        found = [obj for obj in found if _key(obj) >= start]
+        found = left
+    else:
+        revision, found = store.revision, store.sorted(resource, namespace)
+        if matches:
+            found = [obj for obj in found if matches(obj)]
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if limit and len(found) > limit:
-        metadata["continue"] = _token(revision, _key(found[limit]))
+        metadata["continue"] = pages.keep(revision, found[limit:])
         if not matches:
             metadata["remainingItemCount"] = len(found) - limit
         found = found[:limit]

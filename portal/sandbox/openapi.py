@@ -117,7 +117,7 @@ def _index() -> bytes:
     return orjson.dumps({"paths": listed})
 
 
-def answer(request: web.Request, path: str) -> web.Response:
+def answer(request: web.BaseRequest, path: str) -> web.Response:
     """Serve a document below /openapi."""
     if path == "/openapi/v2":
         if _PROTOBUF in request.headers.get("Accept", ""):

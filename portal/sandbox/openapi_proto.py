@@ -1,7 +1,7 @@
 """The version 2 document in the protobuf form that kubectl asks for.
 
-The messages and field numbers are those of gnostic's `openapiv2/OpenAPIv2.proto`; only the fields that kubectl reads are
-written.
+The messages and field numbers are those of gnostic's `openapiv2/OpenAPIv2.proto`; only the fields that kubectl reads
+are written.
 """
 
 from collections.abc import Mapping

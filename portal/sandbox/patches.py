@@ -20,8 +20,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return out
 
 
-def _invalid(text: str) -> ApiError:
-    return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {text}")
+def _invalid() -> ApiError:
+    """The real server says no more than this about a JSON patch that does not fit."""
+    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def _walk(document: Any, steps: list[str]) -> Any:
@@ -29,7 +30,7 @@ def _walk(document: Any, steps: list[str]) -> Any:
         try:
             document = document[int(step)] if isinstance(document, list) else document[step]
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            raise _invalid(f"path not found: {'/'.join(steps)}") from error
+            raise _invalid() from error
     return document
 
 
@@ -43,12 +44,12 @@ def _add(document: Any, steps: list[str], value: Any) -> None:
     parent, last = _walk(document, steps[:-1]), steps[-1]
     if isinstance(parent, list):
         if last != "-" and (not last.isdigit() or int(last) > len(parent)):
-            raise _invalid(f"index out of bounds: {last}")
+            raise _invalid()
         parent.insert(len(parent) if last == "-" else int(last), value)
     elif isinstance(parent, dict):
         parent[last] = value
     else:
-        raise _invalid(f"cannot add below {'/'.join(steps[:-1])}")
+        raise _invalid()
 
 
 def _remove(document: Any, steps: list[str]) -> Any:
@@ -66,10 +67,10 @@ def json_patch(target: dict[str, Any], operations: list[dict[str, Any]]) -> dict
         if verb not in ("add", "remove", "replace", "move", "copy", "test"):
             raise bad_request(f"unknown JSON patch operation {verb!r}")
         if not steps:
-            raise _invalid("the whole document cannot be replaced")
+            raise _invalid()
         if verb == "test":
             if _walk(out, steps) != operation.get("value"):
-                raise _invalid(f"testing value {operation.get('path')} failed")
+                raise _invalid()
         elif verb == "remove":
             _remove(out, steps)
         elif verb == "replace":

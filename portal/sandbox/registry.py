@@ -18,6 +18,7 @@ from portal.sandbox.errors import (
     invalid,
     not_found,
     stale,
+    wrong,
 )
 from portal.sandbox.kinds import ENDPOINT_SLICE, EVENT, LEASE, NAMESPACE, POD, Resource
 from portal.sandbox.store import Object, Store
@@ -77,14 +78,7 @@ class Registry:
 
     def decode(self, resource: Resource, body: Object, call: Call) -> Object:
         """A request's body as a typed object; unknown fields are refused, warned about or dropped, as asked."""
-        for key, wanted in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-            if body.get(key, wanted) != wanted:
-                raise bad_request(
-                    f"the API version in the data ({body.get('apiVersion')}) does not match the expected API version "
-                    f"({resource.api_version})"
-                    if key == "apiVersion"
-                    else f"{body[key]} in version {resource.version!r} cannot be handled as a {resource.kind}"
-                )
+        self._check_kind(resource, body)
         decoder = schema.Decoder(resource)
         obj = decoder.decode(body)
         if decoder.unknown:
@@ -98,6 +92,17 @@ class Registry:
                 call.warnings.extend(texts)
         metadata = obj.setdefault("metadata", {})
         return {"apiVersion": resource.api_version, "kind": resource.kind} | obj | {"metadata": metadata}
+
+    @staticmethod
+    def _check_kind(resource: Resource, body: Object) -> None:
+        wanted = resource.api_version
+        if body.get("apiVersion", wanted) != wanted:
+            raise bad_request(
+                f"the API version in the data ({body['apiVersion']}) does not match the expected API version ({wanted})"
+            )
+        if body.get("kind", resource.kind) != resource.kind:
+            head = f'{body["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}'
+            raise bad_request(f"{head}: unknown conversion")
 
     # -- creating -----------------------------------------------------------------------------------------------
 
@@ -190,9 +195,18 @@ class Registry:
         live = self.need(resource, namespace, name)
         return self.commit(resource, live, obj, call)
 
-    def commit(self, resource: Resource, live: Object, obj: Object, call: Call, *, applied: bool = False) -> Object:
+    def commit(
+        self,
+        resource: Resource,
+        live: Object,
+        obj: Object,
+        call: Call,
+        *,
+        patched: bool = False,
+        applied: bool = False,
+    ) -> Object:
         """Write a decoded object over the live one, with all the rules of an update."""
-        self._preconditions(resource, live, obj)
+        self._preconditions(resource, live, obj, patched=patched)
         obj = self._only_allowed_parts(resource, live, obj, call)
         defaults.fill(resource, obj)
         self.admission.complete(resource, obj, live)
@@ -222,10 +236,18 @@ class Registry:
         return timeless(live) == timeless(obj)
 
     @staticmethod
-    def _preconditions(resource: Resource, live: Object, obj: Object) -> None:
+    def _preconditions(resource: Resource, live: Object, obj: Object, *, patched: bool = False) -> None:
+        """The uid and the version that a writer believes in must be those of the live object."""
         metadata, current = obj["metadata"], live["metadata"]
         if metadata.get("uid", current["uid"]) != current["uid"]:
-            text = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {current['uid']}"
+            if patched:
+                cause = wrong("metadata.uid", metadata["uid"], "field is immutable")
+                raise invalid(resource, current["name"], [cause])
+            key = f"/registry/{resource.plural}/{current.get('namespace', '')}/{current['name']}"
+            text = (
+                f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {current['uid']}"
+            )
             raise conflict(resource, current["name"], text)
         if metadata.get("resourceVersion") not in (None, "", current["resourceVersion"]):
             raise stale(resource, current["name"])
@@ -310,23 +332,14 @@ class Registry:
         if live is None:
             obj = applying.apply(node, None, config, writer, force=force, time=clock.stamp())
             return self._admit_new(resource, namespace, obj, call), True
-        self._preconditions(resource, live, config)
+        self._preconditions(resource, live, config, patched=True)
         merged = applying.apply(node, copy.deepcopy(live), config, writer, force=force, time=clock.stamp())
-        return self.commit(resource, live, merged, call, applied=True), False
+        return self.commit(resource, live, merged, call, patched=True, applied=True), False
 
     def _apply_config(self, resource: Resource, namespace: str, name: str, body: Object, call: Call) -> Object:
         """The applied configuration: typed, complete in its name, and without the parts that this door ignores."""
         strict = Call(field_validation="Ignore")
-        decoder = schema.Decoder(resource)
-        decoder.decode(body)
-        if decoder.unknown:
-            paths = "\n".join(f".{path}: field not declared in schema" for path in decoder.unknown)
-            raise ApiError(
-                500,
-                "",
-                f"failed to create typed patch object ({namespace + '/' if namespace else ''}{name}; "
-                f"{resource.api_version}, Kind={resource.kind}): {paths}",
-            )
+        self._check_typed(resource, namespace, name, body)
         if (body.get("metadata") or {}).get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
         config = self.decode(resource, copy.deepcopy(body), strict)
@@ -344,3 +357,18 @@ class Registry:
         if resource.status:
             config.pop("status", None)
         return config
+
+    @staticmethod
+    def _check_typed(resource: Resource, namespace: str, name: str, body: Object) -> None:
+        """An applied configuration must fit the schema to the last field."""
+        where = f"{namespace}/{name}" if namespace else name
+        head = f"failed to create typed patch object ({where}; {resource.api_version}, Kind={resource.kind}): "
+        decoder = schema.Decoder(resource)
+        try:
+            decoder.decode(body)
+        except ApiError as error:
+            raise ApiError(500, "", head + error.message.rpartition(": ")[2]) from error
+        if decoder.unknown:
+            raise ApiError(
+                500, "", head + "\n".join(f".{path}: field not declared in schema" for path in decoder.unknown)
+            )

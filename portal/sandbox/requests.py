@@ -48,11 +48,11 @@ def target(path: str) -> Target | None:
     return Target(resource, namespace, name, rest[2] if len(rest) > 2 else "", resource.namespaced and not namespace)
 
 
-def flag(request: web.Request, name: str) -> bool:
+def flag(request: web.BaseRequest, name: str) -> bool:
     return request.query.get(name, "").lower() in ("true", "1")
 
 
-def number(request: web.Request, name: str, default: int = 0) -> int:
+def number(request: web.BaseRequest, name: str, default: int = 0) -> int:
     text = request.query.get(name, "")
     if not text:
         return default
@@ -62,7 +62,7 @@ def number(request: web.Request, name: str, default: int = 0) -> int:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
 
 
-def call(request: web.Request, user: str, kind: str, subresource: str) -> Call:
+def call(request: web.BaseRequest, user: str, kind: str, subresource: str) -> Call:
     """The circumstances of a write."""
     dry_run = request.query.getall("dryRun", [])
     if dry_run not in ([], ["All"]):
@@ -77,7 +77,7 @@ def call(request: web.Request, user: str, kind: str, subresource: str) -> Call:
     return Call(user, manager, bool(dry_run), strictness, subresource)
 
 
-async def body(request: web.Request) -> Any:
+async def body(request: web.BaseRequest) -> Any:
     """The request's body from JSON or YAML."""
     data = await request.read()
     media = request.headers.get("Content-Type", _JSON).split(";")[0].strip().lower()
@@ -96,7 +96,7 @@ async def body(request: web.Request) -> Any:
     raise unsupported_media(f"{_JSON}, {_YAML}, {APPLY}")
 
 
-async def document(request: web.Request) -> dict[str, Any]:
+async def document(request: web.BaseRequest) -> dict[str, Any]:
     """A body that must be an object."""
     read = await body(request)
     if not isinstance(read, dict):

@@ -43,9 +43,9 @@ def _tolerates(spec: Object, taint: Object) -> bool:
             continue
         if not item.get("key") and item.get("operator") == "Exists":
             return True
-        if item.get("key") == taint["key"]:
-            if item.get("operator") == "Exists" or item.get("value", "") == taint.get("value", ""):
-                return True
+        same_value = item.get("operator") == "Exists" or item.get("value", "") == taint.get("value", "")
+        if item.get("key") == taint["key"] and same_value:
+            return True
     return False
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from portal.sandbox.definitions import definitions
 from portal.sandbox.errors import bad_request
 from portal.sandbox.kinds import Resource
+from portal.sandbox.quantity import is_quantity
 
 Shape = Literal["scalar", "struct", "map", "list", "any"]
 # The published schema has these defaults for fields that are list keys; the data file's source drops defaults.
@@ -151,7 +152,18 @@ class Decoder:
         wrong_bool = isinstance(value, bool) and node.type != "boolean"
         if wrong_bool or not isinstance(value, kinds[node.type]):
             raise self._mismatch(value, path, owner, _go_type(node))
-        return str(value) if node.type == "quantity" else value
+        if node.type == "quantity":
+            return self._quantity(value)
+        return value
+
+    def _quantity(self, value: Any) -> str:
+        if not is_quantity(value):
+            resource = self.resource
+            raise bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: quantities '
+                "must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            )
+        return str(value)
 
     def _mismatch(self, value: Any, path: str, owner: str, wanted: str) -> Exception:
         word = {str: "string", bool: "bool", list: "array", dict: "object"}.get(type(value), "number")

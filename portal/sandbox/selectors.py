@@ -49,7 +49,11 @@ def _requirement(text: str) -> Requirement:
         return Requirement(found[1], found[2], values)
     if found := _EQUAL.match(text):
         if not _LABEL_VALUE.match(found[3]):
-            raise bad_request(f"unable to parse requirement: invalid label value: {found[3]!r}")
+            raise bad_request(
+                f'unable to parse requirement: invalid label value: "{found[3]}": at key: "{found[1]}": a valid label '
+                "must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+                "end with an alphanumeric character"
+            )
         return Requirement(found[1], "notin" if found[2] == "!=" else "in", frozenset([found[3]]))
     if found := _KEY.match(text):
         return Requirement(found[2], "absent" if found[1] else "exists")
@@ -147,9 +151,9 @@ def field_matcher(resource: Resource, text: str) -> Matcher | None:
         if not found:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         if found[1] not in _COMMON and found[1] not in _FIELDS.get(resource.kind, ()):
-            raise bad_request(
-                f'Unable to find "{resource.group}/{resource.version}, Resource={resource.plural}" that match label '
-                f'selector "", field selector "{text}": field label not supported: {found[1]}'
-            )
+            if resource.kind in _FIELDS:
+                raise bad_request(f"field label not supported: {found[1]}")
+            known = '"metadata.name", "metadata.namespace"'
+            raise bad_request(f'"{found[1]}" is not a known field selector: only {known}')
         terms.append((found[1], found[2] != "!=", found[3]))
     return lambda obj: all((_reach(obj, path) == value) == wanted for path, wanted, value in terms)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -17,10 +18,11 @@ from portal.sandbox.api import ResourceApi, reply
 from portal.sandbox.auth import Tokens, User
 from portal.sandbox.clock import Pace
 from portal.sandbox.cluster import Cluster
-from portal.sandbox.errors import ApiError, method_not_allowed, no_such_path, unauthorized
+from portal.sandbox.errors import ApiError, method_not_allowed, no_such_path, too_large, unauthorized
 from portal.sandbox.reviews import review
 
 log = logging.getLogger("slipway.sandbox")
+LARGEST_BODY = 3 * 1024 * 1024
 _OPEN = ("/version", "/healthz", "/readyz", "/livez")
 
 
@@ -43,16 +45,19 @@ class Server:
         self.cluster = cluster
         self.resources = ResourceApi(cluster)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._route(request)
+        except web.HTTPRequestEntityTooLarge:
+            error = too_large()
+            return reply(error.status(), error.code)
         except ApiError as error:
             response = reply(error.status(), error.code)
             if error.code == 429:
                 response.headers["Retry-After"] = "10"
             return response
 
-    async def _route(self, request: web.Request) -> web.StreamResponse:
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.rstrip("/") or "/"
         if path in _OPEN:
             return reply(discovery.VERSION) if path == "/version" else web.Response(text="ok")
@@ -68,13 +73,13 @@ class Server:
             raise method_not_allowed() if path.startswith("/api") else no_such_path()
         return self._document(request, path)
 
-    async def _review(self, request: web.Request, path: str, user: User) -> web.Response:
+    async def _review(self, request: web.BaseRequest, path: str, user: User) -> web.Response:
         answer = review(path, await requests.document(request), user)
         if answer is None:
             raise no_such_path()
         return reply(answer, 201)
 
-    def _document(self, request: web.Request, path: str) -> web.Response:
+    def _document(self, request: web.BaseRequest, path: str) -> web.Response:
         accept = request.headers.get("Accept", "")
         if path in ("/api", "/apis") and discovery.AGGREGATED in accept and "as=APIGroupDiscoveryList" in accept:
             version = "v2" if "v=v2;" in accept or accept.rstrip().endswith("v=v2") else "v2beta1"
@@ -137,6 +142,10 @@ def _write_kubeconfigs(path: Path, port: int, authority: str, tokens: Tokens) ->
 
 async def serve(options: Options) -> None:
     """Run until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
     authority, certificate, key, tokens = _identity(options)
     cluster = Cluster(
         tokens=tokens,
@@ -148,7 +157,13 @@ async def serve(options: Options) -> None:
     )
     server = Server(cluster)
     runner = web.ServerRunner(
-        web.Server(server.handle, access_log=None, keepalive_timeout=75.0, handler_cancellation=True),
+        web.Server(
+            server.handle,
+            request_factory=_request,
+            access_log=None,
+            keepalive_timeout=75.0,
+            handler_cancellation=True,
+        ),
         shutdown_timeout=1.0,
     )
     await runner.setup()
@@ -160,13 +175,15 @@ async def serve(options: Options) -> None:
     _write_kubeconfigs(options.kubeconfig, port, authority, tokens)
     sys.stdout.write(f"sandbox: Kubernetes API at https://127.0.0.1:{port}, kubeconfig {options.kubeconfig}\n")
     sys.stdout.flush()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
     await stop.wait()
     await cluster.stop()
     await runner.cleanup()
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """A request whose body may be as large as the real server allows."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
 
 
 def _port(runner: web.ServerRunner) -> int:
@@ -180,6 +197,7 @@ def run(options: Options) -> int:
     try:
         asyncio.run(serve(options))
     except OSError as error:
-        sys.stderr.write(f"The sandbox cannot listen on 127.0.0.1:{options.port}: {error.strerror or error}.\n")
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        sys.stderr.write(f"The sandbox cannot listen on 127.0.0.1:{options.port}: {reason}.\n")
         return 1
     return 0

@@ -16,12 +16,14 @@ from portal.sandbox.requests import Target
 from portal.sandbox.selectors import selector_text
 from portal.sandbox.store import Object
 
+_SCALE = Resource("autoscaling", "v1", "Scale", "scales", "io.k8s.api.autoscaling.v1.Scale")
+
 
 def _json(document: Any, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
 
 
-async def answer(cluster: Cluster, request: web.Request, target: Target, user: User) -> web.StreamResponse:
+async def answer(cluster: Cluster, request: web.BaseRequest, target: Target, user: User) -> web.StreamResponse:
     """Route a request to the subresource that its path names."""
     if target.subresource == "scale" and target.resource.scale:
         return await _scale(cluster, request, target, user)
@@ -48,7 +50,7 @@ def scale_of(obj: Object) -> Object:
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
 
 
-async def _scale(cluster: Cluster, request: web.Request, target: Target, user: User) -> web.Response:
+async def _scale(cluster: Cluster, request: web.BaseRequest, target: Target, user: User) -> web.Response:
     registry, resource = cluster.registry, target.resource
     live = registry.need(resource, target.namespace, target.name)
     current = scale_of(live)
@@ -64,7 +66,7 @@ async def _scale(cluster: Cluster, request: web.Request, target: Target, user: U
     version = (wanted.get("metadata") or {}).get("resourceVersion")
     if version not in (None, "", current["metadata"]["resourceVersion"]):
         raise stale(resource, target.name)
-    replicas = _replicas(resource, target.name, wanted)
+    replicas = _replicas(target.name, wanted)
     call = requests.call(request, user.name, "UpdateOptions", "")
     call.subresource = "scale"
     edited = live | {"metadata": dict(live["metadata"]), "spec": live["spec"] | {"replicas": replicas}}
@@ -72,16 +74,16 @@ async def _scale(cluster: Cluster, request: web.Request, target: Target, user: U
     return _json(scale_of(registry.commit(resource, live, edited, call)))
 
 
-def _replicas(resource: Resource, name: str, wanted: Object) -> int:
+def _replicas(name: str, wanted: Object) -> int:
     replicas = (wanted.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int):
         raise bad_request("json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32")
     if replicas < 0:
-        raise invalid(resource, name, [wrong("spec.replicas", replicas, "must be greater than or equal to 0")])
+        raise invalid(_SCALE, name, [wrong("spec.replicas", replicas, "must be greater than or equal to 0")])
     return replicas
 
 
-async def _log(cluster: Cluster, request: web.Request, target: Target) -> web.StreamResponse:
+async def _log(cluster: Cluster, request: web.BaseRequest, target: Target) -> web.StreamResponse:
     pod = cluster.registry.need(POD, target.namespace, target.name)
     container = _container(pod, request.query.get("container", ""))
     previous = requests.flag(request, "previous")
@@ -145,7 +147,7 @@ def _check_started(pod: Object, container: str, *, previous: bool) -> None:
     raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {text}')
 
 
-async def _evict(cluster: Cluster, request: web.Request, target: Target) -> web.Response:
+async def _evict(cluster: Cluster, request: web.BaseRequest, target: Target) -> web.Response:
     body = await requests.document(request)
     pod = cluster.registry.need(POD, target.namespace, target.name)
     blocking = cluster.disruptions_left(pod)
@@ -157,7 +159,7 @@ async def _evict(cluster: Cluster, request: web.Request, target: Target) -> web.
     return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
 
 
-async def _bind(cluster: Cluster, request: web.Request, target: Target) -> web.Response:
+async def _bind(cluster: Cluster, request: web.BaseRequest, target: Target) -> web.Response:
     body = await requests.document(request)
     node = str((body.get("target") or {}).get("name", ""))
     if not node:

@@ -10,7 +10,7 @@ from portal.sandbox.kinds import Resource
 from portal.sandbox.store import Object
 
 
-def wanted(request: web.Request) -> str:
+def wanted(request: web.BaseRequest) -> str:
     """`table`, `partial` (metadata only) or `object`, from the Accept header."""
     accept = request.headers.get("Accept", "")
     for media in accept.split(","):
@@ -51,7 +51,7 @@ def _row(resource: Resource, obj: Object, include: str) -> dict[str, Any]:
     return row
 
 
-def table(resource: Resource, found: list[Object], metadata: Object, request: web.Request) -> Object:
+def table(resource: Resource, found: list[Object], metadata: Object, request: web.BaseRequest) -> Object:
     """A meta.k8s.io/v1 Table."""
     include = request.query.get("includeObject", "Metadata")
     return {
@@ -63,7 +63,7 @@ def table(resource: Resource, found: list[Object], metadata: Object, request: we
     }
 
 
-def watch_transform(request: web.Request, resource: Resource) -> Callable[[Object], Object] | None:
+def watch_transform(request: web.BaseRequest, resource: Resource) -> Callable[[Object], Object] | None:
     """How a watch shows its objects; None leaves them as they are."""
     shape = wanted(request)
     if shape == "partial":

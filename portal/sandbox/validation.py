@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from portal.sandbox.errors import Cause, go_value, required, unsupported, wrong
+from portal.sandbox.errors import Cause, required, unsupported, wrong
 from portal.sandbox.kinds import Resource
 from portal.sandbox.quantity import Quantity, is_quantity
 from portal.sandbox.schedules import ScheduleError, parse_schedule
@@ -42,6 +42,10 @@ _VALUE_TEXT = (
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_CONFIG_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 
@@ -64,6 +68,10 @@ def _name(resource: Resource, name: str) -> Causes:
 
 def _qualified(field: str, key: str) -> Causes:
     prefix, slash, name = key.rpartition("/")
+    if "/" in prefix:
+        text = _NAME_TEXT.replace("name part", "a qualified name", 1)
+        yield wrong(field, key, f"{text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")
+        return
     if slash and (not _SUBDOMAIN.match(prefix) or len(prefix) > 253):
         yield wrong(field, key, f"prefix part {_SUBDOMAIN_TEXT}")
     if len(name) > 63:
@@ -104,9 +112,9 @@ def _resources(resources: Object, field: str) -> Causes:
             elif Quantity.read(value).milli < 0:
                 yield wrong(f"{field}.{part}[{key}]", value, "must be greater than or equal to 0")
     for key, value in requests.items():
-        if key in limits and is_quantity(value) and is_quantity(limits[key]):
-            if Quantity.read(value).milli > Quantity.read(limits[key]).milli:
-                yield wrong(f"{field}.requests", value, f"must be less than or equal to {key} limit of {limits[key]}")
+        known = key in limits and is_quantity(value) and is_quantity(limits[key])
+        if known and Quantity.read(value).milli > Quantity.read(limits[key]).milli:
+            yield wrong(f"{field}.requests", value, f"must be less than or equal to {key} limit of {limits[key]}")
 
 
 def _port(value: Any, field: str) -> Causes:
@@ -189,9 +197,9 @@ def _workload(obj: Object, *, policies: tuple[str, ...] = ("Always",)) -> Causes
     labels = spec.get("template", {}).get("metadata", {}).get("labels") or {}
     yield from _labels(labels, "spec.template.metadata.labels")
     requirements = selector_requirements(selector)
-    if selector is not None and (not requirements or not labels_match(requirements, {"metadata": {"labels": labels}})):
-        if not requirements:
-            yield wrong("spec.selector", go_value(selector), "empty selector is invalid for deployment")
+    if selector == {}:
+        yield wrong("spec.selector", {}, "empty selector is invalid for deployment")
+    elif not requirements or not labels_match(requirements, {"metadata": {"labels": labels}}):
         yield wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from pod_spec(spec.get("template", {}).get("spec", {}), "spec.template.spec", policies)
 
@@ -259,8 +267,7 @@ def _data(obj: Object) -> Causes:
     for part in ("data", "binaryData", "stringData"):
         for key in obj.get(part) or {}:
             if not _KEY.match(key):
-                text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-                yield wrong(f"{part}[{key}]", key, text)
+                yield wrong(f"{part}[{key}]", key, _CONFIG_KEY_TEXT)
 
 
 def _autoscaler(obj: Object) -> Causes:

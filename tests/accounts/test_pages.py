@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -90,6 +91,7 @@ def test_an_admin_changes_a_role(world, client_for):
     assert member(world, world.vic).role == "developer"
     [event] = events(world, verb="member.role-changed")
     assert (event.actor, event.data["was"], event.data["is"]) == (world.ada, "viewer", "developer")
+    assert event.ip == "127.0.0.1"
 
 
 def test_the_last_admin_stays(world, client_for):
@@ -556,3 +558,24 @@ def test_open_invitations_do_not_count_expired_ones(world):
         Invitation.objects.update(expires_at=timezone.now())
         assert actions.open_invitations(world.acme).count() == 0
         assert actions.open_invitations(world.acme, with_expired=True).count() == 1
+
+
+def test_the_organisation_that_was_open_last_is_the_one_to_come_back_to(world, client_for):
+    with tenant(world.rival):
+        Membership.objects.create(organisation=world.rival, user=world.dev, role="viewer")
+    client = client_for(world.dev)
+    assert client.get(reverse("start"))["Location"] == url("home")
+    client.get(reverse("people", kwargs={"org": "rival"}))
+    assert client.get(reverse("start"))["Location"] == "/o/rival/"
+    client.get(url("people"))
+    assert client.get(reverse("start"))["Location"] == url("home")
+
+
+def test_the_operator_makes_an_organisation_for_somebody(world, capsys):
+    call_command("organisation", "blue", "Blue Whale", "DEV@acme.example")
+    assert "Blue Whale is at /o/blue/; Dev is its admin." in capsys.readouterr().out
+    for slug, email, words in (("blue", "dev@acme.example", "taken"), ("B B", "dev@acme.example", "lower-case")):
+        with pytest.raises(CommandError, match=words):
+            call_command("organisation", slug, "X", email)
+    with pytest.raises(CommandError, match="Nobody"):
+        call_command("organisation", "x", "X", "nobody@x.example")

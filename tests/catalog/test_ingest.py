@@ -1,6 +1,7 @@
 """Sources become rows: only differences are written, trouble is a Problem with its place, what left is a tombstone."""
 
 import subprocess
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,18 @@ from catalog import actions, ingest, tasks
 from catalog.models import Entity, Problem, Relation, Source
 from catalog.sources.tree import SourceUnreadable
 from portal.accounts.models import AuditEvent, Team
+from portal.clusters.models import Binding
 from portal.kit.errors import Conflict, Invalid
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
+
+
+@dataclass(frozen=True)
+class Committed:
+    content: bytes
+    mode: int = 0o644
+
+
 COMPONENT = """\
 apiVersion: backstage.io/v1alpha1
 kind: Component
@@ -267,6 +277,33 @@ def test_a_git_repository_is_read_at_its_branch(world, acme, folder):
     assert len(source.read_revision) == 40
     add(world, kind="git", target=str(folder), revision="next")
     assert "component:default/next" in refs(acme)
+
+
+def test_a_repository_of_the_built_in_host_is_read(world, acme, settings, tmp_path):
+    from portal.githosts.hosts import HOSTS
+    from portal.githosts.protocol import Author
+
+    settings.GIT_ROOT = tmp_path / "git"
+    host = HOSTS["slipway"]
+    repo = host.create_repository(acme, name="shop", description="", owner_ref="", marker="t", actor=world.dev)
+    with pytest.raises(SourceUnreadable, match="has no commit yet"):
+        add(world, kind="repository", target="shop")
+    files = {"catalog-info.yaml": Committed(component("shop").encode())}
+    commit = host.push_tree(repo, files, message="m", author=Author("D", "d@example.com"), when=now())
+    source = add(world, kind="repository", target="shop", run_id=7)
+    assert (source.read_revision, source.run_id) == (commit, 7)
+    assert refs(acme) == {"component:default/shop"}
+
+
+def test_entities_tell_the_clusters_how_to_find_their_workloads(world, acme, folder):
+    annotated = component("a").replace('a: ""', "backstage.io/kubernetes-id: pay")
+    (folder / "catalog-info.yaml").write_text(annotated)
+    source = add(world, kind="folder", target=str(folder))
+    binding = Binding.objects.for_tenant(acme).get()
+    assert (binding.entity_ref, binding.kubernetes_id, binding.slipway_id) == (
+        "component:default/a", "pay", "component.default.a")  # fmt: skip
+    actions.remove_source(organisation=acme, actor=world.mae, source=source)
+    assert not Binding.objects.for_tenant(acme).exists()
 
 
 def test_removing_a_source_leaves_tombstones_that_say_who(world, acme, folder):

@@ -76,7 +76,7 @@ def watchers(on_workload: Callable[[int, str], None] = lambda organisation, key:
     def body() -> None:
         try:
             asyncio.run(main())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the test, whatever it is
             trouble.append(error)
 
     thread = threading.Thread(target=body)

@@ -5,9 +5,12 @@ import uuid
 
 import pytest
 import redis
+from django.urls import reverse
+from django.utils.html import escape
 
-from portal.clusters import actions, leases, status
+from portal.clusters import actions, leases, podlogs, status
 from portal.clusters.models import SYNCED, UNREACHABLE, Cluster, Transition
+from portal.clusters.podlogs import Asked
 from portal.kit.live import valkey
 from tests.clusters.conftest import until, watchers
 
@@ -188,7 +191,10 @@ def test_a_cluster_that_goes_away_is_unknown_in_words_and_comes_back(
         kube.apply(deployment())
         until(wears(committed_world, "Healthy"), "healthy")
         with committed_world.tenant():
-            Cluster.objects.for_tenant(committed_world.acme).update(lease_until=None, epoch=100, server="https://127.0.0.1:1")
+            Cluster.objects.for_tenant(committed_world.acme).update(
+                lease_until=None, epoch=100, server="https://127.0.0.1:1"
+            )
+
         # the server moved under its sealed credential: it must not open for the new address
         def refused():
             with committed_world.tenant():
@@ -206,6 +212,27 @@ def test_whoever_waits_for_a_rollout_is_told(committed_world, cluster, kube):
         kube.apply(deployment())
         until(lambda: len(heard) >= 2, "changes of the rollout")
     assert (committed_world.acme.pk, "rollout:sandbox/default/Deployment/shop") in heard
+
+
+def test_a_worker_fetches_the_log_that_web_cannot(committed_world, cluster, kube, celery_worker, client_for):
+    kube.apply(deployment(replicas=1))
+
+    def running():
+        found = kube.list("v1", "Pod", "default", "app=shop")
+        return [pod["metadata"]["name"] for pod in found if pod.get("status", {}).get("phase") == "Running"]
+
+    [name] = until(running, "a running pod")
+    address = reverse(
+        "workload-logs", kwargs={"org": "acme", "cluster": "sandbox", "namespace": "default", "pod": name}
+    )
+    asked = Asked(cluster.pk, "default", name)
+    client = client_for(committed_world.dev)
+    assert client.get(address).status_code == 200
+    found = until(
+        lambda: (logs := podlogs.read(committed_world.acme.pk, asked.key)) and logs.state == "ready" and logs, "the log"
+    )
+    assert found.lines
+    assert escape(found.lines[0]) in client.get(address).content.decode()
 
 
 def test_announcements_name_the_entity(committed_world, cluster, bound, kube, valkey_url):

@@ -76,7 +76,7 @@ def test_several_conflicts_are_all_named(api: Api, namespace: str) -> None:
     api.apply(path, config("settings", a="1", b="1"), manager="one")
     answer = api.apply(path, config("settings", a="2", b="2"), manager="two")
     assert answer.status_code == 409
-    assert answer.json()["message"].startswith("Apply failed with 2 conflicts: conflicts with \"one\"")
+    assert answer.json()["message"].startswith('Apply failed with 2 conflicts: conflicts with "one"')
     assert sorted(cause["field"] for cause in answer.json()["details"]["causes"]) == [".data.a", ".data.b"]
 
 
@@ -129,9 +129,7 @@ def test_an_edit_by_hand_conflicts_with_the_next_apply(api: Api, path: str) -> N
 
 
 def test_a_manager_is_required(api: Api, path: str) -> None:
-    answer = api.request(
-        "PATCH", path, deployment("web"), headers={"Content-Type": "application/apply-patch+yaml"}
-    )
+    answer = api.request("PATCH", path, deployment("web"), headers={"Content-Type": "application/apply-patch+yaml"})
     assert answer.status_code == 422
     assert "fieldManager: Required value: is required for apply patch" in answer.json()["message"]
 
@@ -161,14 +159,17 @@ def test_a_dry_run_reports_conflicts_and_changes_nothing(api: Api, namespace: st
     assert api.json(path)["data"] == {"a": "1"}
 
 
-def test_a_wrong_uid_in_an_applied_object_is_a_conflict(api: Api, namespace: str) -> None:
+def test_a_wrong_uid_is_refused(api: Api, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps/settings"
     api.apply(path, config("settings", a="1"))
     body = config("settings", a="2")
     body["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000"
     answer = api.apply(path, body)
-    assert answer.status_code == 409
-    assert "Precondition failed: UID in precondition" in answer.json()["message"]
+    assert answer.status_code == 422
+    assert answer.json()["details"]["causes"][0]["field"] == "metadata.uid"
+    by_put = api.request("PUT", path, body)
+    assert by_put.status_code == 409
+    assert "Precondition failed: UID in precondition" in by_put.json()["message"]
 
 
 def test_invalid_values_are_422(api: Api, path: str) -> None:

@@ -64,7 +64,10 @@ def test_a_new_image_rolls_and_keeps_the_old_revision(api: Api, apps: str) -> No
                 break
     # 25 % of three may be missing: none, rounded down.
     assert least == 3
-    sets = {item["metadata"]["annotations"]["deployment.kubernetes.io/revision"]: item for item in api.json(f"{apps}/replicasets")["items"]}
+    sets = {
+        item["metadata"]["annotations"]["deployment.kubernetes.io/revision"]: item
+        for item in api.json(f"{apps}/replicasets")["items"]
+    }
     assert sets["1"]["spec"]["replicas"] == 0
     assert sets["2"]["spec"]["replicas"] == 3
 
@@ -82,7 +85,10 @@ def test_a_stuck_rollout_says_so_after_its_deadline(api: Api, apps: str) -> None
 
 
 def test_a_pod_without_room_says_why(api: Api, core: str) -> None:
-    greedy = pod("greedy", containers=[{"name": "main", "image": "registry.example/x:1", "resources": {"requests": {"cpu": "9000"}}}])
+    greedy = pod(
+        "greedy",
+        containers=[{"name": "main", "image": "registry.example/x:1", "resources": {"requests": {"cpu": "9000"}}}],
+    )
     api.create(f"{core}/pods", greedy)
     waiting = api.until(f"{core}/pods/greedy", lambda obj: condition(obj, "PodScheduled").get("status") == "False")
     found = condition(waiting, "PodScheduled")
@@ -99,8 +105,10 @@ def test_pausing_stops_a_rollout(api: Api, apps: str) -> None:
     api.patch(f"{apps}/deployments/web", {"spec": {"paused": True, "template": template}}, "strategic-merge")
     api.until(
         f"{apps}/deployments/web",
-        lambda obj: obj["status"]["observedGeneration"] == obj["metadata"]["generation"]
-        and condition(obj, "Progressing")["reason"] == "DeploymentPaused",
+        lambda obj: (
+            obj["status"]["observedGeneration"] == obj["metadata"]["generation"]
+            and condition(obj, "Progressing")["reason"] == "DeploymentPaused"
+        ),
     )
     assert len(api.json(f"{apps}/replicasets")["items"]) == 1
 

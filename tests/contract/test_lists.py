@@ -44,6 +44,14 @@ def test_pages_add_up_to_the_whole(api: Api, configs: str) -> None:
     assert len(versions) == 1
 
 
+def test_pages_show_the_state_of_the_first_one(api: Api, configs: str) -> None:
+    first = api.json(configs, limit=3, labelSelector="suite=lists")
+    api.delete(f"{configs}/item-5")
+    api.create(configs, config("item-50") | {"metadata": {"name": "item-50", "labels": {"suite": "lists"}}})
+    rest = api.json(configs, limit=10, labelSelector="suite=lists", **{"continue": first["metadata"]["continue"]})
+    assert names(rest) == ["item-3", "item-4", "item-5", "item-6"]
+
+
 def test_the_first_page_says_how_many_remain(api: Api, configs: str) -> None:
     whole = len(api.json(configs)["items"])
     page = api.json(configs, limit=2)
@@ -78,7 +86,10 @@ def test_field_selectors(api: Api, configs: str) -> None:
     assert names(api.json(configs, fieldSelector="metadata.name=item-4")) == ["item-4"]
     answer = api.get(configs, fieldSelector="data.colour=blue")
     assert answer.status_code == 400
-    assert "field label not supported: data.colour" in answer.json()["message"]
+    assert '"data.colour" is not a known field selector' in answer.json()["message"]
+    of_pods = api.get(configs.replace("configmaps", "pods"), fieldSelector="spec.colour=blue")
+    assert of_pods.status_code == 400
+    assert of_pods.json()["message"] == "field label not supported: spec.colour"
 
 
 def test_a_version_from_the_future_is_504(api: Api, configs: str) -> None:

@@ -257,7 +257,9 @@ def test_deletion_asks_for_the_right_uid(api: Api, namespace: str) -> None:
     made = api.create(path, config("settings"))
     wrong = api.delete(f"{path}/settings", {"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}})
     assert wrong.status_code == 409
-    assert "the UID in the precondition (00000000-0000-0000-0000-000000000000) does not match" in wrong.json()["message"]
+    assert (
+        "the UID in the precondition (00000000-0000-0000-0000-000000000000) does not match" in wrong.json()["message"]
+    )
     right = api.delete(f"{path}/settings", {"preconditions": {"uid": made["metadata"]["uid"]}})
     assert right.status_code == 200
     assert right.json()["status"] == "Success"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from portal.accounts.access import digest_of
@@ -35,6 +37,12 @@ FILES = {
     "empty.txt": Plain(b""),
     "page.html": Plain(b"<script>alert(1)</script>\n"),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_repositories_of_earlier_runs() -> None:
+    """Every run numbers organisations anew; folders of the last one would look like leftovers of this one."""
+    shutil.rmtree(settings.GIT_ROOT, ignore_errors=True)
 
 
 def make_repository(organisation: Any, name: str = "checkout", files=FILES, **changes: Any) -> Repo:

@@ -59,6 +59,7 @@ def test_clone_commit_push_and_clone_again(address, committed_world, token_for, 
     with tenant(committed_world.acme):
         [event] = AuditEvent.objects.filter(verb="repository.pushed")
         assert event.actor == committed_world.dev
+        assert (event.ip, event.via[:9]) == ("127.0.0.1", "test (slw")
         assert set(event.data["refs"]) == {"refs/heads/main", "refs/heads/feature"}
         assert Repository.objects.get().pushed_at is not None
 

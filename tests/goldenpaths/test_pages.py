@@ -1,6 +1,8 @@
 """The gallery, the form and the review as people meet them, by page and by API."""
 
 import base64
+import html
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from catalog.goldenpaths import actions, answers, discovery
+from catalog.goldenpaths import actions, discovery
 from catalog.goldenpaths.discovery import Served
 from catalog.goldenpaths.files import File
 from catalog.goldenpaths.models import GoldenPath, Version
@@ -203,11 +205,10 @@ def test_the_review_shows_everything_that_would_be_made(shipped: World, client_f
     body = response.content.decode()
     assert '<button class="btn btn-launch" type="submit">' in body
     assert f'action="{url("path")}launch/"' in body
-    sealed = re.search(r'name="values" value="([^"]+)"', body)
-    assert sealed
+    sent = re.search(r'name="values" value="([^"]+)"', body)
+    assert sent
+    values = json.loads(html.unescape(sent[1]))
     with shipped.tenant():
-        version = GoldenPath.objects.for_tenant(shipped.acme).get(slug="python-web-service").current
-        values = answers.unseal(sealed[1], version, shipped.dev)
         assert not Repository.objects.exists()
         assert not Entity.objects.exists()
     assert (values["name"], values["port"], values["system"]) == ("checkout-api", 8080, None)
@@ -235,9 +236,9 @@ def test_a_kind_that_the_cluster_does_not_serve_is_said_before_anything_is_made(
     answer["sandbox"] = Served(kinds, newest)
     response = client_for(shipped.dev).post(url("path-review"), ANSWERS)
     seen = text(response)
-    assert "Sandbox does not serve Service as v1 (deploy/service.yaml)." in seen
+    assert "The cluster Sandbox does not serve Service as v1 (deploy/service.yaml)." in seen
     assert (
-        "Sandbox does not serve HorizontalPodAutoscaler as autoscaling/v2 (deploy/hpa.yaml). "
+        "The cluster Sandbox does not serve HorizontalPodAutoscaler as autoscaling/v2 (deploy/hpa.yaml). "
         "It serves HorizontalPodAutoscaler as autoscaling/v1. The manifest is optional, so it is left out." in seen
     )
     assert '<button class="btn btn-launch" type="submit" disabled>' in response.content.decode()
@@ -288,21 +289,6 @@ def test_a_neighbouring_program_finds_nothing(shipped: World, client_for: SignIn
         response = getattr(eve, method)(url(name, org=org), content_type="application/json")
         assert response.status_code == 404, response.content
         assert response.json()["error"]["name"] == "NotFoundError"
-
-
-def test_a_sealed_answer_is_for_one_person_and_one_version(shipped: World) -> None:
-    from portal.kit.errors import Conflict, Invalid
-
-    with shipped.tenant():
-        web, job = (GoldenPath.objects.get(slug=slug).current for slug in ("python-web-service", "scheduled-job"))
-    sealed = answers.seal(web, shipped.dev, {"name": "x"})
-    assert answers.unseal(sealed, web, shipped.dev) == {"name": "x"}
-    with pytest.raises(Invalid, match="somebody else"):
-        answers.unseal(sealed, web, shipped.mae)
-    with pytest.raises(Conflict, match="newer version"):
-        answers.unseal(sealed, job, shipped.dev)
-    with pytest.raises(Invalid, match="did not arrive"):
-        answers.unseal(sealed[:-3], web, shipped.dev)
 
 
 def test_programs_list_read_and_preview(shipped: World, client_for: SignIn) -> None:
@@ -385,3 +371,17 @@ def test_the_gallery_asks_the_database_a_fixed_number_of_questions(
     client.get(url("paths", ""))
     with django_assert_max_num_queries(14):
         client.get(url("paths", ""))
+
+
+def test_the_reviews_own_form_launches_one_run_however_often_it_is_sent(shipped: World, client_for: SignIn) -> None:
+    client = client_for(shipped.dev)
+    body = client.post(url("path-review"), ANSWERS).content.decode()
+    form = body[body.index(f'action="{url("path-launch")}"') :]
+    fields = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'<input type="hidden" name="(values|version|key)" value="([^"]*)"', form)
+    }
+    assert set(fields) == {"values", "version", "key"}
+    first, second = (client.post(url("path-launch"), fields) for _ in range(2))
+    assert (first.status_code, first["Location"]) == (302, second["Location"])
+    assert "/runs/" in first["Location"]

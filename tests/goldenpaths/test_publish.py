@@ -27,6 +27,7 @@ def test_a_published_path_keeps_its_files_and_its_words(world: World) -> None:
         assert path.title == "A sound path"
         assert path.current == version
         assert version.bundle() == template("sound")
+        assert version.document["spec"]["parameters"]["ui:order"] == ["name", "*"]
         event = AuditEvent.objects.for_tenant(world.acme).get(verb="path.published")
         assert event.summary == "Published A sound path, version 1 (a new path)"
 

@@ -136,3 +136,13 @@ async def test_a_topic_without_listeners_is_forgotten(hub: Hub) -> None:
     hub.leave(listener)
     assert hub.listeners == {}
     assert hub.rendered == {}
+
+
+async def test_a_smaller_view_follows_the_larger_ones_announcements(hub: Hub, truth: Truth, monkeypatch) -> None:
+    monkeypatch.setitem(live.TOPICS, "badge", live.TopicKind("badge", "org.view", truth.render, follows="run"))
+    listener = Listener(1, frozenset({"badge:1"}))
+    await subscribed(hub, listener)
+    truth.says = "second"
+    live.announce(1, "run:1")
+    [message] = await heard(listener)
+    assert (message["topic"], message["html"]) == ("badge:1", "second")

@@ -161,7 +161,10 @@ class Sandbox:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=15)
+        code = self.process.wait(timeout=15)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return code
 
     def api(self) -> Api:
         return Api(self.kubeconfig)

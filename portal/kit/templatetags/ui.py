@@ -33,7 +33,9 @@ def kind_icon(kind: str, classes: str = "") -> SafeString:
 
 
 def _badge(tone: str, word: str) -> SafeString:
-    return format_html('<span class="tone tone-{}"><span class="tone-dot" aria-hidden="true"></span>{}</span>', tone, word)
+    return format_html(
+        '<span class="tone tone-{}"><span class="tone-dot" aria-hidden="true"></span>{}</span>', tone, word
+    )
 
 
 @register.simple_tag
@@ -124,7 +126,7 @@ def markdown(text: str | None) -> SafeString:
 
 @register.inclusion_tag("kit/empty.html")
 def empty(icon: str, title: str, sentence: str = "", url: str = "", label: str = "") -> dict[str, str]:
-    """What a list says when it has nothing yet, and the next step: `{% empty "box" "Title" "Sentence" url "Button" %}`."""
+    """What a list says when it has nothing yet, and the next step: {% empty "box" "Title" "Words" url "Button" %}."""
     return {"icon": icon, "title": title, "sentence": sentence, "url": url, "label": label}
 
 
@@ -171,8 +173,9 @@ def field(bound: BoundField, label: str = "") -> dict[str, Any]:
 def copyable(text: str, label: str = "Copy") -> SafeString:
     """A one-line code block with a button that copies it."""
     return format_html(
-        '<span class="copyable"><code>{0}</code>'
-        '<button type="button" class="btn btn-icon btn-sm" data-copy="{0}" aria-label="{1}" title="{1}">{2}</button></span>',
+        '<span class="copyable"><code tabindex="0">{0}</code>'
+        '<button type="button" class="btn btn-icon btn-sm" data-copy="{0}" aria-label="{1}" title="{1}">'
+        "{2}</button></span>",
         text,
         label,
         icons.svg("copy"),

@@ -73,6 +73,8 @@ def _before(kube: Kube, item: Placed) -> dict[str, Any] | None:
 
 def _apply(ctx: StepContext, kube: Kube, item: Placed, intent: Intent, entity: str) -> dict[str, Any]:
     ctx.check()
+    if item.is_if_absent and intent.before is not None:
+        return _left_alone(ctx, item, intent)
     manifest = labelled(item, run_id=ctx.run_id, entity=entity)
     try:
         standing = kube.apply(manifest)
@@ -88,6 +90,14 @@ def _apply(ctx: StepContext, kube: Kube, item: Placed, intent: Intent, entity: s
     made = {**intent.reference, "uid": standing["metadata"].get("uid", "")}
     intent.confirm(outcome, made)
     ctx.log(f"{item.label}: {outcome}.")
+    return {key: value for key, value in made.items() if key != "cluster"}
+
+
+def _left_alone(ctx: StepContext, item: Placed, intent: Intent) -> dict[str, Any]:
+    """What was there before this run and is only wanted if absent: noted, and not touched."""
+    made = {**intent.reference, "uid": (intent.before or {}).get("uid", "")}
+    intent.confirm("unchanged", made)
+    ctx.log(f"{item.label}: there already, left as it is.")
     return {key: value for key, value in made.items() if key != "cluster"}
 
 

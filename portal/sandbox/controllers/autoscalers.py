@@ -41,7 +41,8 @@ class Autoscalers(WorkloadController):
         status = dict(scaler.get("status") or {})
         conditions = list(status.get("conditions") or ())
         if resource is None or target is None:
-            text = f'the HPA controller was unable to get the target\'s current scale: {reference["kind"].lower()}s.apps "{reference["name"]}" not found'
+            lost = f'{reference["kind"].lower()}s.apps "{reference["name"]}" not found'
+            text = f"the HPA controller was unable to get the target's current scale: {lost}"
             conditions = _set(conditions, "AbleToScale", "False", "FailedGetScale", text)
             self.recorder.warning(scaler, "FailedGetScale", text, _COMPONENT)
             status |= {"desiredReplicas": 0, "currentReplicas": 0}
@@ -61,7 +62,7 @@ class Autoscalers(WorkloadController):
         replicas = int(target["spec"].get("replicas", 1))
         if replicas == 0:
             return 0
-        return max(scaler["spec"].get("minReplicas", 1), min(replicas, scaler["spec"]["maxReplicas"]))
+        return max(int(scaler["spec"].get("minReplicas", 1)), min(replicas, int(scaler["spec"]["maxReplicas"])))
 
     def _scale(self, scaler: Object, resource: Resource, target: Object, wanted: int) -> None:
         edited = target | {"metadata": dict(target["metadata"]), "spec": target["spec"] | {"replicas": wanted}}
@@ -83,7 +84,10 @@ class Autoscalers(WorkloadController):
             return _set(conditions, "ScalingActive", "False", "ScalingDisabled", text)
         if not selector_text(target["spec"].get("selector")):
             return _set(conditions, "ScalingActive", "False", "InvalidSelector", "the target has no selector")
-        text = "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)"
+        text = (
+            "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of "
+            "request)"
+        )
         conditions = _set(conditions, "ScalingActive", "True", "ValidMetricFound", text)
         text = "the desired count is within the acceptable range"
         return _set(conditions, "ScalingLimited", "False", "DesiredWithinRange", text)

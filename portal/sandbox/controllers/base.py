@@ -36,6 +36,10 @@ class WorkloadController:
                 return [(change.obj["metadata"]["namespace"], owner["name"])]
         return ()
 
+    def sync(self, key: Hashable) -> None:
+        """Bring the object of a key to what it should be."""
+        raise NotImplementedError
+
     def current(self, key: Hashable) -> Object | None:
         """The object of a key, unless it is gone or going."""
         assert isinstance(key, tuple)

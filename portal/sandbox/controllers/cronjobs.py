@@ -13,6 +13,7 @@ from portal.sandbox.schedules import parse_schedule
 from portal.sandbox.store import Object
 
 _COMPONENT = "cronjob-controller"
+_SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
 class CronJobs(WorkloadController):

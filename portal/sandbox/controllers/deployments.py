@@ -73,7 +73,7 @@ class Deployments(WorkloadController):
     def keys(self, change: Any) -> Any:
         if change.resource is POD and change.verb == "DELETED":
             # Recreate waits for the old pods to be gone.
-            owner = next(iter(change.obj["metadata"].get("ownerReferences") or ()), {})
+            owner: Object = next(iter(change.obj["metadata"].get("ownerReferences") or ()), {})
             parent = self.store.get(REPLICA_SET, change.obj["metadata"]["namespace"], owner.get("name", ""))
             above = next(iter((parent or {"metadata": {}})["metadata"].get("ownerReferences") or ()), None)
             return [(change.obj["metadata"]["namespace"], above["name"])] if above else ()
@@ -278,7 +278,7 @@ class Deployments(WorkloadController):
         conditions = self._available(deployment, counts, conditions)
         conditions = self._progressing(key, deployment, new, counts, conditions)
         conditions = self._failure(sets, conditions)
-        status = {name: value for name, value in counts.items() if value}
+        status: Object = {name: value for name, value in counts.items() if value}
         status["conditions"] = conditions
         self.registry.set_status(DEPLOYMENT, deployment, status)
 
@@ -329,24 +329,19 @@ class Deployments(WorkloadController):
         if old and not moved and old["reason"] != "NewReplicaSetAvailable":
             return self._deadline(key, deployment, name, old, conditions)
         text = f'ReplicaSet "{name}" is progressing.'
-        if (
-            old
-            and old["reason"] == "NewReplicaSetAvailable"
-            and old.get("message", "").startswith(f'ReplicaSet "{name}"')
-        ):
+        finished = old is not None and old["reason"] == "NewReplicaSetAvailable" and f'"{name}"' in old["message"]
+        if finished and before.get("observedGeneration") == counts["observedGeneration"]:
             # A finished rollout stays finished while its pods come and go.
-            if before.get("observedGeneration") == counts["observedGeneration"]:
-                return conditions
-        conditions = without_condition(conditions, "Progressing") + [
-            {
-                "type": "Progressing",
-                "status": "True",
-                "lastUpdateTime": clock.stamp(),
-                "lastTransitionTime": old["lastTransitionTime"] if old and old["status"] == "True" else clock.stamp(),
-                "reason": "ReplicaSetUpdated",
-                "message": text,
-            }
-        ]
+            return conditions
+        made = {
+            "type": "Progressing",
+            "status": "True",
+            "lastUpdateTime": clock.stamp(),
+            "lastTransitionTime": old["lastTransitionTime"] if old and old["status"] == "True" else clock.stamp(),
+            "reason": "ReplicaSetUpdated",
+            "message": text,
+        }
+        conditions = [*without_condition(conditions, "Progressing"), made]
         self.runtime.later(deployment["spec"].get("progressDeadlineSeconds", 600) + 0.5, self, key)
         return conditions
 

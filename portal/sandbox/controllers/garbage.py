@@ -55,19 +55,20 @@ class Garbage:
             for resource, namespace, name in self.store.owned_keys(key[1]):
                 self._check(resource, namespace, name, key[1])
             return
-        resource = BY_KIND.get((key[1], key[2]))
-        if resource is None:
+        kind = BY_KIND.get((key[1], key[2]))
+        if kind is None:
             return
         if key[0] == "object":
-            self._check(resource, key[3], key[4], "")
+            self._check(kind, key[3], key[4], "")
             return
-        owner = self.store.get(resource, key[3], key[4])
+        owner = self.store.get(kind, key[3], key[4])
         if owner is not None and owner["metadata"].get("deletionTimestamp"):
-            self._release(resource, owner)
+            self._release(kind, owner)
 
     def _lives(self, owner: Object, namespace: str) -> bool:
         resource = resource_of(owner)
         if resource is None:
+            # Of a kind that is not served here: nobody can tell, so nothing is deleted.
             return True
         found = self.store.get(resource, namespace if resource.namespaced else "", owner["name"])
         return found is not None and found["metadata"]["uid"] == owner["uid"]

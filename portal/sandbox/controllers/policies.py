@@ -47,7 +47,7 @@ class Budgets(WorkloadController):
         desired = self._desired(budget["spec"], total)
         allowed = max(0, healthy - desired) if total else 0
         reason = "SufficientPods" if allowed else "InsufficientPods"
-        before = next(iter((budget.get("status") or {}).get("conditions") or ()), {})
+        before: Object = next(iter((budget.get("status") or {}).get("conditions") or ()), {})
         word = "True" if allowed else "False"
         since = before.get("lastTransitionTime") if before.get("status") == word else clock.stamp()
         condition = {

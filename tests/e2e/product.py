@@ -1,0 +1,74 @@
+"""The whole product as `make up` starts it, in a folder of its own: for tests that need everything at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from portal.embedded import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+# What the test run has set for its own engines must not reach a product that starts its own.
+OURS = {
+    "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "SECRET_KEY", "SLIPWAY_VAR", "CLUSTER_PUBLIC_KEY",
+    "CLUSTER_PRIVATE_KEY", "ALLOWED_NETWORKS", "SOURCE_FOLDERS", "DJANGO_SETTINGS_MODULE", "KUBECONFIG", "GIT_ROOT",
+    "SLIPWAY_TEST_ENGINES", "LOG_LEVEL", "PUBLIC_URL", "PORT", "HOST", "STATIC_HASHED", "DATABASE_POOL",
+}  # fmt: skip
+
+
+class Product:
+    """One `make up`."""
+
+    def __init__(self, folder: Path, *, port: int | None = None, **extra: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "up.log"
+        self.extra = extra
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    def start(self, seconds: float = 120) -> float:
+        """Starts it, waits for the welcome, returns the seconds that took."""
+        env = {name: value for name, value in os.environ.items() if name not in OURS}
+        env.update(SLIPWAY_VAR=str(self.folder / "var"), PORT=str(self.port), **self.extra)
+        begun = time.monotonic()
+        with self.log.open("wb") as out:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "portal.up"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
+            )
+        while "Slipway is ready after" not in self.said():
+            if self.popen.poll() is not None or time.monotonic() - begun > seconds:
+                self.stop()
+                raise AssertionError(f"make up did not get ready:\n{self.said()[-6000:]}")
+            time.sleep(0.1)
+        return time.monotonic() - begun
+
+    def said(self) -> str:
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace"))
+
+    def stop(self, seconds: float = 30) -> int:
+        """Ctrl-C, as a person would; returns the exit status."""
+        assert self.popen is not None
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGINT)
+        return self.popen.wait(seconds)
+
+    def processes(self) -> list[int]:
+        """Pids of everything that carries this product's folder in its environment or command."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                words = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
+                continue
+            if str(self.folder / "var").encode() in words:
+                found.append(int(entry.name))
+        return found

@@ -1,0 +1,68 @@
+"""A preview asks a real cluster what it serves, through a real worker."""
+
+from typing import Any
+
+import pytest
+
+from catalog.goldenpaths import discovery
+from portal.accounts.tenancy import tenant
+from portal.clusters import actions
+from portal.clusters.credentials import seal, unseal
+from portal.clusters.models import Cluster
+from portal.kit.live import valkey
+from tests.clusters.conftest import sandbox_kubeconfig as sandbox_kubeconfig
+from tests.conftest import World, free_port
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KINDS = [("apps/v1", "Deployment"), ("autoscaling/v2beta2", "HorizontalPodAutoscaler"), ("example.org/v1", "Nothing")]
+
+
+@pytest.fixture
+def cluster(committed_world: World, sandbox_kubeconfig: Any) -> Cluster:
+    with committed_world.tenant():
+        return actions.register_cluster(
+            organisation=committed_world.acme,
+            actor=committed_world.ada,
+            name="Sandbox",
+            kubeconfig=sandbox_kubeconfig.read_text(),
+        )
+
+
+@pytest.mark.slow
+def test_a_cluster_says_what_it_serves(cluster: Cluster, celery_worker: Any) -> None:
+    answer = discovery.served(cluster, KINDS)
+    assert answer.trouble == ""
+    assert [answer.kinds[kind] for kind in sorted(KINDS)] == [True, False, False]
+    assert answer.newest == {"HorizontalPodAutoscaler": "autoscaling/v2", "Nothing": ""}
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_down_is_named(cluster: Cluster, celery_worker: Any) -> None:
+    with tenant(cluster.organisation_id):
+        row = Cluster.objects.for_tenant(cluster.organisation_id).get(pk=cluster.pk)
+        gone = f"https://127.0.0.1:{free_port()}"
+        secret = unseal(row.sealed, row.place)
+        row.server = gone
+        row.sealed = seal(secret, row.place)
+        row.save()
+    answer = discovery.served(row, KINDS)
+    assert answer.is_down
+    assert answer.trouble == "The cluster Sandbox does not answer: the connection was refused."
+
+
+def test_without_a_worker_the_preview_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "WAIT_SECONDS", 1)
+    answer = discovery.served(cluster, KINDS)
+    assert answer.trouble == "The cluster Sandbox could not be asked in time which kinds it serves."
+    assert not answer.is_down
+
+
+def test_an_answer_is_kept_for_a_reload(cluster: Cluster) -> None:
+    keys_before = set(valkey().keys("goldenpaths:reply:*"))
+    reply = "goldenpaths:reply:test"
+    discovery.answer(cluster.organisation_id, cluster.pk, [list(kind) for kind in sorted(KINDS)], reply)
+    found = valkey().lpop(reply)
+    assert isinstance(found, bytes)
+    assert discovery._read(found).kinds[KINDS[0]] is True
+    assert set(valkey().keys("goldenpaths:reply:*")) == keys_before
