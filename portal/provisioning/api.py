@@ -91,7 +91,7 @@ class LaunchSerializer(serializers.Serializer[Any]):
     path = serializers.SlugField()
     values = serializers.DictField(default=dict)
     secrets = serializers.DictField(child=serializers.CharField(), default=dict)
-    idempotency_key = serializers.CharField(max_length=100, required=False)
+    idempotency_key = serializers.CharField(max_length=64, required=False)
 
 
 class RetrySerializer(serializers.Serializer[Any]):

@@ -37,7 +37,7 @@ class Run(TenantModel):
     requester = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="runs")
     # Who last cancelled, retried or undid it: what follows is done in their name.
     steered_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    idempotency_key = models.CharField(max_length=100)
+    idempotency_key = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
     subject = models.CharField(max_length=200, blank=True)
     owner_ref = models.CharField(max_length=300, blank=True)
