@@ -128,7 +128,7 @@ class Process:
     """A product process that the test started, with its output in a file."""
 
     def __init__(self, name: str, argv: list[str], **extra: str) -> None:
-        folder = ROOT / "var" / "test" / "logs"
+        folder = Path(os.environ["SLIPWAY_VAR"]) / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{name}.log"
         self.file = self.log.open("wb")

@@ -7,16 +7,36 @@ migrations' digest, so that a second run starts in a second.
 
 import atexit
 import base64
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 ROOT = Path(__file__).resolve().parent.parent
-VAR = ROOT / "var" / "test"
+
+
+def _own_folder() -> Path:
+    """The first of var/test, var/test-2, … that no other run in this checkout holds; held until this process ends."""
+    for number in range(1, 20):
+        folder = ROOT / "var" / ("test" if number == 1 else f"test-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _LOCKS.append(lock)
+        return folder
+    raise RuntimeError("Twenty test runs in one checkout are enough.")
+
+
+_LOCKS: list[IO[str]] = []
 
 
 def _migrations_digest() -> str:
@@ -30,18 +50,18 @@ def _migrations_digest() -> str:
 def _start() -> None:
     from portal.embedded import OWNER, Engines
 
-    VAR.mkdir(parents=True, exist_ok=True)
-    engines = Engines(VAR)
+    var = _own_folder()
+    engines = Engines(var)
     engines.start_postgres()
     atexit.register(engines.stop)
     template = f"template_{_migrations_digest()}"
     key = X25519PrivateKey.generate()
     os.environ.update(
         SECRET_KEY="only-for-tests-" + "0" * 40,
-        SLIPWAY_VAR=str(VAR),
+        SLIPWAY_VAR=str(var),
         VALKEY_URL=engines.start_valkey(),
         ALLOWED_NETWORKS="127.0.0.0/8",
-        SOURCE_FOLDERS=f"{ROOT / 'demo'},{VAR},/tmp",
+        SOURCE_FOLDERS=f"{ROOT / 'demo'},{var},/tmp",
         CLUSTER_PUBLIC_KEY=base64.b64encode(key.public_key().public_bytes_raw()).decode(),
         CLUSTER_PRIVATE_KEY=base64.b64encode(key.private_bytes_raw()).decode(),
         LOG_LEVEL="WARNING",

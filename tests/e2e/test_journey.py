@@ -32,7 +32,7 @@ def answer_the_form(page: Any, name: str) -> None:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("What it does").fill("Takes a parcel's label and says which depot sorts it next.")
     owner = page.get_by_label("Owner", exact=True)
-    owner.select_option(index=1)
+    owner.select_option(label="Payments")
     page.get_by_role("button", name="Next").last.click()
     page.get_by_label("Cluster", exact=True).wait_for()
     cluster = page.get_by_label("Cluster", exact=True)
@@ -94,7 +94,9 @@ def walk(product: Product, page: Any, tmp_path: Path) -> None:
     page.get_by_role("link", name="Open it in the catalog").click()
     page.get_by_role("heading", name=name, level=1).wait_for()
     page.get_by_text("Healthy").first.wait_for(timeout=20_000)
-    assert page.get_by_role("link", name=re.compile(name)).count() > 0
+    about = page.get_by_role("region", name="About")
+    assert about.get_by_role("link", name="payments", exact=False).count() == 1
+    assert about.get_by_role("link", name=name, exact=True).get_attribute("href").endswith(f"/repos/{name}/")
 
     secret = new_token(page)
     where = f"http://dev:{secret}@127.0.0.1:{product.port}/o/{organisation_of(page)}/git/{name}.git"

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.forms import BoundField, CheckboxInput, FileInput, RadioSelect, Select
+from django.forms import BoundField, CheckboxInput, FileInput, Select
 from django.http import QueryDict
 from django.template import Context
 from django.urls import reverse
@@ -148,7 +148,8 @@ def _widget_class(field: BoundField) -> str:
     widget = field.field.widget
     if isinstance(widget, CheckboxInput):
         return "form-check-input"
-    if isinstance(widget, Select) and not isinstance(widget, RadioSelect):
+    # Django's RadioSelect is no Select, whatever its name says.
+    if isinstance(widget, Select):
         return "form-select"
     if isinstance(widget, FileInput):
         return "form-control form-file"
