@@ -177,13 +177,16 @@ def _nudge(organisation_id: int, source_id: int) -> None:
 
 
 def remove_source(
-    *, organisation: Organisation, actor: User, source: Source, request: HttpRequest | None = None
+    *, organisation: Organisation, actor: User | None, source: Source, request: HttpRequest | None = None
 ) -> int:
-    """Removes the source; its entities become tombstones that say so. Returns how many."""
+    """Removes the source; its entities become tombstones that say so. Returns how many.
+
+    The actor is None where a run is undone whose people have left.
+    """
     with transaction.atomic():
         rows = list(live(organisation).filter(source=source).only("pk", "organisation_id", "uid", "ref", "kind"))
         Relation.objects.for_tenant(organisation).filter(from_entity__in=rows).delete()
-        ingest.bury(rows, f"Its source, {source.label}, was removed by {actor}.")
+        ingest.bury(rows, f"Its source, {source.label}, was removed by {actor or 'a run that was undone'}.")
         ingest.tell_removed(organisation, rows)
         record(
             organisation=organisation,
@@ -263,7 +266,7 @@ def remove_entity(
         raise NotFound("Only entities written in the portal can be removed here.")
     with transaction.atomic():
         Relation.objects.for_tenant(organisation).filter(from_entity=entity).delete()
-        ingest.bury([entity], f"It was removed by {actor}.")
+        ingest.bury([entity], f"It was removed by {actor or 'a run that was undone'}.")
         ingest.tell_removed(organisation, [entity])
         record(
             organisation=organisation,

@@ -116,27 +116,27 @@ def buttons_context(organisation: Organisation, run: Run) -> dict[str, Any]:
 
 def _render_run(organisation: Organisation, key: str) -> str | None:
     run = find(organisation, key)
-    return run and render_to_string("provisioning/_run.html", run_context(organisation, run))
+    return render_to_string("provisioning/_run.html", run_context(organisation, run)) if run else None
 
 
 def _render_log(organisation: Organisation, key: str) -> str | None:
     run = find(organisation, key)
-    return run and render_to_string("provisioning/_log.html", log_context(organisation, run))
+    return render_to_string("provisioning/_log.html", log_context(organisation, run)) if run else None
 
 
 def _render_buttons(organisation: Organisation, key: str) -> str | None:
     run = find(organisation, key)
-    return run and render_to_string("provisioning/_buttons.html", buttons_context(organisation, run))
+    return render_to_string("provisioning/_buttons.html", buttons_context(organisation, run)) if run else None
 
 
 def _render_row(organisation: Organisation, key: str) -> str | None:
     run = find(organisation, key)
-    return run and render_to_string("provisioning/_row.html", {"org": organisation, "run": run})
+    return render_to_string("provisioning/_row.html", {"org": organisation, "run": run}) if run else None
 
 
 def _render_badge(organisation: Organisation, key: str) -> str | None:
     run = find(organisation, key)
-    return run and state(run.state.badge, run.state.label)
+    return state(run.state.badge, run.state.label) if run else None
 
 
 def _render_newest(organisation: Organisation, key: str) -> str | None:

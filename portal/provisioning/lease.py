@@ -68,8 +68,11 @@ def _locked(organisation_id: int, condition: Q) -> Run | None:
     """The run under lock, with the database's own time as `now`: leases are judged by one clock."""
     clock = ExpressionWrapper(Now(), output_field=DateTimeField())
     rows = Run.objects.for_tenant(organisation_id).select_for_update()
-    run: Run | None = rows.annotate(now=clock).filter(condition).first()
-    return run
+    row = rows.annotate(locked_at=clock).filter(condition).first()
+    if row is None:
+        return None
+    row.now = row.locked_at
+    return row
 
 
 def hold(run: Run) -> None:

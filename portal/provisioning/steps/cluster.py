@@ -33,8 +33,8 @@ def entity_label(workspace: Mapping[str, File]) -> str:
         return ""  # catalog:register says what is wrong with it, with the line
     for document in documents:
         data = document.data if isinstance(document.data, dict) else {}
-        metadata = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
-        if data.get("kind") and metadata.get("name"):
+        metadata = data.get("metadata")
+        if data.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
             return label_of(str(data["kind"]), str(metadata.get("namespace") or "default"), str(metadata["name"]))
     return ""
 

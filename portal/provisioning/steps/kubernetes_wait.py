@@ -108,17 +108,19 @@ def _decoded(kind: str, standing: dict[str, Any]) -> KubeObject:
     return msgspec.convert(standing, BY_KIND[kind].struct, strict=False)
 
 
-def _health(around: Around, item: dict[str, Any]) -> Health | None:
+def _health(around: Around, item: dict[str, Any]) -> Health:
+    """The workload's health. Raises RolloutFailed when it is there no more."""
     found = [obj for obj in around.store.of_kind(item["kind"]) if obj.metadata.name == item["name"]]
     mine = [obj for obj in found if obj.metadata.namespace == item["namespace"]]
-    return judge(item["kind"], mine[0], around) if mine else None
+    if not mine:
+        text = f"{item['kind']} {item['name']} is no longer in {item['namespace']}: somebody deleted it."
+        raise RolloutFailed(text, code="object-gone")
+    return judge(item["kind"], mine[0], around)
 
 
-def _is_done(item: dict[str, Any], health: Health | None) -> bool:
+def _is_done(item: dict[str, Any], health: Health) -> bool:
     """Rolled out, or at rest on purpose. Raises RolloutFailed for what waiting cannot mend."""
     label = f"{item['kind']} {item['name']}"
-    if health is None:
-        raise RolloutFailed(f"{label} is no longer in {item['namespace']}: somebody deleted it.", code="object-gone")
     if health.rollout == "Stuck" or (health.rollout == "Stable" and health.avail == "Down"):
         raise RolloutFailed(f"{label}: {sentence(health)} {hint(health)}".strip(), detail={"reason": health.code})
     return health.rollout in ("Stable", "Paused")
