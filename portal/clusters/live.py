@@ -29,7 +29,6 @@ from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters import leases
-from portal.clusters.actions import BINDINGS_TOPIC, CLUSTERS_TOPIC
 from portal.clusters.bindings import Matcher
 from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
 from portal.clusters.kube import target_of
@@ -38,7 +37,14 @@ from portal.clusters.leases import Held
 from portal.clusters.models import LIMITED, SYNCED, Cluster
 from portal.clusters.network import Endpoint, resolve, tls_context
 from portal.clusters.reflector import Backoff, Connection, Reflector, check, unreachable, whole
-from portal.clusters.status import CLUSTER_FIELD, EPOCH_FIELD, ClusterRow, hash_key
+from portal.clusters.status import (
+    BINDINGS_TOPIC,
+    CLUSTER_FIELD,
+    CLUSTERS_TOPIC,
+    EPOCH_FIELD,
+    ClusterRow,
+    hash_key,
+)
 from portal.clusters.structs import WATCHED
 from portal.clusters.watch import ClusterWatch, Following
 from portal.kit.errors import Refusal

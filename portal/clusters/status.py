@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 20.0
 CLUSTER_FIELD = "_cluster"
 EPOCH_FIELD = "_epoch"
+# heard by live alone: no page has these topics
+BINDINGS_TOPIC = "registry:bindings"
+CLUSTERS_TOPIC = "registry:clusters"
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
