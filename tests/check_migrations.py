@@ -1,7 +1,25 @@
-"""`python -m tests.check_migrations`: models and migrations agree, and no migration is unsafe to roll out."""
+"""`python -m tests.check_migrations`: models and migrations agree, and no migration of ours is unsafe to roll out."""
 
 import os
 import sys
+from typing import Any
+
+
+def ours() -> list[str]:
+    """The labels of the apps that live in this repository."""
+    from django.apps import apps
+
+    return [app.label for app in apps.get_app_configs() if app.name.split(".")[0] in {"portal", "catalog"}]
+
+
+def lint(labels: list[str]) -> Any:
+    """A linter that has looked at every migration of these apps, first ones included; it prints what is wrong."""
+    from django_migration_linter import MigrationLinter
+
+    linter = MigrationLinter(path=os.getcwd(), include_apps=labels, quiet=["ok", "ignore"], no_cache=True)
+    for label in labels:
+        linter.lint_all_migrations(app_label=label)
+    return linter
 
 
 def main() -> int:
@@ -10,20 +28,14 @@ def main() -> int:
 
     django.setup()
     from django.core.management import call_command
-    from django_migration_linter import MigrationLinter
 
     call_command("makemigrations", check=True, dry_run=True, verbosity=1)
-    linter = MigrationLinter(
-        path=os.getcwd(),
-        # Initial migrations create their tables: nothing running reads them yet.
-        include_apps=["accounts", "clusters", "githosts", "catalog", "ownership", "goldenpaths", "provisioning"],
-        ignore_initial_migrations=True,
-        quiet=["ok", "ignore"],
-        no_cache=True,
+    linter = lint(ours())
+    looked_at = linter.nb_total - linter.nb_ignored
+    print(
+        f"Looked at {looked_at} migrations of ours: {linter.nb_erroneous} unsafe, {linter.nb_warnings} with warnings."
     )
-    linter.lint_all_migrations()
-    linter.print_summary()
-    return 1 if linter.has_errors else 0
+    return 1 if linter.has_errors or not looked_at else 0
 
 
 if __name__ == "__main__":

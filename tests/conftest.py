@@ -24,6 +24,11 @@ CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct-horse-battery"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests go last: Playwright keeps its event loop in this thread, so no asyncio test can follow."""
+    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def django_db_setup() -> None:
     """The database is made and migrated by tests/settings.py, as the owner; tests run as the application's role."""

@@ -21,14 +21,11 @@ from portal.clusters.errors import KubeError
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.kubeconfig import Target
 from portal.clusters.models import CONNECTING, Binding, Cluster
-from portal.clusters.status import hash_key
+from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, hash_key
 from portal.clusters.structs import WATCHED
 from portal.kit.errors import Conflict, Invalid
 from portal.kit.live import announce, valkey
 
-# heard by live alone: no page has these topics
-BINDINGS_TOPIC = "registry:bindings"
-CLUSTERS_TOPIC = "registry:clusters"
 BINDING_LENGTHS = {
     "entity_ref": 300,
     "kubernetes_id": 63,

@@ -29,7 +29,6 @@ from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters import leases
-from portal.clusters.actions import BINDINGS_TOPIC, CLUSTERS_TOPIC
 from portal.clusters.bindings import Matcher
 from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
 from portal.clusters.kube import target_of
@@ -37,8 +36,15 @@ from portal.clusters.kubeconfig import Target
 from portal.clusters.leases import Held
 from portal.clusters.models import LIMITED, SYNCED, Cluster
 from portal.clusters.network import Endpoint, resolve, tls_context
-from portal.clusters.reflector import Backoff, Connection, Reflector, check, unreachable
-from portal.clusters.status import CLUSTER_FIELD, EPOCH_FIELD, ClusterRow, hash_key
+from portal.clusters.reflector import Backoff, Connection, Reflector, check, unreachable, whole
+from portal.clusters.status import (
+    BINDINGS_TOPIC,
+    CLUSTER_FIELD,
+    CLUSTERS_TOPIC,
+    EPOCH_FIELD,
+    ClusterRow,
+    hash_key,
+)
 from portal.clusters.structs import WATCHED
 from portal.clusters.watch import ClusterWatch, Following
 from portal.kit.errors import Refusal
@@ -319,7 +325,7 @@ async def _json(connection_: Connection, path: str) -> dict[str, Any]:
             raise KubeNotServed(f"The cluster does not serve {path}.")
         await check(response)
         try:
-            answer = msgspec.json.decode(await response.content.read(8 * 1024 * 1024))
+            answer = msgspec.json.decode(await whole(response))
         except msgspec.DecodeError as error:
             raise KubeUnreachable("The cluster's answer cannot be read.") from error
     if not isinstance(answer, dict):

@@ -13,7 +13,6 @@ from portal.githosts.fetch import check_ref
 from portal.githosts.protocol import Author, Commit, Entry, TreeFile
 from portal.kit.errors import Conflict, Invalid, NotFound, TooLarge
 
-NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
 NOTHING = "0" * 40
 FILE_LIMIT = 10 * 1024 * 1024
@@ -262,13 +261,6 @@ def remove(path: Path) -> None:
     """Delete a repository's folder; already gone is fine."""
     if (aside := put_aside(path, "gone")) is not None:
         shutil.rmtree(aside)
-
-
-def repository_path(root: Path, organisation_id: int, name: str) -> Path:
-    """Where a repository lives. The name is checked again here, the last place before the disk."""
-    if not NAME.match(name):
-        raise NotFound("There is no such repository.")
-    return root / str(int(organisation_id)) / f"{name}.git"
 
 
 def is_repository(path: Path) -> bool:

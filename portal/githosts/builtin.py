@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal.accounts import audit
 from portal.accounts.models import Organisation, User
 from portal.accounts.tenancy import tenant
-from portal.githosts import bare
+from portal.githosts import bare, names
 from portal.githosts.models import Repository
 from portal.githosts.protocol import Author, Entry, Repo, TreeFile
 from portal.kit.errors import Conflict, Invalid, NotFound
@@ -131,7 +131,7 @@ class BuiltinHost:
         return f"{settings.PUBLIC_URL}{reverse('repo', kwargs={'org': repo.organisation_slug, 'repo': repo.name})}"
 
     def _path(self, repo: Repo) -> Path:
-        path = bare.repository_path(Path(settings.GIT_ROOT), repo.organisation_id, repo.name)
+        path = names.repository_path(Path(settings.GIT_ROOT), repo.organisation_id, repo.name)
         if not bare.is_repository(path):
             raise NotFound(f"There is no repository named “{repo.name}”.")
         return path
@@ -145,7 +145,7 @@ class BuiltinHost:
 
 def check_name(name: str) -> str:
     """The name, if a repository here can have it; raises Invalid."""
-    if not bare.NAME.match(name):
+    if not names.NAME.match(name):
         raise Invalid("A repository’s name has up to 63 lower-case letters, digits and inner dashes.", field="name")
     return name
 

@@ -10,13 +10,13 @@ from django.db import models
 from django.utils import timezone
 
 from portal.accounts.tenancy import TenantModel
-from portal.githosts import bare
+from portal.githosts.names import NAME, repository_path
 
 
 class Repository(TenantModel):
     """A bare repository. `marker` says who made it: making it twice finds it, making another's is refused."""
 
-    name = models.CharField(max_length=63, validators=[RegexValidator(bare.NAME)])
+    name = models.CharField(max_length=63, validators=[RegexValidator(NAME)])
     description = models.CharField(max_length=300, blank=True)
     owner_ref = models.CharField(max_length=200, blank=True, help_text="Lower-cased catalog reference.")
     default_branch = models.CharField(max_length=100, default="main")
@@ -35,4 +35,4 @@ class Repository(TenantModel):
     @property
     def path(self) -> Path:
         """Where the repository lies on disk."""
-        return bare.repository_path(Path(settings.GIT_ROOT), self.organisation_id, self.name)
+        return repository_path(Path(settings.GIT_ROOT), self.organisation_id, self.name)

@@ -3,13 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from django.conf import settings
-from rest_framework.parsers import BaseParser
-
-from portal.kit.errors import Invalid, TooLarge
+from portal.kit.errors import Invalid
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40
@@ -79,22 +76,3 @@ def _depth_exceeds(value: Any, limit: int) -> bool:
             return False
         level = [child for item in inner for child in (item.values() if isinstance(item, dict) else item)]
     return True
-
-
-class JSONParser(BaseParser):
-    """The bodies of API requests."""
-
-    media_type = "application/json"
-
-    def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
-        """The body's data; raises TooLarge or Invalid."""
-        limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        content = stream.read(limit + 1)
-        if len(content) > limit:
-            raise TooLarge(f"The body is larger than {limit // 2**20} MiB. Send less, or split it.")
-        try:
-            return read_json(content.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise Invalid("The body is not text in UTF-8.") from error

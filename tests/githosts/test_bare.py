@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.githosts import bare, gitcli
+from portal.githosts import bare, gitcli, names
 from portal.githosts.protocol import Author
 from portal.kit.errors import Conflict, Invalid, NotFound, TooLarge
 
@@ -193,8 +193,8 @@ def test_history_pages_and_follows_a_path(repository: Path):
 def test_names_that_are_no_repository_are_not_found(tmp_path: Path):
     for name in ("..", "a/b", ".new-x", "UPPER", "", "-a", "a" * 64, "x.git"):
         with pytest.raises(NotFound):
-            bare.repository_path(tmp_path, 1, name)
-    assert bare.repository_path(tmp_path, 1, "shop") == tmp_path / "1" / "shop.git"
+            names.repository_path(tmp_path, 1, name)
+    assert names.repository_path(tmp_path, 1, "shop") == tmp_path / "1" / "shop.git"
 
 
 def test_remove_twice_is_once(repository: Path):

@@ -1,0 +1,1 @@
+"""Migrations that would stop a running product: what the linter is there to refuse."""
