@@ -28,4 +28,4 @@ def slipway_id(entity: Entity) -> str:
 
 def label_of(ref: str) -> str:
     """A reference as a label's value: component:default/checkout -> component.default.checkout (63 at most)."""
-    return re.sub(r"[^a-z0-9.-]+", ".", ref.lower())[:63].strip(".-")
+    return re.sub(r"[^a-z0-9._-]+", ".", ref.lower())[:63].strip("._-")

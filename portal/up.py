@@ -106,8 +106,9 @@ def processes(var: Path, host: str, port: int) -> dict[str, tuple[list[str], lis
         # Web seals cluster credentials and can never open them.
         "web": ([*web, "--timeout-graceful-shutdown", "2", "--log-level", "warning"], ["CLUSTER_PRIVATE_KEY"]),
         "worker": (
-            [python, "-m", "celery", "-A", "portal", "worker", "--loglevel=warning", "--concurrency=2",
-             "--without-gossip", "--without-mingle"],
+            # No banner, and no word about root: containers run as root, and only JSON is ever read.
+            [python, "-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "-A", "portal", "worker",
+             "--loglevel=warning", "--concurrency=2", "--without-gossip", "--without-mingle"],
             [],
         ),
         "live": ([python, "manage.py", "live"], []),

@@ -18,6 +18,7 @@
   let leading = false;
   let source = null;
   let carried = ""; // the topics of the open stream
+  const late = new Set(); // topics whose newest state the server cannot read at the moment
   let state = "waiting";
   let failures = 0;
   let opening = 0;
@@ -36,12 +37,18 @@
     state = next;
     const light = document.getElementById("live-light");
     if (!light) return;
-    const words = { live: "Live", waiting: "Reconnecting…", off: "Not live" }[next];
+    const shown = next === "live" && topicsHere().some((topic) => late.has(topic)) ? "late" : next;
+    const [words, title] = {
+      live: ["Live", "Changes appear by themselves."],
+      late: ["Out of date", "The newest state cannot be read at the moment. What is shown may be old; it is read again by itself."],
+      waiting: ["Reconnecting…", "Changes will appear when the connection is back."],
+      off: ["Not live", "Changes will appear when the connection is back."],
+    }[shown];
     light.hidden = topicsHere().length === 0;
-    if (light.dataset.state === next) return;
-    light.dataset.state = next;
+    if (light.dataset.state === shown) return;
+    light.dataset.state = shown;
     light.querySelector(".live-words").textContent = words;
-    light.title = next === "live" ? "Changes appear by themselves." : "Changes will appear when the connection is back.";
+    light.title = title;
   }
 
   function keepWhatThePersonSet(old, fresh) {
@@ -69,8 +76,13 @@
     element.dispatchEvent(new CustomEvent("slipway:changed", { bubbles: true }));
   }
 
-  function apply({ topic, version, html }) {
+  function apply({ topic, version, html, late: isLate }) {
     if (version <= (versions.get(topic) ?? 0)) return;
+    if (late.delete(topic) || isLate) {
+      if (isLate) late.add(topic);
+      show(state);
+    }
+    if (isLate) return;
     versions.set(topic, version);
     for (const element of document.querySelectorAll(`[data-live="${CSS.escape(topic)}"]`)) {
       if (html === undefined) {
@@ -94,7 +106,7 @@
     if (message.to && message.to !== me) return;
     if (message.kind === "event") apply(message.event);
     else if (message.kind === "state") show(message.state);
-    else if (message.kind === "opened") versions.clear();
+    else if (message.kind === "opened") { versions.clear(); late.clear(); }
     else if (message.kind === "who" && message.from !== me) channel.postMessage({ from: me, kind: "topics", topics: topicsHere() });
     else if (message.kind === "topics" && leading) welcome(message.from, message.topics);
   }
@@ -151,6 +163,7 @@
     };
     stream.addEventListener("topic", pass);
     stream.addEventListener("gone", pass);
+    stream.addEventListener("late", pass);
     stream.addEventListener("closed", () => {
       stream.close();
       tell({ kind: "state", state: "off" });

@@ -32,7 +32,7 @@ class Branch:
     @property
     def indent(self) -> str:
         """The class that moves the name to the right, by depth."""
-        return f"ps-{INDENTS[min(self.depth, len(INDENTS) - 1)]}"
+        return f"depth-{min(self.depth, DEEPEST)}"
 
     @property
     def owned_words(self) -> str:
@@ -40,8 +40,8 @@ class Branch:
         return ", ".join(_counted(name, count) for name in KINDS if (count := self.owned.get(name)))
 
 
-# Steps of the spacing scale.
-INDENTS = (0, 4, 6, 7)
+# The deepest level that still moves to the right; parts.css has a rule for each.
+DEEPEST = 5
 
 
 def _counted(kind: str, count: int) -> str:

@@ -6,10 +6,11 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import Error as DatabaseAway
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
@@ -38,13 +39,23 @@ def render_topic(organisation_id: int, topic: str) -> str | None:
         connections.close_all()
 
 
+def feel_pulse(organisation_id: int, pulse: Callable[[Any], Hashable]) -> Hashable:
+    """What the pulse says of the organisation now. Runs in a thread of the hub."""
+    try:
+        with tenant(organisation_id):
+            organisation = Organisation.objects.filter(pk=organisation_id).first()
+            return pulse(organisation) if organisation else None
+    finally:
+        connections.close_all()
+
+
 _hubs: dict[int, Hub] = {}
 _streams: Counter[int] = Counter()
 
 
 def hub() -> Hub:
     """The running loop's hub."""
-    return _hubs.setdefault(id(asyncio.get_running_loop()), Hub(render_topic))
+    return _hubs.setdefault(id(asyncio.get_running_loop()), Hub(render_topic, feel_pulse))
 
 
 def admit(user: Any, org: str, topics: frozenset[str]) -> Access:
@@ -107,12 +118,14 @@ async def _events(user: User, org: str, organisation_id: int, topics: frozenset[
                 yield message
             if time.monotonic() - checked > RECHECK:
                 checked = time.monotonic()
-                fresh = await User.objects.filter(pk=user.pk, is_active=True).afirst()
                 try:
+                    fresh = await User.objects.filter(pk=user.pk, is_active=True).afirst()
                     await sync_to_async(admit)(fresh, org, topics)
                 except (NotFound, Forbidden, Invalid):
                     yield event("closed", {"version": time.time_ns()})
                     return
+                except DatabaseAway:
+                    return  # who may not be checked is not served; the browser tries again
     finally:
         here.leave(listener)
         _streams[user.pk] -= 1

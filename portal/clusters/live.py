@@ -36,7 +36,7 @@ from portal.clusters.kubeconfig import Target
 from portal.clusters.leases import Held
 from portal.clusters.models import LIMITED, SYNCED, Cluster
 from portal.clusters.network import Endpoint, resolve, tls_context
-from portal.clusters.reflector import Backoff, Connection, Reflector, check, unreachable
+from portal.clusters.reflector import Backoff, Connection, Reflector, check, unreachable, whole
 from portal.clusters.status import (
     BINDINGS_TOPIC,
     CLUSTER_FIELD,
@@ -325,7 +325,7 @@ async def _json(connection_: Connection, path: str) -> dict[str, Any]:
             raise KubeNotServed(f"The cluster does not serve {path}.")
         await check(response)
         try:
-            answer = msgspec.json.decode(await response.content.read(8 * 1024 * 1024))
+            answer = msgspec.json.decode(await whole(response))
         except msgspec.DecodeError as error:
             raise KubeUnreachable("The cluster's answer cannot be read.") from error
     if not isinstance(answer, dict):

@@ -153,6 +153,8 @@ def health_html(organisation: Organisation, key: str) -> str | None:
         found = status.of_entity(organisation.pk, UUID(key))
     except ValueError:
         return None
+    if not found.places and found.silent:
+        return health("Unknown") if Binding.objects.for_tenant(organisation).filter(entity_uid=key).exists() else ""
     return health(found.badge) if found.places else ""
 
 
@@ -162,10 +164,15 @@ def logs_html(organisation: Organisation, key: str) -> str | None:
     return render_to_string("clusters/_logs.html", {"org": organisation, "logs": found}) if found else None
 
 
+def _watched(organisation: Organisation) -> frozenset[str]:
+    """A live process that dies, or a broker that is gone, announces nothing: whether it does must be looked at."""
+    return status.freshness(organisation.pk)
+
+
 def register() -> None:
     """Makes the topics known."""
-    register_topic(TopicKind("workloads", "clusters.view", _entity_html))
-    register_topic(TopicKind("health", "clusters.view", health_html, follows="workloads"))
-    register_topic(TopicKind("cluster", "clusters.view", cluster_html))
-    register_topic(TopicKind("clusters", "clusters.view", clusters_html))
+    register_topic(TopicKind("workloads", "clusters.view", _entity_html, pulse=_watched))
+    register_topic(TopicKind("health", "clusters.view", health_html, follows="workloads", pulse=_watched))
+    register_topic(TopicKind("cluster", "clusters.view", cluster_html, pulse=_watched))
+    register_topic(TopicKind("clusters", "clusters.view", clusters_html, pulse=_watched))
     register_topic(TopicKind("logs", "workloads.logs", logs_html))

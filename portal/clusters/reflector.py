@@ -29,7 +29,7 @@ SILENCE = 90.0
 CONNECT = 5.0
 PAGE = 500
 MAX_LINE = 4 * 1024 * 1024
-MAX_PAGE = 64 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
 WATCH_SECONDS = (300, 600)
 REFUSED_PAUSE = 30.0
 HASTY = 1.0
@@ -266,11 +266,7 @@ class Reflector:
         while True:
             async with self.connection.get(self.path, params, read=30.0) as response:
                 await check(response)
-                body = bytearray()
-                async for chunk in response.content.iter_any():
-                    body += chunk
-                    if len(body) > MAX_PAGE:
-                        raise KubeUnreachable("The cluster answered a page of more than 64 MiB.")
+                body = await whole(response)
             try:
                 page = PAGES.decode(body)
             except msgspec.DecodeError as error:
@@ -382,6 +378,16 @@ def _name(raw: msgspec.Raw) -> Name:
         return Name()
 
 
+async def whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body to its end, in whatever pieces it comes. Raises KubeUnreachable for one of more than 64 MiB."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise KubeUnreachable("The cluster answers with more than 64 MiB at once.")
+    return bytes(body)
+
+
 async def check(response: aiohttp.ClientResponse) -> None:
     """Raises what a status other than 200 means."""
     if response.status == 200:
@@ -390,9 +396,8 @@ async def check(response: aiohttp.ClientResponse) -> None:
         raise Expired
     if response.status == 401:
         raise KubeUnauthorized("The cluster does not accept Slipway's credential.")
-    body = await response.content.read(64 * 1024)
     try:
-        said = STATUS.decode(body).message
+        said = STATUS.decode(await whole(response)).message
     except msgspec.DecodeError:
         said = ""
     if response.status == 403:

@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.health import hint, note, roll_up, sentence
-from portal.clusters.health_terms import UNKNOWN, Badge, Health, badge
+from portal.clusters.health_terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Cluster
 from portal.kit.live import valkey
 
@@ -171,10 +171,14 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class EntityStatus(Judged, frozen=True, kw_only=True):
-    """An entity across clusters: the worst of them; Unknown where a cluster is stale or nothing is known."""
+    """An entity across clusters: the worst of them; Unknown where a cluster is stale or nothing is known.
+
+    `silent` names the clusters of which there is no current view: it may have workloads there that nobody sees.
+    """
 
     as_of: datetime | None = None
     places: tuple[Placed, ...] = ()
+    silent: tuple[str, ...] = ()
 
     @property
     def workloads(self) -> list[WorkloadRow]:
@@ -233,28 +237,46 @@ def of_clusters(clusters: list[Cluster]) -> dict[int, ClusterRow | None]:
     }
 
 
-def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, EntityStatus]:
-    """The status of each entity that has one, by uid as text. One query and one round trip, however many."""
-    wanted = [str(uid) for uid in uids]
+def _everything(organisation_id: int, wanted: list[str]) -> dict[str, EntityStatus]:
+    """The status of every entity that is asked for, those that have nothing to show included."""
     clusters = _clusters(organisation_id)
-    places: dict[str, list[Placed]] = {}
+    places: dict[str, list[Placed]] = {uid: [] for uid in wanted}
+    silent = []
     for cluster, values in zip(clusters, _read(clusters, [CLUSTER_FIELD, *wanted]), strict=True):
         head = CLUSTER.decode(values[0]) if values[0] else None
+        is_fresh = bool(head and head.is_fresh)
+        if not is_fresh:
+            silent.append(cluster.name)
         for uid, raw in zip(wanted, values[1:], strict=True):
             if raw:
-                is_fresh = bool(head and head.is_fresh)
-                places.setdefault(uid, []).append(Placed(cluster.slug, cluster.name, is_fresh, ENTITY.decode(raw)))
-    return {uid: _together(found) for uid, found in places.items()}
+                places[uid].append(Placed(cluster.slug, cluster.name, is_fresh, ENTITY.decode(raw)))
+    return {uid: _together(found, tuple(silent)) for uid, found in places.items()}
 
 
-def _together(places: list[Placed]) -> EntityStatus:
+def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, EntityStatus]:
+    """The status of each entity that has one, by uid as text. One query and one round trip, however many."""
+    found = _everything(organisation_id, [str(uid) for uid in uids])
+    return {uid: status for uid, status in found.items() if status.places}
+
+
+def _together(places: list[Placed], silent: tuple[str, ...]) -> EntityStatus:
     healths = [place.row.health if place.is_fresh else STALE for place in places]
-    return EntityStatus(health=roll_up(healths), as_of=min(place.row.as_of for place in places), places=tuple(places))
+    as_of = min((place.row.as_of for place in places), default=None)
+    return EntityStatus(health=roll_up(healths), as_of=as_of, places=tuple(places), silent=silent)
 
 
 def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:
     """The status of one entity; Unknown without places when nothing is known."""
-    return of_entities(organisation_id, [uid]).get(str(uid)) or EntityStatus(health=UNKNOWN)
+    return _everything(organisation_id, [str(uid)])[str(uid)]
+
+
+def freshness(organisation_id: int) -> frozenset[str]:
+    """The clusters that somebody is watching right now: what turns stale announces nothing."""
+    clusters = _clusters(organisation_id)
+    answers = _read(clusters, [CLUSTER_FIELD])
+    return frozenset(
+        cluster.slug for cluster, (raw,) in zip(clusters, answers, strict=True) if raw and CLUSTER.decode(raw).is_fresh
+    )
 
 
 def containers_of(cluster: Cluster, namespace: str, pod: str) -> list[str]:

@@ -2,15 +2,17 @@
 
 A topic is `kind:key`. Whoever owns a kind registers how to render its fragment; the fragment must be the same for every
 viewer. Valkey carries only "this topic changed"; what it says now is read from the truth when it is rendered, so a lost
-announcement costs freshness until the next one or the next snapshot, never correctness.
+announcement costs freshness until the next one or the next snapshot, never correctness. What changes without anybody to
+announce it, such as a live process that died, is told by a kind's pulse.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +21,7 @@ import redis
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import Error as DatabaseAway
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
@@ -27,6 +30,11 @@ log = logging.getLogger(__name__)
 CHANNEL = "live:"
 # The same topic is rendered at most this often; in between, the latest state waits.
 RENDER_EVERY = 0.1
+PULSE_EVERY = 3.0
+# A topic that cannot be rendered, most often because the database is away, is tried again after these pauses.
+RETRY_FIRST, RETRY_MOST = 0.5, 5.0
+# A peer that vanished without a word is noticed by the kernel within half a minute.
+KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
 @dataclass(frozen=True)
@@ -36,12 +44,17 @@ class TopicKind:
     render(organisation, key) -> HTML fragment, or None when the thing is gone. It runs in a thread, inside a tenant
     transaction, once per change for all viewers. A kind that `follows` another changes with it, under the same key:
     `health:x` is a smaller view of what `workloads:x` announces.
+
+    pulse(organisation) -> what the rendering depends on that nobody announces, as a value to compare. It is felt every
+    PULSE_EVERY seconds, once for all kinds that share it; when it is another, every watched topic of the kind is
+    rendered again.
     """
 
     kind: str
     permission: str
     render: Callable[[Any, str], str | None]
     follows: str = ""
+    pulse: Callable[[Any], Hashable] | None = None
 
 
 TOPICS: dict[str, TopicKind] = {}
@@ -70,8 +83,14 @@ def valkey() -> redis.Redis:
 
 
 def valkey_async() -> redis.asyncio.Redis:
-    """A new asyncio client for the running loop; the caller closes it."""
-    return redis.asyncio.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=1, socket_timeout=None)
+    """A new asyncio client for the running loop, which may wait for ever for a message; the caller closes it."""
+    return redis.asyncio.Redis.from_url(
+        settings.VALKEY_URL,
+        socket_connect_timeout=1,
+        socket_timeout=None,
+        socket_keepalive=True,
+        socket_keepalive_options=KEEPALIVE,
+    )
 
 
 def announce(organisation_id: int, topic: str) -> None:
@@ -105,22 +124,32 @@ class Listener:
 class Hub:
     """Per event loop: who listens to what, one subscription to Valkey, one rendering per change.
 
-    render(organisation_id, topic) -> HTML or None; synchronous, called in a thread.
+    render(organisation_id, topic) -> HTML or None, and feel(organisation_id, pulse) -> the pulse's value; both are
+    synchronous and called in a thread.
     """
 
-    def __init__(self, render: Callable[[int, str], str | None]) -> None:
+    def __init__(
+        self,
+        render: Callable[[int, str], str | None],
+        feel: Callable[[int, Callable[[Any], Hashable]], Hashable] = lambda organisation_id, pulse: pulse(None),
+    ) -> None:
         self.render = render
+        self.feel = feel
         self.listeners: dict[tuple[int, str], set[Listener]] = {}
         self.rendered: dict[tuple[int, str], bytes] = {}
         self.dirty: set[tuple[int, str]] = set()
         self.busy: set[tuple[int, str]] = set()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.pulses: dict[tuple[int, Callable[[Any], Hashable]], Hashable] = {}
         self.reader: asyncio.Task[None] | None = None
+        self.feeler: asyncio.Task[None] | None = None
 
     def join(self, listener: Listener) -> None:
         """Starts listening: first subscribed, then a snapshot of every topic, so that nothing falls between."""
         if self.reader is None or self.reader.done():
             self.reader = asyncio.create_task(self._read())
+        if self.feeler is None or self.feeler.done():
+            self.feeler = asyncio.create_task(self._feel())
         for topic in listener.topics:
             key = (listener.organisation_id, topic)
             self.listeners.setdefault(key, set()).add(listener)
@@ -154,20 +183,52 @@ class Hub:
 
     async def _settle(self, key: tuple[int, str]) -> None:
         """Renders the topic until it stays clean; leading edge at once, then at most every RENDER_EVERY seconds."""
+        pause = RETRY_FIRST
         try:
             while key in self.dirty and key in self.listeners:
                 self.dirty.discard(key)
                 started = time.monotonic()
                 message = await self._message(key)
-                if message is not None:
-                    self.rendered[key] = message
-                    for listener in self.listeners.get(key, ()):
-                        listener.offer(key[1], message)
+                if message is None:
+                    self._offer(key, event("late", {"topic": key[1], "version": time.time_ns(), "late": True}))
+                    self.dirty.add(key)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, RETRY_MOST)
+                    continue
+                pause = RETRY_FIRST
+                self.rendered[key] = message
+                self._offer(key, message)
                 if key in self.dirty:
                     await asyncio.sleep(max(0.0, RENDER_EVERY - (time.monotonic() - started)))
         finally:
             self.busy.discard(key)
             self.dirty.discard(key)
+
+    def _offer(self, key: tuple[int, str], message: bytes) -> None:
+        for listener in self.listeners.get(key, ()):
+            listener.offer(key[1], message)
+
+    async def _feel(self) -> None:
+        """Feels the pulse of what is watched, for ever; a value that is another renders the topics that share it."""
+        while True:
+            watched: dict[tuple[int, Callable[[Any], Hashable]], list[tuple[int, str]]] = {}
+            for key in self.listeners:
+                kind = TOPICS.get(key[1].partition(":")[0])
+                if kind and kind.pulse:
+                    watched.setdefault((key[0], kind.pulse), []).append(key)
+            self.pulses = {felt: value for felt, value in self.pulses.items() if felt in watched}
+            for felt, keys in watched.items():
+                try:
+                    value = await sync_to_async(self.feel, thread_sensitive=False)(*felt)
+                except DatabaseAway as error:
+                    log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
+                    continue
+                # The first value counts as another one: it may have changed since those topics were rendered.
+                if felt not in self.pulses or self.pulses[felt] != value:
+                    self.pulses[felt] = value
+                    for key in keys:
+                        self._changed(key)
+            await asyncio.sleep(PULSE_EVERY)
 
     async def _message(self, key: tuple[int, str]) -> bytes | None:
         try:

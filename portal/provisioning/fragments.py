@@ -49,6 +49,8 @@ def run_context(organisation: Organisation, run: Run) -> dict[str, Any]:
     """What the fragment of a run shows."""
     steps = list(Step.objects.for_tenant(organisation).filter(run=run))
     effects = Effect.objects.for_tenant(organisation).filter(run=run)
+    links = links_of(run)
+    linked = {link.entity_ref.lower() for link in links}
     return {
         "org": organisation,
         "run": run,
@@ -56,7 +58,9 @@ def run_context(organisation: Organisation, run: Run) -> dict[str, Any]:
         "done": sum(step.status in ("succeeded", "skipped") for step in steps),
         "stopped_at": next((step for step in steps if step.status in ("failed", "cancelled")), None),
         "made": [Made(effect, address_of(organisation, effect)) for effect in effects],
-        "links": links_of(run),
+        "links": links,
+        # The path's own words for an entity stand in for its bare name.
+        "entities": [ref for ref in run.entity_refs if ref not in linked],
         "texts": [text for text in _listed(run.output, "text") if text.get("content")],
     }
 

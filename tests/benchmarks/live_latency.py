@@ -3,8 +3,8 @@
     .venv/bin/python -m tests.benchmarks.live_latency                      # against a sandbox of its own
     .venv/bin/python -m tests.benchmarks.live_latency --kubeconfig FILE    # against any cluster with pods to spare
 
-It starts PostgreSQL, Valkey, web and live as the tests do, changes `status.reason` of one pod again and again, which
-both kubectl's STATUS column and the page show, and prints medians, 95th percentiles and their ratio.
+It starts PostgreSQL, Valkey, web and live as the tests do, opens an entity's page, changes `status.reason` of one pod
+again and again, which both kubectl's STATUS column and the page show, and prints medians and 95th percentiles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import tempfile
 import threading
 import time
 import urllib.request
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,20 @@ import django
 django.setup()
 
 from django.test import Client  # noqa: E402
-from playwright.sync_api import Page, Route, sync_playwright  # noqa: E402
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
+from catalog.actions import write_entity  # noqa: E402
 from portal.clusters import actions, kubeconfig, status  # noqa: E402
 from portal.clusters.kube import Client as KubeClient  # noqa: E402
 from tests.conftest import CHROMIUM, Process, World, free_port, make_world  # noqa: E402
 
 NAMESPACE = "live-latency"
+ENTITY = """
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: latency, annotations: {backstage.io/kubernetes-id: latency}}
+spec: {type: service, lifecycle: production, owner: group:default/payments}
+"""
 WATCHER = """
 (name) => {
   window.seen = {};
@@ -132,22 +138,15 @@ def start_web(started: list[Process]) -> str:
     return url
 
 
-def open_page(browser: Any, url: str, world: World, entity: uuid.UUID) -> Page:
-    """The clusters page with the entity's workloads on it too, live, as an entity page has them."""
+def open_page(browser: Any, url: str, world: World) -> Page:
+    """The entity's page, as a viewer sees it."""
     client = Client()
     client.force_login(world.vic, backend="allauth.account.auth_backends.AuthenticationBackend")
     context = browser.new_context(base_url=url)
     cookie = client.cookies["slipway_session"].value
     context.add_cookies([{"name": "slipway_session", "value": cookie, "url": url}])
     page = context.new_page()
-
-    def add_fragment(route: Route) -> None:
-        answer = route.fetch()
-        fragment = f'<div data-live="workloads:{entity}"></div></main>'
-        route.fulfill(response=answer, body=answer.text().replace("</main>", fragment, 1))
-
-    page.route(f"{url}/o/acme/clusters/", add_fragment)
-    page.goto("/o/acme/clusters/")
+    page.goto("/o/acme/catalog/component/default/latency/")
     return page
 
 
@@ -204,13 +203,12 @@ def main() -> int:
 
 
 def run(config: Path, options: argparse.Namespace, started: list[Process]) -> int:
-    world, entity = make_world(), uuid.uuid4()
+    world = make_world()
     with world.tenant():
         cluster = actions.register_cluster(
             organisation=world.acme, actor=world.ada, name="Measured", kubeconfig=config.read_text()
         )
-        bound = {"backstage.io/kubernetes-id": "latency"}
-        actions.set_bindings(world.acme, entity, "component:default/latency", bound)
+        entity = write_entity(organisation=world.acme, actor=world.ada, text=ENTITY)
     url = start_web(started)
     started.append(Process("bench-live", [sys.executable, "manage.py", "live"]))
     started[-1].wait_for("live process ready")
@@ -221,14 +219,14 @@ def run(config: Path, options: argparse.Namespace, started: list[Process]) -> in
 
     def is_seen() -> bool:
         with world.tenant():
-            return bool(status.of_entity(world.acme.pk, entity).workloads)
+            return bool(status.of_entity(world.acme.pk, entity.uid).workloads)
 
     until(is_seen, "the workload in Slipway")
     watching = Watching(config, pod)
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
-            page = open_page(browser, url, world, entity)
+            page = open_page(browser, url, world)
             page.wait_for_selector(f'[data-pod="{pod}"]', timeout=20_000)
             found = measure(page, kube, watching, pod, options.changes)
             browser.close()

@@ -158,8 +158,21 @@ def test_an_entity_shows_pods_with_sentence_hint_and_warning(world, prod):
     assert page("workload-logs", cluster="prod", namespace="shop", pod="api-1") in html
 
 
+def test_a_status_that_is_lost_is_unknown_and_not_nothing(world, prod):
+    uid = uuid.uuid4()
+    with world.tenant():
+        actions.set_bindings(world.acme, uid, "component:default/checkout", {}, "component.default.checkout")
+        html = panels.workloads_html(world.acme, uid)
+        assert "Unknown" in html
+        assert "Slipway has no current view of Prod" in html
+        assert "Nothing runs" not in html
+        assert "Unknown" in panels.health_html(world.acme, str(uid))
+        assert panels.health_html(world.acme, str(uuid.uuid4())) == ""
+
+
 def test_an_entity_without_workloads_is_told_what_to_write(world, prod):
     uid = uuid.uuid4()
+    publish(prod)
     with world.tenant():
         actions.set_bindings(world.acme, uid, "component:default/checkout", {}, "component.default.checkout")
         html = panels.workloads_html(world.acme, uid)

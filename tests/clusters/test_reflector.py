@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from portal.clusters import reflector as module
 from portal.clusters.errors import KubeForbidden, KubeUnauthorized
+from portal.clusters.live import _version
 from portal.clusters.reflector import Backoff, Connection, Reflector
 from portal.clusters.store import Key
 from portal.clusters.structs import BY_KIND
@@ -279,6 +280,21 @@ async def test_server_errors_and_garbage_are_survived():
         await play.settles_on(a=1)
         assert len(play.memory.errors) >= 3  # aiohttp itself tries an aborted GET once more
         assert all(item.text.endswith(".") for item in play.memory.errors)
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end():
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in (b'{"gitVersion": ', b'"v1.30.0"', b"}"):
+            await response.write(piece)
+            await asyncio.sleep(0.02)
+        return response
+
+    async with Play(listing(1)) as play:
+        await until(lambda: len(play.server.requests) == 2)
+        play.server.acts = [in_pieces]
+        assert await _version(play.reflector.connection) == "v1.30.0"
 
 
 async def test_a_redirect_is_never_followed():

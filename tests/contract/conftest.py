@@ -62,6 +62,13 @@ class ClusterUnderTest:
         if not self.serves(api_version, kind):
             pytest.skip(f"{self.name} ({self.version}) does not serve {api_version} {kind}")
 
+    def newest(self, kind: str, *api_versions: str) -> str:
+        """The path of the newest of these versions that serves the kind; skips the test where none does."""
+        served = next((version for version in api_versions if self.serves(version, kind)), None)
+        if served is None:
+            pytest.skip(f"{self.name} ({self.version}) does not serve {kind} as {' or '.join(api_versions)}")
+        return f"/apis/{served}"
+
     def need_path(self, path: str) -> None:
         """Skip the test where a path of the API is not served."""
         if self.api.get(path).status_code == 404:

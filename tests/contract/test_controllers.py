@@ -10,7 +10,7 @@ from tests.sandbox.process import Api
 
 
 def condition(obj: dict[str, object], kind: str) -> dict[str, str]:
-    listed = obj.get("status", {}).get("conditions", [])  # type: ignore[attr-defined]
+    listed = obj.get("status", {}).get("conditions") or []  # type: ignore[attr-defined]
     return next((item for item in listed if item["type"] == kind), {})
 
 
@@ -202,8 +202,8 @@ def test_a_job_completes(api: Api, core: str, namespace: str) -> None:
 
 
 def test_cron_jobs_know_their_schedule(cluster: ClusterUnderTest, namespace: str) -> None:
-    cluster.need("batch/v1", "CronJob")
-    api, path = cluster.api, f"/apis/batch/v1/namespaces/{namespace}/cronjobs"
+    root = cluster.newest("CronJob", "batch/v1", "batch/v1beta1")
+    api, path = cluster.api, f"{root}/namespaces/{namespace}/cronjobs"
     template = {"spec": {"template": {"spec": pod("x", restartPolicy="OnFailure")["spec"]}}}
     body = {"metadata": {"name": "nightly"}, "spec": {"schedule": "0 3 * * *", "jobTemplate": template}}
     made = api.create(path, body)
@@ -229,11 +229,11 @@ def test_endpoints_follow_the_ready_pods(api: Api, apps: str, core: str) -> None
 
 
 def test_endpoint_slices_follow_the_ready_pods(cluster: ClusterUnderTest, apps: str, core: str, namespace: str) -> None:
-    cluster.need("discovery.k8s.io/v1", "EndpointSlice")
+    root = cluster.newest("EndpointSlice", "discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
     api = cluster.api
     api.create(f"{core}/services", service("web"))
     api.create(f"{apps}/deployments", deployment("web", replicas=2))
-    path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    path = f"{root}/namespaces/{namespace}/endpointslices"
     with api.watch(path, labelSelector="kubernetes.io/service-name=web") as events:
         for event in events:
             ready = [item for item in event["object"]["endpoints"] or [] if item["conditions"]["ready"]]
@@ -243,17 +243,17 @@ def test_endpoint_slices_follow_the_ready_pods(cluster: ClusterUnderTest, apps: 
 
 
 def test_autoscalers_and_budgets_report(cluster: ClusterUnderTest, apps: str, namespace: str) -> None:
-    cluster.need("autoscaling/v2", "HorizontalPodAutoscaler")
-    cluster.need("policy/v1", "PodDisruptionBudget")
+    scaling = cluster.newest("HorizontalPodAutoscaler", "autoscaling/v2", "autoscaling/v2beta2")
+    policy = cluster.newest("PodDisruptionBudget", "policy/v1", "policy/v1beta1")
     api = cluster.api
     api.create(f"{apps}/deployments", deployment("web", replicas=2))
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     scaler = {"metadata": {"name": "web"}, "spec": {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 5}}
-    path = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"
+    path = f"{scaling}/namespaces/{namespace}/horizontalpodautoscalers"
     api.create(path, scaler)
     api.until(f"{path}/web", lambda obj: condition(obj, "AbleToScale").get("status") == "True")
     api.until(f"{apps}/deployments/web", lambda obj: obj["spec"]["replicas"] == 3 and is_rolled_out(obj))
-    budgets = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
+    budgets = f"{policy}/namespaces/{namespace}/poddisruptionbudgets"
     budget = {"metadata": {"name": "web"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}}
     api.create(budgets, budget)
     counted = api.until(f"{budgets}/web", lambda obj: obj.get("status", {}).get("currentHealthy") == 3)

@@ -7,12 +7,13 @@ import re
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract.conftest import ClusterUnderTest
 from tests.e2e.conftest import sign_in
 from tests.e2e.product import Product
 
@@ -47,30 +48,54 @@ def step(page: Any, name: str) -> Any:
     return page.locator(".timeline > li").filter(has_text=name)
 
 
-def test_a_developer_launches_a_service_and_watches_it_come_alive(
-    product: Product, browse: Callable[..., Any], tmp_path: Path
-) -> None:
-    walk(product, browse(), tmp_path)
-
-
-@pytest.mark.slow
-def test_the_same_on_a_real_cluster(chromium: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def real_product(tmp_path: Path) -> Iterator[Product]:
+    """The product on a real control plane, where SLIPWAY_TEST_KUBECONFIG names one."""
     kubeconfig = os.environ.get("SLIPWAY_TEST_KUBECONFIG", "")
     if not kubeconfig:
         pytest.skip("SLIPWAY_TEST_KUBECONFIG names no real cluster")
-    product = Product(tmp_path / "real", KUBECONFIG=kubeconfig)
-    product.start()
-    try:
-        context = chromium.new_context(base_url=product.url, viewport={"width": 1440, "height": 900})
-        walk(product, context.new_page(), tmp_path)
-        context.close()
-    finally:
-        product.stop()
+    running = Product(tmp_path / "real", KUBECONFIG=kubeconfig)
+    running.start()
+    yield running
+    running.stop()
 
 
-def walk(product: Product, page: Any, tmp_path: Path) -> None:
-    """The whole way, from the sign-in form to a clone of the new repository."""
+def test_a_developer_launches_a_service_and_watches_it_come_alive(
+    product: Product, browse: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = browse()
     sign_in(page, "dev")
+    launch_a_service(product, page, served_by(sandbox_of(product)), tmp_path)
+
+
+def test_a_scheduled_job_is_launched_and_watched(product: Product, browse: Callable[..., Any]) -> None:
+    page = browse()
+    sign_in(page, "dev")
+    launch_a_job(page, served_by(sandbox_of(product)))
+
+
+@pytest.mark.slow
+def test_the_same_on_a_real_cluster(real_product: Product, chromium: Any, tmp_path: Path) -> None:
+    served = served_by(Path(os.environ["SLIPWAY_TEST_KUBECONFIG"]))
+    context = chromium.new_context(base_url=real_product.url, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    sign_in(page, "dev")
+    launch_a_service(real_product, page, served, tmp_path)
+    launch_a_job(page, served)
+    context.close()
+
+
+def sandbox_of(product: Product) -> Path:
+    return product.folder / "var" / "sandbox" / "kubeconfig"
+
+
+def served_by(kubeconfig: Path) -> Callable[[str, str], bool]:
+    """(apiVersion, kind) -> whether that cluster serves it, as its discovery says."""
+    return ClusterUnderTest("cluster", kubeconfig).serves
+
+
+def launch_a_service(product: Product, page: Any, served: Callable[[str, str], bool], tmp_path: Path) -> None:
+    """The whole way, from the gallery to a clone of the new repository."""
     name = f"sorter-{uuid.uuid4().hex[:6]}"
     page.get_by_role("link", name="Golden paths").first.click()
     page.get_by_role("link", name=re.compile("Python web service")).first.click()
@@ -78,6 +103,9 @@ def walk(product: Product, page: Any, tmp_path: Path) -> None:
     page.get_by_role("heading", name="Review", level=1).wait_for()
     assert page.get_by_text(f"Repository {name}").is_visible()
     assert page.get_by_text("deploy/deployment.yaml").first.is_visible()
+    for version, kind in (("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget")):
+        told = page.get_by_text(f"does not serve {kind} as {version}").filter(has_text="so it is left out")
+        assert told.count() == (0 if served(version, kind) else 1)
 
     page.get_by_role("button", name="Launch").click()
     begun = time.monotonic()
@@ -103,6 +131,38 @@ def walk(product: Product, page: Any, tmp_path: Path) -> None:
     subprocess.run(["git", "clone", "-q", where, str(tmp_path / "clone")], check=True, timeout=60)
     assert (tmp_path / "clone" / "catalog-info.yaml").exists()
     assert "kind: Deployment" in (tmp_path / "clone" / "deploy" / "deployment.yaml").read_text()
+
+
+def launch_a_job(page: Any, served: Callable[[str, str], bool]) -> None:
+    """The scheduled job, or the sentence before anything is made where a cluster is too old for its CronJob."""
+    name = f"counter-{uuid.uuid4().hex[:6]}"
+    page.get_by_role("link", name="Golden paths").first.click()
+    page.get_by_role("link", name=re.compile("Scheduled job")).first.click()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("What it does").fill("Counts the parcels of the night and tells each depot.")
+    page.get_by_label("Owner", exact=True).select_option(label="Payments")
+    page.get_by_role("button", name="Next").last.click()
+    cluster = page.get_by_label("Cluster", exact=True)
+    cluster.wait_for()
+    if not cluster.input_value():
+        cluster.select_option(index=1)
+    page.get_by_role("button", name="Next").last.click()
+    page.get_by_label("First image").wait_for()
+    page.get_by_role("button", name="Review").last.click()
+    page.get_by_role("heading", name="Review", level=1).wait_for()
+    launch = page.get_by_role("button", name="Launch")
+    if not served("batch/v1", "CronJob"):
+        told = page.get_by_role("alert").filter(has_text="does not serve CronJob as batch/v1 (deploy/cronjob.yaml)")
+        assert told.count() == 1
+        assert launch.count() == 0 or launch.is_disabled()
+        return
+    launch.click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    page.locator(".datagrid").get_by_text("Succeeded").wait_for(timeout=60_000)
+    page.get_by_role("link", name="Open it in the catalog").click()
+    page.get_by_role("heading", name=name, level=1).wait_for()
+    page.get_by_text("Healthy").first.wait_for(timeout=20_000)
+    assert page.get_by_text(f"CronJob {name}").first.is_visible()
 
 
 def organisation_of(page: Any) -> str:

@@ -181,6 +181,12 @@ def test_an_answer_is_checked_as_it_changes(shipped: World, client_for: SignIn) 
     assert client.post(url("path-field"), {"field": "nonsense"}).status_code == 404
 
 
+def test_a_long_text_comes_back_letter_by_letter(shipped: World, client_for: SignIn) -> None:
+    answer = client_for(shipped.dev).post(url("path-field"), {"field": "description", "f.description": "Short.\n two"})
+    [content] = re.findall(r"<textarea[^>]*>(.*?)</textarea>", answer.content.decode(), re.DOTALL)
+    assert html.unescape(content) == "Short.\n two"
+
+
 def test_a_name_in_the_catalog_is_taken(shipped: World, client_for: SignIn) -> None:
     with shipped.tenant():
         Entity.objects.create(

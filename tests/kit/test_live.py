@@ -43,9 +43,10 @@ async def truth() -> Truth:
 async def hub(truth: Truth, valkey_url: str) -> AsyncIterator[Hub]:
     hub = Hub(truth.render)
     yield hub
-    if hub.reader:
-        hub.reader.cancel()
-        await asyncio.gather(hub.reader, return_exceptions=True)
+    tasks = [task for task in (hub.reader, hub.feeler) if task]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def subscribed(hub: Hub, *listeners: Listener) -> None:
@@ -111,15 +112,31 @@ async def test_what_is_gone_says_so(hub: Hub, truth: Truth) -> None:
     assert (await heard(listener))[0]["event"] == "gone"
 
 
-async def test_a_fragment_that_breaks_does_not_end_the_stream(hub: Hub, truth: Truth) -> None:
+async def test_what_cannot_be_rendered_is_called_late_and_tried_again_by_itself(hub: Hub, truth: Truth) -> None:
     listener = Listener(1, frozenset({"run:1"}))
     await subscribed(hub, listener)
     truth.says = "bug"
     live.announce(1, "run:1")
-    await asyncio.sleep(0.3)
+    [message] = await heard(listener)
+    assert (message["event"], message["topic"], message["late"]) == ("late", "run:1", True)
     truth.says = "mended"
-    live.announce(1, "run:1")
     assert (await heard(listener))[0]["html"] == "mended"
+
+
+async def test_what_nobody_announces_is_felt_by_its_pulse(hub: Hub, truth: Truth, monkeypatch) -> None:
+    alive = {None: True}
+    monkeypatch.setattr(live, "PULSE_EVERY", 0.05)
+    kind = live.TopicKind("status", "org.view", truth.render, pulse=lambda organisation: alive[organisation])
+    monkeypatch.setitem(live.TOPICS, "status", kind)
+    watching, other = Listener(1, frozenset({"status:1"})), Listener(1, frozenset({"run:1"}))
+    await subscribed(hub, watching, other)
+    before = truth.renders
+    await asyncio.sleep(0.3)
+    assert truth.renders == before
+    alive[None], truth.says = False, "nobody is watching"
+    assert (await heard(watching))[0]["html"] == "nobody is watching"
+    assert truth.renders == before + 1
+    assert not other.wake.is_set()
 
 
 async def test_a_gap_in_valkey_heals_by_a_new_rendering(hub: Hub, truth: Truth) -> None:

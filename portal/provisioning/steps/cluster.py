@@ -1,8 +1,8 @@
 """How the steps reach a cluster, and the name of the entity that they write on what they make."""
 
-import re
 from collections.abc import Mapping
 
+from catalog.bindings import label_of
 from catalog.goldenpaths.documents import load_all
 from catalog.goldenpaths.files import File
 from portal.accounts.models import Organisation
@@ -35,11 +35,5 @@ def entity_label(workspace: Mapping[str, File]) -> str:
         data = document.data if isinstance(document.data, dict) else {}
         metadata = data.get("metadata")
         if data.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
-            return label_of(str(data["kind"]), str(metadata.get("namespace") or "default"), str(metadata["name"]))
+            return label_of(f"{data['kind']}:{metadata.get('namespace') or 'default'}/{metadata['name']}")
     return ""
-
-
-def label_of(kind: str, namespace: str, name: str) -> str:
-    """An entity's reference as a label value: at most 63 of its characters, and no slash or colon."""
-    slug = re.sub(r"[^a-z0-9._-]", "-", f"{kind}.{namespace}.{name}".lower())[:63]
-    return slug.strip("._-")
