@@ -12,6 +12,7 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     """Say the message; list files by name, or with their text."""
     if given.get("message"):
         ctx.log(given["message"])
+    ctx.failpoint("middle")
     wish = given.get("listWorkspace")
     if wish:
         ctx.log(f"The workspace holds {len(ctx.workspace)} files.")

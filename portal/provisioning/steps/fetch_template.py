@@ -12,5 +12,6 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     """Render names and contents; nothing outside is touched, so doing it again is free."""
     before = ctx.workspace
     ctx.workspace = workspace.fetch_template(before, given, bundle_of(ctx))
+    ctx.failpoint("middle")
     report(ctx, "Rendered", before)
     return Done()

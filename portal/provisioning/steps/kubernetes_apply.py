@@ -29,7 +29,10 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     )
     entity = entity_label(ctx.workspace)
     intents = ctx.intend(KIND, [_target(kube, given["cluster"], item) for item in placed])
-    objects = [_apply(ctx, kube, item, intent, entity) for item, intent in zip(placed, intents, strict=True)]
+    objects = []
+    for number, (item, intent) in enumerate(zip(placed, intents, strict=True), start=1):
+        objects.append(_apply(ctx, kube, item, intent, entity))
+        ctx.failpoint(f"after-object-{number}")
     ctx.failpoint("after-effect")
     return Done({"objects": objects})
 
@@ -85,7 +88,6 @@ def _apply(ctx: StepContext, kube: Kube, item: Placed, intent: Intent, entity: s
     except Refusal as refusal:
         ctx.log(f"{item.label}: {refusal.text}", "error")
         raise
-    ctx.failpoint("between-effects")
     outcome = _outcome(intent, standing)
     made = {**intent.reference, "uid": standing["metadata"].get("uid", "")}
     intent.confirm(outcome, made)

@@ -45,6 +45,7 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done | Wait:
     kube = connected(ctx.organisation, cluster)
     now = timezone.now()
     around = Around(_store(kube, objects), now)
+    ctx.failpoint("middle")
     healths = [(item, _health(around, item)) for item in objects]
     waiting = [(item, health) for item, health in healths if not _is_done(item, health)]
     if not waiting:
