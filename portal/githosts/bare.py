@@ -175,6 +175,12 @@ def resolve(path: Path, ref: str) -> str | None:
     return None
 
 
+def tips(path: Path) -> set[str]:
+    """The ids that all branches, tags and other references of the repository point to."""
+    said = gitcli.run(["for-each-ref", "--format=%(objectname)"], path)
+    return set(said.decode().split())
+
+
 def branches(path: Path) -> list[str]:
     """The names of the branches, newest commit first."""
     listed = gitcli.run(["for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=2)", "refs/heads"], path)

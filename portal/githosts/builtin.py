@@ -112,7 +112,7 @@ class BuiltinHost:
             if row is None:
                 return
             path = row.path
-            if expected_head is not None and bare.is_repository(path) and self.head(repo) not in {None, expected_head}:
+            if expected_head is not None and bare.is_repository(path) and bare.tips(path) - {expected_head}:
                 raise Conflict(f"{repo.name} holds commits that are not ours; it stays.", code="branch_moved")
             audit.record(
                 organisation=repo.organisation_id,

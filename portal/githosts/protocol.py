@@ -121,7 +121,7 @@ class GitHost(Protocol):
         ...
 
     def delete_repository(self, repo: Repo, *, actor: "User | None", expected_head: str | None = None) -> None:
-        """Delete it; with `expected_head`, Conflict when the default branch has moved on. Twice is once."""
+        """Delete it; with `expected_head`, Conflict when any reference points elsewhere ("": anywhere)."""
         ...
 
     def clone_url(self, repo: Repo) -> str:

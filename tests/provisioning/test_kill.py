@@ -77,7 +77,7 @@ def shipped_version(world: Any) -> Version:
         return next(version for version in found if version.path.slug == "python-web-service")
 
 
-def launch(world: Any, version: Version, key: str, cluster: str) -> Run:
+def launch(world: Any, version: Version, key: str, cluster: str, image: str = "registry.example.com/web:1.0") -> Run:
     """Through the same check of answers as the page and the API."""
     with world.tenant():
         return launch_checked(
@@ -88,7 +88,7 @@ def launch(world: Any, version: Version, key: str, cluster: str) -> Run:
                 "description": "Dies at the worst moments.",
                 "owner": "group:default/payments",
                 "cluster": cluster,
-                "image": "registry.example.com/web:1.0",
+                "image": image,
             },
             secrets={},
             idempotency_key=key,

@@ -86,10 +86,10 @@ def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
 def _delete(ctx: UndoContext, effect: Effect, repo: Repo) -> Undone | LeftBehind:
     host = HOSTS[HOST]
     commit = str(effect.reference.get("commit") or "")
-    if not commit and host.head(repo) is not None:
-        return LeftBehind(f"Repository {repo.name} holds commits, and the run did not live to say whose; it stays.")
     try:
-        host.delete_repository(repo, actor=ctx.actor, expected_head=commit or None)
+        host.delete_repository(repo, actor=ctx.actor, expected_head=commit)
     except Conflict:
+        if not commit:
+            return LeftBehind(f"Repository {repo.name} holds commits, and the run did not live to say whose; it stays.")
         return LeftBehind(f"Repository {repo.name} has commits by others since the run; it stays.")
     return Undone(f"Deleted repository {repo.name}.")
