@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 # The type checker reads the settings; it connects to nothing.
 ANY_SETTINGS := SECRET_KEY=check DATABASE_URL=postgresql://check@127.0.0.1/check VALKEY_URL=redis://127.0.0.1/0
 
-.PHONY: up test check format tools browser clean
+.PHONY: up test check format tools browser client clean
 
 up: $(VENV)/.runtime
 	@exec $(BIN)/python -m portal.up
 
-test: tools browser check
+test: tools browser client check
 	@$(BIN)/pytest
 
 # The whole law but the tests: format, lint, types, imports, templates, migrations.
@@ -48,6 +48,10 @@ $(VENV)/.tools: requirements-dev.txt | $(VENV)/bin/python
 # Browser journeys and the kubectl rounds need Debian packages; without root they are skipped by name.
 browser:
 	@scripts/debian_packages.sh
+
+# The catalog API's own client speaks with ours, where node is at hand.
+client:
+	@scripts/catalog_client.sh
 
 clean:
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache

@@ -25,8 +25,8 @@ from portal.githosts.fetch import check_ref, parse_location
 from portal.kit.errors import Conflict, Invalid, NotFound
 
 __all__ = [
-    "Draft", "Glance", "add_source", "glance", "refresh_source", "remove_entity", "remove_source", "sync_teams",
-    "write_entity",
+    "Draft", "Glance", "add_source", "glance", "move_source", "refresh_source", "remove_entity", "remove_source",
+    "sync_teams", "write_entity",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -147,6 +147,41 @@ def _registered(source: Source) -> Source | None:
     )
     found: Source | None = rows.first()
     return found
+
+
+def move_source(
+    *,
+    organisation: Organisation,
+    actor: User | None,
+    source: Source,
+    draft: Draft,
+    request: HttpRequest | None = None,
+) -> Source:
+    """Points a source somewhere else and reads it there at once: what the new place describes stays what it was.
+
+    Raises Refusal when the new place cannot be read, describes nothing, or is a source already; then nothing changes.
+    """
+    moved = draft.source(organisation)
+    reading = draft.reading(moved)
+    if not reading.entities and not reading.problems:
+        raise Invalid("There is no entity in it. Point to a file that describes at least one.", field="target")
+    with transaction.atomic():
+        other = _registered(moved)
+        if other is not None and other.pk != source.pk:
+            raise Conflict(f"{other.label} is registered already.", field="target", code="source-exists")
+        before = source.label
+        source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
+        source.save(update_fields=["kind", "target", "path", "revision"])
+        ingest.store(source, reading)
+        record(
+            organisation=organisation,
+            actor=actor,
+            verb="source.moved",
+            subject=source,
+            summary=f"Moved the source {before} to {source.label}",
+            request=request,
+        )
+    return source
 
 
 def refresh_source(

@@ -1,6 +1,7 @@
 """Locations: the sources of the catalog, as the catalog API knows them."""
 
 import hashlib
+import re
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from catalog.filters import All, Either, Exists, In, Node, Not, matches
 from catalog.models import Source
 from catalog.presenting import location_of, present
 from catalog.query import live
-from portal.kit.errors import Forbidden, Invalid, NotFound
+from catalog.sources.tree import SourceUnreadable
+from portal.kit.errors import Invalid, NotFound
 
 
 def location(source: Source) -> dict[str, Any]:
@@ -24,6 +26,17 @@ def location(source: Source) -> dict[str, Any]:
     kind, _, target = location_of(source).partition(":")
     digest = hashlib.sha1(f"{kind}:{target}".encode(), usedforsecurity=False).hexdigest()
     return {"id": str(source.uid), "type": kind, "target": target, "entityRef": f"location:default/generated-{digest}"}
+
+
+def draft_of(body: dict[str, Any], path: str = "") -> actions.Draft:
+    """The source that a location means: a file by its ending, otherwise a git repository."""
+    target = body.get("target")
+    if body.get("type") != "url":
+        raise Invalid("Only locations of the type url can be registered.", field="type")
+    if not isinstance(target, str) or not target.strip():
+        raise Invalid("Say the target: the address of a file or of a git repository.", field="target")
+    is_file = target.rsplit("?", 1)[0].lower().endswith((".yaml", ".yml", ".json"))
+    return actions.Draft(Source.Kind.URL if is_file else Source.Kind.GIT, target, path)
 
 
 class LocationsView(CatalogView):
@@ -44,7 +57,7 @@ class LocationsView(CatalogView):
     )  # fmt: skip
     def post(self, request: Request, org: str) -> Response:
         """Registers a location and reads it; with `dryRun` only reads it."""
-        draft = self._draft(self.body(request))
+        draft = draft_of(self.body(request))
         if request.query_params.get("dryRun") in ("true", "1"):
             return self._dry_run(draft)
         source = actions.add_source(
@@ -58,15 +71,6 @@ class LocationsView(CatalogView):
         rows = live(self.access.organisation).filter(source=source).select_related("source").order_by("path", "line")
         entities = present(self.access.organisation, list(rows[:1000]))
         return Response({"location": location(source), "entities": entities}, status=201)
-
-    def _draft(self, body: dict[str, Any]) -> actions.Draft:
-        target = body.get("target")
-        if body.get("type") != "url":
-            raise Invalid("Only locations of the type url can be registered.", field="type")
-        if not isinstance(target, str) or not target.strip():
-            raise Invalid("Say the target: the address of a file or of a git repository.", field="target")
-        is_file = target.rsplit("?", 1)[0].lower().endswith((".yaml", ".yml", ".json"))
-        return actions.Draft(Source.Kind.URL if is_file else Source.Kind.GIT, target.replace("\0", ""))
 
     def _dry_run(self, draft: actions.Draft) -> Response:
         organisation = self.access.organisation
@@ -86,7 +90,11 @@ class LocationsView(CatalogView):
 class LocationView(CatalogView):
     """One location."""
 
-    permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "delete": "catalog.remove"}
+    permission: ClassVar[str | dict[str, str]] = {
+        "get": "catalog.view",
+        "put": "catalog.remove",
+        "delete": "catalog.remove",
+    }
 
     def find(self, **which: Any) -> Source:
         rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL)
@@ -100,17 +108,90 @@ class LocationView(CatalogView):
         """The location."""
         return Response(location(self.find(uid=uid)))
 
+    def mine(self, uid: UUID) -> Source:
+        """The location, for whoever registered it and for managers."""
+        found = self.find(uid=uid)
+        self.access.require("catalog.remove", is_requester=found.created_by_id == self.access.user.pk)
+        return found
+
+    @extend_schema(
+        tags=["Catalog"],
+        operation_id="move_location",
+        request=OpenApiTypes.OBJECT,
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def put(self, request: Request, org: str, uid: UUID) -> Response:
+        """Points the location to another address and reads it there."""
+        source = actions.move_source(
+            organisation=self.access.organisation,
+            actor=self.access.user,
+            source=self.mine(uid),
+            draft=draft_of(self.body(request)),
+            request=request._request,
+        )
+        return Response(location(source))
+
     @extend_schema(tags=["Catalog"], operation_id="remove_location", responses={204: None})
     def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
         """Removes the location and what it describes."""
-        found = self.find(uid=uid)
-        mine = found.created_by_id == self.access.user.pk
-        if not (verdict := self.access.can("catalog.remove", is_requester=mine)):
-            raise Forbidden(verdict.sentence)
+        found = self.mine(uid)
         actions.remove_source(
             organisation=self.access.organisation, actor=self.access.user, source=found, request=request._request
         )
         return HttpResponse(status=204)
+
+
+class AnalyzeView(CatalogView):
+    """What a location would bring."""
+
+    permission: ClassVar[str | dict[str, str]] = "catalog.register"
+
+    @extend_schema(
+        tags=["Catalog"],
+        operation_id="analyze_location",
+        request=OpenApiTypes.OBJECT,
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: Request, org: str) -> Response:
+        """The entities at an address, and which are known; where there is no file yet, the beginning of one."""
+        body = self.body(request)
+        asked = body.get("location")
+        if not isinstance(asked, dict):
+            raise Invalid("Say the location: its type and target.", field="location")
+        # The published description spells it catalogFileName, the client catalogFilename.
+        name = body.get("catalogFilename") or body.get("catalogFileName") or ""
+        draft = draft_of(asked, str(name))
+        try:
+            glance = actions.glance(organisation=self.access.organisation, draft=draft)
+        except SourceUnreadable as refusal:
+            # Where the repository was read, it is the file that is not there yet.
+            if draft.kind != Source.Kind.GIT or refusal.field != "path":
+                raise
+            return Response({"existingEntityFiles": [], "generateEntities": [_beginning(draft.target)]})
+        known = dict(glance.entities)
+        files = [
+            {
+                "isRegistered": known[found.ref] == "elsewhere",
+                "location": {"type": "url", "target": draft.target},
+                "entity": found.entity.document,
+            }
+            for found in glance.reading.entities
+        ]
+        return Response({"existingEntityFiles": files, "generateEntities": []})
+
+
+def _beginning(target: str) -> dict[str, Any]:
+    """A component named like its repository; what only a person knows is asked for."""
+    last = target.rstrip("/").rpartition("/")[2].removesuffix(".git")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", last).strip("-")[:63].strip("-") or "component"
+    entity = {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": name},
+        "spec": {"type": "other", "lifecycle": "unknown"},
+    }
+    owner = {"field": "spec.owner", "state": "needsUserInput", "value": None, "description": "The team that owns it."}
+    return {"entity": entity, "fields": [owner]}
 
 
 class LocationByEntityView(LocationView):

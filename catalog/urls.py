@@ -46,6 +46,7 @@ api_urls: list[URLPattern | URLResolver] = [
     path("catalog/entity-facets", api.FacetsView.as_view(), name="api-entity-facets"),
     path("catalog/refresh", api.RefreshView.as_view(), name="api-entity-refresh"),
     path("catalog/validate-entity", api.ValidateView.as_view(), name="api-validate-entity"),
+    path("catalog/analyze-location", api_locations.AnalyzeView.as_view(), name="api-analyze-location"),
     path("catalog/locations", api_locations.LocationsView.as_view(), name="api-locations"),
     path("catalog/locations/by-query", api_locations.LocationsByQueryView.as_view(), name="api-locations-by-query"),
     path("catalog/locations/<uuid:uid>", api_locations.LocationView.as_view(), name="api-location"),

@@ -129,8 +129,8 @@ def fetch_tree(url: str, ref: str, into: Path, *, check: HostCheck = check_host)
         if fetched.code != 0:
             raise _explained(location, ref, fetched)
         commit = gitcli.run(["rev-parse", "--verify", "FETCH_HEAD^{commit}"], git_dir).decode().strip()
-        _check_size(git_dir, commit)
-        gitcli.run([f"--work-tree={into}", "checkout", "--quiet", "--force", commit, "--", "."], git_dir)
+        if _check_size(git_dir, commit):
+            gitcli.run([f"--work-tree={into}", "checkout", "--quiet", "--force", commit, "--", "."], git_dir)
     return commit
 
 
@@ -179,8 +179,8 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
     return GitFailed(f"Git could not fetch from {place}.", stderr=ended.words)
 
 
-def _check_size(git_dir: Path, commit: str) -> None:
-    """Refuse a tree that would fill the disk when written out, before it is written out."""
+def _check_size(git_dir: Path, commit: str) -> int:
+    """How many files the tree has; refuses one that would fill the disk, before it is written out."""
     entries = _entries(gitcli.run(["ls-tree", "-r", "-z", "-l", commit], git_dir))
     if len(entries) > FILES_LIMIT:
         raise TooLarge(f"The repository has more than {FILES_LIMIT} files.", code="too_many_files")
@@ -191,6 +191,7 @@ def _check_size(git_dir: Path, commit: str) -> None:
     for entry in entries:
         if ".." in PurePosixPath(entry.path).parts:
             raise Invalid("The repository holds a path that leads out of it.", code="bad_path")
+    return len(entries)
 
 
 def _entries(listing: bytes) -> list[_Entry]:

@@ -99,7 +99,7 @@ def run(
         file_limit=file_limit,
     )
     if outcome.code != 0:
-        raise GitFailed(f"Git could not finish “{args[0]}”.", stderr=outcome.words)
+        raise GitFailed(f"Git could not finish “{_verb(args)}”.", stderr=outcome.words)
     return outcome.stdout
 
 
@@ -133,7 +133,12 @@ def attempt(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        return _collect(process, args[0], timeout, limit)
+        return _collect(process, _verb(args), timeout, limit)
+
+
+def _verb(args: Sequence[str]) -> str:
+    """The command's name among its arguments, for a sentence."""
+    return next((arg for arg in args if not arg.startswith("-")), "git")
 
 
 def _collect(process: subprocess.Popen[bytes], verb: str, timeout: float, limit: int) -> Outcome:

@@ -1,6 +1,7 @@
 """The catalog API: shapes, paging and errors as clients of Backstage's catalog expect them."""
 
 import json
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -311,12 +312,47 @@ def test_locations_come_and_go(world, client_for, website):
     assert get(client, "/locations/by-entity/api/default/web") == location
     assert post(client, "/locations/by-query", {"query": {"type": "url"}})["items"] == [location]
     assert post(client, "/locations/by-query", {"query": {"type": "file"}})["items"] == []
+    elsewhere = {"type": "url", "target": f"{website}/other.yaml"}
+    moved = client.put(f"{API}/locations/{location['id']}", json.dumps(elsewhere), content_type="application/json")
+    assert (moved.status_code, moved.json()["id"], moved.json()["target"]) == (200, location["id"], elsewhere["target"])
+    nowhere = client.put(
+        f"{API}/locations/{location['id']}",
+        json.dumps({"type": "url", "target": f"{website}/moved.yaml"}),
+        content_type="application/json",
+    )
+    assert nowhere.status_code == 400
+    assert get(client, f"/locations/{location['id']}")["target"] == elsewhere["target"], "a bad address changes nothing"
+    back = client.put(f"{API}/locations/{location['id']}", json.dumps(body), content_type="application/json")
+    assert back.json() == location
+    stranger = client_for(world.vic).put(
+        f"{API}/locations/{location['id']}", json.dumps(body), content_type="application/json"
+    )
+    assert stranger.status_code == 403
     assert post(client, "/locations", body, 409)["error"]["name"] == "ConflictError"
     assert post(client, "/locations?onConflict=refresh", body, 201)["location"] == location
     assert post(client, "/refresh", {"entityRef": "api:default/web"}) is None
     assert client.delete(f"{API}/locations/{location['id']}").status_code == 204
     get(client, f"/locations/{location['id']}", 404)
     get(client, "/entities/by-name/api/default/web", 404)
+
+
+def test_an_address_is_analysed_before_it_is_registered(world, client_for, website, tmp_path):
+    client = client_for(world.dev)
+    body = {"location": {"type": "url", "target": f"{website}/catalog-info.yaml"}}
+    found = post(client, "/analyze-location", body)
+    assert [(each["isRegistered"], each["entity"]["metadata"]["name"]) for each in found["existingEntityFiles"]] == [
+        (False, "web")
+    ]
+    post(client, "/locations", body["location"], 201)
+    assert post(client, "/analyze-location", body)["existingEntityFiles"][0]["isRegistered"] is True
+    folder = tmp_path / "Order_Desk.git"
+    for argv in (["init", "-q", str(folder)], ["-C", str(folder), "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.example", *argv], check=True)
+    made = post(client, "/analyze-location", {"location": {"type": "url", "target": f"file://{folder}"}})
+    [suggested] = made["generateEntities"]
+    assert suggested["entity"]["metadata"]["name"] == "Order-Desk"
+    assert suggested["fields"][0]["state"] == "needsUserInput"
+    assert post(client, "/analyze-location", {}, 400)["error"]["message"].startswith("Say the location")
 
 
 @pytest.mark.parametrize(

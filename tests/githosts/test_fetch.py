@@ -58,6 +58,16 @@ def test_a_symbolic_link_arrives_as_text(origin: Path, into: Path):
     assert (into / "leak").read_text() == "/etc/passwd"
 
 
+def test_a_commit_without_files_is_fetched_too(tmp_path, settings):
+    origin, into = tmp_path / "empty", tmp_path / "into"
+    into.mkdir()
+    settings.SOURCE_FOLDERS = [tmp_path]
+    for argv in (["init", "-q", str(origin)], ["-C", str(origin), "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.example", *argv], check=True)
+    assert len(fetch.fetch_tree(str(origin), "", into)) == 40
+    assert list(into.iterdir()) == []
+
+
 def test_a_missing_branch_is_named(origin: Path, into: Path):
     with pytest.raises(GitFailed, match="has no “nowhere”"):
         fetch.fetch_tree(str(origin), "nowhere", into)
