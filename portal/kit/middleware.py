@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
@@ -45,9 +45,18 @@ def as_refusal(exception: BaseException) -> Refusal | None:
         return exception
     if isinstance(exception, RequestDataTooBig):
         return TooLarge("That is larger than this form accepts. Send less, or split it.")
-    if isinstance(exception, TooManyFieldsSent):
+    if isinstance(exception, TooManyFieldsSent | TooManyFilesSent):
         return TooLarge("That form has more fields than we accept.")
     return None
+
+
+class PlainAddressMiddleware(MiddlewareMixin):
+    """A NUL in a query becomes the replacement character, as bytes do that are no UTF-8: no row can be asked for it."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        query = request.META.get("QUERY_STRING", "")
+        if "%00" in query:
+            request.META["QUERY_STRING"] = query.replace("%00", "%EF%BF%BD")
 
 
 class RefusalMiddleware(MiddlewareMixin):
@@ -59,7 +68,7 @@ class RefusalMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Django's empty 405, where somebody opened the address of a button, becomes a page with a way on."""
-        if response.status_code != 405 or getattr(response, "content", b"-"):
+        if response.status_code != 405 or not isinstance(response, HttpResponse) or response.content:
             return response
         worded = answer(request, NotAllowed("This address belongs to a button or a form: there is no page behind it."))
         worded["Allow"] = response["Allow"]
