@@ -221,8 +221,9 @@ class Hub:
                 try:
                     value = await sync_to_async(self.feel, thread_sensitive=False)(*felt)
                 except DatabaseAway as error:
+                    # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
                     log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
-                    continue
+                    value = DatabaseAway
                 # The first value counts as another one: it may have changed since those topics were rendered.
                 if felt not in self.pulses or self.pulses[felt] != value:
                     self.pulses[felt] = value
