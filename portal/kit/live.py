@@ -82,12 +82,15 @@ def valkey() -> redis.Redis:
     return _sync
 
 
-def valkey_async() -> redis.asyncio.Redis:
-    """A new asyncio client for the running loop, which may wait for ever for a message; the caller closes it."""
+def valkey_async(patience: float | None = None) -> redis.asyncio.Redis:
+    """A new asyncio client for the running loop; the caller closes it.
+
+    patience: how many seconds an answer may take; None for those who wait for messages.
+    """
     return redis.asyncio.Redis.from_url(
         settings.VALKEY_URL,
         socket_connect_timeout=1,
-        socket_timeout=None,
+        socket_timeout=patience,
         socket_keepalive=True,
         socket_keepalive_options=KEEPALIVE,
     )
