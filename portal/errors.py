@@ -16,8 +16,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 @requires_csrf_token
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
-    """403, most often a form that outlived its session."""
-    return answer(request, Forbidden("This form is too old or was not ours. Go back, reload the page and try again."))
+    """403 for what Django itself forbade."""
+    return answer(request, Forbidden("You may not do that here."))
+
+
+@requires_csrf_token
+def forbidden_form(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """403 for a form whose token does not fit the session."""
+    return answer(
+        request,
+        Forbidden(
+            "This form is too old or was not ours. Go back, copy what you typed, reload the page and send it again."
+        ),
+    )
 
 
 @requires_csrf_token

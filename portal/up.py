@@ -39,7 +39,7 @@ class CannotStart(Exception):
 
 def require_free(host: str, port: int) -> None:
     """Raises CannotStart when somebody listens there already."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -48,6 +48,12 @@ def require_free(host: str, port: int) -> None:
                 f"Port {port} is taken or not allowed ({error.strerror}). Stop what uses it, or choose another one: "
                 f"PORT={port + 1} make up"
             ) from error
+
+
+def reachable(host: str) -> str:
+    """How this machine itself calls a server that listens at `host`, as it stands in an address."""
+    name = "127.0.0.1" if host in ANY_ADDRESS else host
+    return f"[{name}]" if ":" in name else name
 
 
 def only_one(var: Path) -> IO[str]:
@@ -86,7 +92,7 @@ def environment(var: Path, host: str, port: int) -> dict[str, str]:
     ours = {
         **kept_secrets(var),
         "SLIPWAY_VAR": str(var),
-        "PUBLIC_URL": f"http://{'127.0.0.1' if host in ANY_ADDRESS else host}:{port}",
+        "PUBLIC_URL": f"http://{reachable(host)}:{port}",
         "STATIC_HASHED": "yes",
         "DATABASE_POOL": "yes",
         "SOURCE_FOLDERS": str(ROOT / "demo"),
@@ -106,8 +112,9 @@ def processes(var: Path, host: str, port: int) -> dict[str, tuple[list[str], lis
         # Web seals cluster credentials and can never open them.
         "web": ([*web, "--timeout-graceful-shutdown", "2", "--log-level", "warning"], ["CLUSTER_PRIVATE_KEY"]),
         "worker": (
-            [python, "-m", "celery", "-A", "portal", "worker", "--loglevel=warning", "--concurrency=2",
-             "--without-gossip", "--without-mingle"],
+            # No banner, and no word about root: containers run as root, and only JSON is ever read.
+            [python, "-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "-A", "portal", "worker",
+             "--loglevel=warning", "--concurrency=2", "--without-gossip", "--without-mingle"],
             [],
         ),
         "live": ([python, "manage.py", "live"], []),
@@ -127,34 +134,34 @@ def sandbox_command(var: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def engines_needed() -> bool:
-    return not (os.environ.get("DATABASE_URL") and os.environ.get("VALKEY_URL"))
+def engines_needed() -> list[str]:
+    """The engines that nobody has named an address of."""
+    named = {"postgres": "DATABASE_URL", "valkey": "VALKEY_URL"}
+    return [engine for engine, variable in named.items() if not os.environ.get(variable)]
 
 
-def stage(var: Path, port: int) -> int:
+def stage(var: Path, host: str, port: int) -> int:
     """The stage process: engines up, database prepared, environment written, demo loaded, address printed."""
     begun = time.monotonic()
     values = dict(os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     engines: subprocess.Popen[str] | None = None
-    if engines_needed():
+    if needed := engines_needed():
         engines = subprocess.Popen(
             # A session of its own: a signal to the others must not stop the database under them.
-            [sys.executable, "-m", "portal.embedded", str(var)],
+            [sys.executable, "-m", "portal.embedded", str(var), *needed],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if engines is not None:
             assert engines.stdout is not None
-            words = engines.stdout.readline().split()
-            if len(words) != 3:
-                raise CannotStart("The embedded database did not start; its log is in var/pg/log.")
-            owner_url, app_url, valkey_url = words
-            values.setdefault("DATABASE_OWNER_URL", owner_url)
-            values.setdefault("DATABASE_URL", app_url)
-            values.setdefault("VALKEY_URL", valkey_url)
+            said = engines.stdout.readline()
+            if not said:
+                names = " and ".join({"postgres": "PostgreSQL", "valkey": "Valkey"}[engine] for engine in needed)
+                raise CannotStart(f"The embedded {names} did not start: see the lines above and {var / 'pg' / 'log'}.")
+            values.update(json.loads(said))
         run(
             [sys.executable, "manage.py", "prepare"],
             {**values, "DATABASE_POOL": "no"},
@@ -165,7 +172,7 @@ def stage(var: Path, port: int) -> int:
         if not os.environ.get("KUBECONFIG"):
             values["KUBECONFIG"] = str(await_file(var / "sandbox" / "kubeconfig"))
         run([sys.executable, "manage.py", "load_demo"], values, "The demo could not be loaded")
-        await_answer(f"http://127.0.0.1:{port}/healthz")
+        await_answer(f"http://{reachable(host)}:{port}/healthz")
         say(welcome(values["PUBLIC_URL"], time.monotonic() - begun))
         if engines is None:
             signal.pause()
@@ -242,7 +249,7 @@ def supervise(var: Path, host: str, port: int) -> int:
         keeper = [sys.executable, "-m", "portal.keep", "--parent", str(os.getpid()), *keep, "--", *command]
         manager.add_process(name, "exec " + shlex.join(keeper), env=values, cwd=str(ROOT))
 
-    stage_command = [sys.executable, "-m", "portal.up", "stage", str(port)]
+    stage_command = [sys.executable, "-m", "portal.up", "stage", host, str(port)]
     manager.add_process("slipway", "exec " + shlex.join(stage_command), env=values, cwd=str(ROOT))
     if not os.environ.get("KUBECONFIG"):
         add("sandbox", sandbox_command(var))
@@ -256,10 +263,10 @@ def supervise(var: Path, host: str, port: int) -> int:
 
 
 def main(argv: list[str]) -> int:
-    var = Path(os.environ.get("SLIPWAY_VAR") or ROOT / "var")
+    var = Path(os.environ.get("SLIPWAY_VAR") or ROOT / "var").resolve()
     var.mkdir(parents=True, exist_ok=True)
     if argv[:1] == ["stage"]:
-        return stage(var, int(argv[1]))
+        return stage(var, argv[1], int(argv[2]))
     try:
         host = os.environ.get("HOST") or "127.0.0.1"
         text = os.environ.get("PORT") or "8000"

@@ -23,6 +23,7 @@
   let failures = 0;
   let opening = 0;
   let told = "";
+  let held = !shared; // whether this tab holds its own lock
 
   const topicsHere = () => [...new Set(Array.from(document.querySelectorAll("[data-live]"), (el) => el.dataset.live))].sort();
 
@@ -94,6 +95,7 @@
   }
 
   function join() {
+    if (!held) return;
     const topics = topicsHere();
     const said = topics.join("\n");
     if (said === told) return;
@@ -107,7 +109,7 @@
     if (message.kind === "event") apply(message.event);
     else if (message.kind === "state") show(message.state);
     else if (message.kind === "opened") { versions.clear(); late.clear(); }
-    else if (message.kind === "who" && message.from !== me) channel.postMessage({ from: me, kind: "topics", topics: topicsHere() });
+    else if (message.kind === "who" && message.from !== me && held) channel.postMessage({ from: me, kind: "topics", topics: topicsHere() });
     else if (message.kind === "topics" && leading) welcome(message.from, message.topics);
   }
 
@@ -187,8 +189,15 @@
   document.addEventListener("htmx:load", join);
   if (shared) {
     channel.onmessage = (event) => receive(event.data);
-    navigator.locks.request(`${name}:${me}`, () => new Promise(() => {}));
+    // The leader takes this lock for the tab's sign of life: a tab that spoke before it holds it would count as gone.
+    navigator.locks.request(`${name}:${me}`, () => {
+      held = true;
+      join();
+      return new Promise(() => {});
+    });
     navigator.locks.request(name, lead);
-  } else lead();
-  join();
+  } else {
+    lead();
+    join();
+  }
 })();

@@ -12,6 +12,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +40,15 @@ def _own_folder() -> Path:
 _LOCKS: list[IO[str]] = []
 
 
+def _own_temporary_folder(var: Path) -> None:
+    """Gives the run a temporary root of its own: pytest closes the one that all runs of a user share to others at each
+    start, and a database that one run has started as another user would lose the way to its files.
+    """
+    root = Path(tempfile.gettempdir()) / f"slipway-{hashlib.sha256(str(var).encode()).hexdigest()[:8]}"
+    root.mkdir(exist_ok=True)
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
+
+
 def _migrations_digest() -> str:
     digest = hashlib.sha256()
     for file in sorted([*ROOT.glob("portal/**/migrations/*.py"), *ROOT.glob("catalog/**/migrations/*.py")]):
@@ -51,6 +61,7 @@ def _start() -> None:
     from portal.embedded import OWNER, Engines
 
     var = _own_folder()
+    _own_temporary_folder(var)
     engines = Engines(var)
     engines.start_postgres()
     atexit.register(engines.stop)

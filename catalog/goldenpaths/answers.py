@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from django.http import QueryDict
 from catalog.goldenpaths import schemas
 from catalog.goldenpaths.documents import YamlError, load_all
 from catalog.goldenpaths.schemas import Schema
+from portal.kit.plain import MAX_DIGITS
 
 PREFIX = "f."
 
@@ -93,9 +95,10 @@ def typed(schema: Schema, texts: list[str]) -> Any:
 
 def _number(text: str, kind: str) -> Any:
     try:
-        return int(text) if kind == "integer" else float(text)
+        number = int(text) if kind == "integer" else float(text)
     except ValueError:
         return text
+    return number if len(text) <= MAX_DIGITS and math.isfinite(number) else text
 
 
 def _list(schema: Schema, texts: list[str]) -> Any:
@@ -121,6 +124,26 @@ def _data(text: str) -> Any:
     except YamlError:
         return text
     return documents[0].data if documents else None
+
+
+def as_posted(document: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Answers as the form's controls would send them: the way back from `posted`."""
+    return [pair for page in schemas.pages_of(document) for pair in _as_posted(page, values, PREFIX)]
+
+
+def _as_posted(schema: Schema, values: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, child in schemas.declared(schema).items():
+        value = values.get(name)
+        if name not in values or is_secret(child):
+            continue
+        if is_nested(child) and isinstance(value, Mapping):
+            pairs += _as_posted(child, value, f"{prefix}{name}.")
+        elif isinstance(value, list) and not any(isinstance(item, Mapping | list) for item in value):
+            pairs += [(f"{prefix}{name}", option_key(item)) for item in value]
+        else:
+            pairs.append((f"{prefix}{name}", "" if value is None else option_key(value)))
+    return pairs
 
 
 def as_sent(values: Mapping[str, Any]) -> str:

@@ -127,7 +127,10 @@ _REQUIRED = {
 
 def parse_repo_url(url: Any) -> dict[str, str]:
     """`host?owner=…&repo=…` → its parts; which parts a host needs is the original's rule."""
-    parsed = urlsplit(f"https://{text_of(url).removeprefix('https://')}")
+    try:
+        parsed = urlsplit(f"https://{text_of(url).removeprefix('https://')}")
+    except ValueError as error:
+        raise DialectError(f"“{url}” is not a repository address.") from error
     query = {key: values[0] for key, values in parse_qs(parsed.query).items()}
     if not parsed.netloc:
         raise DialectError(f"The repository address “{url}” names no host.")

@@ -34,13 +34,15 @@ Kind = tuple[str, str]  # apiVersion, kind
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A cluster's answer. `newest` names where a kind that was asked for is served, "" when nowhere.
+    """A cluster's answer. `newest` names where a kind that was asked for is served, "" when nowhere; `cluster_wide` are
+    those whose objects lie in no namespace.
 
     `trouble` is a sentence when the cluster could not be asked; `is_down` says that it is the cluster that failed.
     """
 
     kinds: dict[Kind, bool] = field(default_factory=dict)
     newest: dict[str, str] = field(default_factory=dict)
+    cluster_wide: frozenset[Kind] = frozenset()
     trouble: str = ""
     is_down: bool = False
 
@@ -78,7 +80,11 @@ def _read(text: bytes) -> Served:
     body = json.loads(text)
     if "trouble" in body:
         return Served(trouble=body["trouble"], is_down=True)
-    return Served({(version, kind): known for version, kind, known in body["kinds"]}, body["newest"])
+    return Served(
+        {(version, kind): known for version, kind, known in body["kinds"]},
+        body["newest"],
+        frozenset((version, kind) for version, kind in body["cluster_wide"]),
+    )
 
 
 def answer(organisation_id: int, cluster_id: int, kinds: list[list[str]], reply: str) -> None:
@@ -92,6 +98,7 @@ def answer(organisation_id: int, cluster_id: int, kinds: list[list[str]], reply:
         body = {
             "kinds": [[version, kind, known.serves(version, kind)] for version, kind in kinds],
             "newest": {kind: known.newest(kind) or "" for version, kind in kinds if not known.serves(version, kind)},
+            "cluster_wide": [pair for pair in kinds if known.serves(*pair) and not known.resource(*pair).is_namespaced],
         }
     except Refusal as refusal:
         body = {"trouble": refusal.text}

@@ -1,5 +1,6 @@
 """Reading YAML that strangers wrote: bounded, without duplicate keys, and remembering the line of everything in it."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,10 +9,14 @@ from typing import Any
 import yaml
 
 from portal.kit.errors import Invalid
+from portal.kit.plain import odd_character
 
 MAX_BYTES = 1024 * 1024
 MAX_ALIASES = 100
 MAX_DEPTH = 60
+MAX_NODES = 100_000
+# What JSON knows as well; a date or a binary value could not be kept.
+_TAGS = {"!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
 
 Path = tuple[str | int, ...]
 
@@ -68,7 +73,15 @@ def _decimal(loader: Any, node: yaml.ScalarNode) -> int:
     return int(text, 16) if "x" in text.lower() else int(text)
 
 
+def _finite(loader: Any, node: yaml.ScalarNode) -> float:
+    value = float(node.value.replace("_", ""))
+    if not math.isfinite(value):
+        raise ValueError(f"{node.value} is not a number that can be kept; put it in quotes")
+    return value
+
+
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Loader.add_constructor("tag:yaml.org,2002:float", _finite)
 
 
 def load_all(text: str, path: str) -> list[Document]:
@@ -90,19 +103,66 @@ def load_all(text: str, path: str) -> list[Document]:
 
 def _check_events(text: str, path: str) -> None:
     """Refuse bombs before anything is built: the aliases of a small file may stand for millions of values."""
-    aliases = depth = 0
+    budget = _Budget(path)
     for event in yaml.parse(text, Loader=_Loader):
         line = _line(event)
         if isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if aliases > MAX_ALIASES:
-                raise YamlError(f"The file uses more than {MAX_ALIASES} aliases.", path, line)
+            budget.alias(event.anchor or "", line)
+        elif isinstance(event, yaml.ScalarEvent):
+            _check_scalar(event, path, line)
+            budget.add(1, event.anchor, line)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise YamlError(f"The file is nested deeper than {MAX_DEPTH} levels.", path, line)
+            _check_tag(event.tag, path, line)
+            budget.open(event.anchor, line)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            depth -= 1
+            budget.close(line)
+
+
+class _Budget:
+    """Counts how deep a file goes and how many values it would have with its aliases written out."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.aliases = 0
+        self.sizes: dict[str, int] = {}
+        self.stack: list[tuple[str | None, int]] = [(None, 0)]
+
+    def alias(self, anchor: str, line: int) -> None:
+        self.aliases += 1
+        if self.aliases > MAX_ALIASES:
+            raise YamlError(f"The file uses more than {MAX_ALIASES} aliases.", self.path, line)
+        if any(anchor == name for name, _ in self.stack):
+            raise YamlError(f"The alias *{anchor} lies inside what it repeats.", self.path, line)
+        self.add(self.sizes.get(anchor, 1), None, line)
+
+    def add(self, size: int, anchor: str | None, line: int) -> None:
+        if anchor:
+            self.sizes[anchor] = size
+        name, so_far = self.stack[-1]
+        if so_far + size > MAX_NODES:
+            raise YamlError("The file grows too large when its aliases are written out.", self.path, line)
+        self.stack[-1] = (name, so_far + size)
+
+    def open(self, anchor: str | None, line: int) -> None:
+        if len(self.stack) > MAX_DEPTH:
+            raise YamlError(f"The file is nested deeper than {MAX_DEPTH} levels.", self.path, line)
+        self.stack.append((anchor, 1))
+
+    def close(self, line: int) -> None:
+        anchor, size = self.stack.pop()
+        self.add(size, anchor, line)
+
+
+def _check_scalar(event: yaml.ScalarEvent, path: str, line: int) -> None:
+    _check_tag(event.tag, path, line)
+    if code := odd_character(event.value):
+        raise YamlError(f"A value holds the character {code}, which cannot be kept; remove it.", path, line)
+
+
+def _check_tag(tag: str | None, path: str, line: int) -> None:
+    if tag and tag not in _TAGS:
+        shown = tag.replace("tag:yaml.org,2002:", "!!")
+        raise YamlError(f"The tag {shown} is not known here; leave it out.", path, line)
 
 
 def _line(event: Any) -> int:

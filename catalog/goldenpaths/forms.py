@@ -16,10 +16,13 @@ from catalog.goldenpaths.rendering import RenderError, matches
 from catalog.goldenpaths.schemas import Schema
 from catalog.goldenpaths.sentences import sentence_of
 from portal.accounts.access import Access
+from portal.kit.plain import odd_character
 
 FORMATS = Draft7Validator.FORMAT_CHECKER
 NAME = r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
 MAX_TEXT = 20_000
+# Where the sentence about a secret stands among the errors.
+CONFIDENTIAL = "secrets."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ def clean(
     for name in raw:
         if name not in known:
             errors[name] = f"No page of the form asks for “{name}”."
+    for check in checks:
+        errors |= {path: text for path, text in _odd_texts(check).items() if path not in errors}
     for check in checks:
         errors |= {path: text for path, text in _problems(check).items() if path not in errors}
     errors |= {path: text for path, text in _pattern_problems(checks).items() if path not in errors}
@@ -155,6 +160,16 @@ def _tame(schema: Any) -> Any:
             if not (key in _BY_HAND and not (key == "pattern" and isinstance(value, Mapping)))
         }
     return [_tame(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _odd_texts(check: _Check) -> dict[str, str]:
+    """Answers with a character that no row can keep."""
+    codes = {name: odd_character(value) for name, value in check.values.items()}
+    return {
+        f"{check.prefix}{name}": f"{check.label(name)} holds the character {code}, which cannot be kept; remove it."
+        for name, code in codes.items()
+        if code and not is_nested(check.schema["properties"][name])
+    }
 
 
 def _problems(check: _Check) -> dict[str, str]:
@@ -335,8 +350,10 @@ def secret_questions(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _secret_problems(document: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
     asked = secret_questions(document)
-    errors = {f"secrets.{name}": f"The path asks for no secret called “{name}”." for name in given if name not in asked}
+    errors = {
+        f"{CONFIDENTIAL}{name}": f"The path asks for no secret called “{name}”." for name in given if name not in asked
+    }
     for name, child in asked.items():
         if child["is_required"] and not given.get(name):
-            errors[f"secrets.{name}"] = f"“{child.get('title') or name}” needs an answer."
+            errors[f"{CONFIDENTIAL}{name}"] = f"“{child.get('title') or name}” needs an answer."
     return errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +21,7 @@ from catalog.goldenpaths.templates import step_id
 from catalog.goldenpaths.vocabulary import ACTIONS, checked_input, repository_name
 from portal.accounts.access import Access
 from portal.clusters.models import Cluster
+from portal.githosts.builtin import check_name
 from portal.kit.errors import Refusal
 
 LATER = "known-after-launch"
@@ -186,7 +187,7 @@ class _Walk:
         return {}
 
     def publish(self, given: dict[str, Any]) -> dict[str, Any]:
-        name = repository_name(given)
+        name = check_name(repository_name(given))
         branch = str(given.get("defaultBranch") or "main")
         files = within(self.workspace, safe_folder(given.get("sourcePath")))
         self.preview.repository = PreviewRepository(name, branch, len(files))
@@ -195,10 +196,7 @@ class _Walk:
         if choices.has_repository(self.access.organisation, name):
             self._problem(f"A repository called “{name}” exists already. Choose another name.")
         slug = self.access.organisation.slug
-        try:
-            page = reverse("repo", kwargs={"org": slug, "repo": name})
-        except ValueError:
-            page = f"/o/{slug}/repos/{name}/"
+        page = reverse("repo", kwargs={"org": slug, "repo": name})
         return {
             "remoteUrl": f"{settings.PUBLIC_URL}/o/{slug}/git/{name}.git",
             "repoContentsUrl": f"{settings.PUBLIC_URL}{page}",
@@ -305,10 +303,26 @@ def _check_clusters(made: Preview, access: Access, ask: Ask) -> None:
             _check_served(made, one, cluster, answer)
 
 
+def _note_wide(made: Preview, one: PreviewManifest, cluster: Cluster) -> None:
+    """An object in no namespace reaches everybody on the cluster; a namespace itself is the one that paths need."""
+    manifest = one.manifest
+    one.manifest = replace(manifest, namespace="")
+    if manifest.kind == "Namespace":
+        return
+    sentence = (
+        f"{manifest.kind} {manifest.name} ({manifest.where}) lies in no namespace: "
+        f"it is for the whole cluster {cluster.name}, and applied only if the portal’s credential there may do so."
+    )
+    made.problems.append(PreviewProblem(sentence, blocks=False))
+
+
 def _check_served(made: Preview, one: PreviewManifest, cluster: Cluster, answer: Served) -> None:
     manifest = one.manifest
-    one.is_served = answer.kinds.get((manifest.api_version, manifest.kind), False)
+    kind = (manifest.api_version, manifest.kind)
+    one.is_served = answer.kinds.get(kind, False)
     if one.is_served:
+        if kind in answer.cluster_wide:
+            _note_wide(made, one, cluster)
         return
     newest = answer.newest.get(manifest.kind, "")
     instead = f" It serves {manifest.kind} as {newest}." if newest else ""

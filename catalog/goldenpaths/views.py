@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -15,13 +15,13 @@ from catalog.goldenpaths import actions, answers, choices, from_catalog, shipped
 from catalog.goldenpaths.answers import PREFIX
 from catalog.goldenpaths.fields import Field, fields_of
 from catalog.goldenpaths.files import tree_digest
-from catalog.goldenpaths.forms import Cleaned, Page, clean, defaults, pages_of, secret_questions
+from catalog.goldenpaths.forms import CONFIDENTIAL, Cleaned, Page, clean, defaults, pages_of, secret_questions
 from catalog.goldenpaths.models import GoldenPath, Version
 from catalog.goldenpaths.preview import preview
 from catalog.goldenpaths.reviewing import shown_answers, tree_of
 from catalog.goldenpaths.schemas import declared
 from portal.accounts.access import TenantRequest, gate
-from portal.kit.errors import NotFound
+from portal.kit.errors import NotFound, Refusal
 
 
 def path_or_404(request: TenantRequest, slug: str) -> GoldenPath:
@@ -36,6 +36,10 @@ def path_or_404(request: TenantRequest, slug: str) -> GoldenPath:
 @require_safe
 def paths(request: TenantRequest) -> HttpResponse:
     """The gallery."""
+    return _gallery(request)
+
+
+def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     rows = GoldenPath.objects.for_tenant(request.access.organisation).order_by("title")
     found = [path for path in rows if _says(path, query)]
@@ -48,8 +52,9 @@ def paths(request: TenantRequest) -> HttpResponse:
         "may_launch": request.access.can("runs.launch"),
         "has_news": may_publish and _has_news(request),
         "unpublished": from_catalog.unpublished(request.access.organisation) if may_publish else [],
+        "refusal": refusal,
     }
-    return render(request, "goldenpaths/paths.html", context)
+    return render(request, "goldenpaths/paths.html", context, status=refusal.status if refusal else 200)
 
 
 def _says(path: GoldenPath, query: str) -> bool:
@@ -68,17 +73,21 @@ def _has_news(request: TenantRequest) -> bool:
 @require_POST
 def paths_publish(request: TenantRequest) -> HttpResponse:
     """Publish the shipped paths, or the one template of the catalog that `ref` names."""
-    organisation = request.access.organisation
-    if ref := request.POST.get("ref"):
-        entity = from_catalog.template_of(organisation, ref)
-        versions = [
-            from_catalog.publish_entity(organisation=organisation, actor=request.user, entity=entity, request=request)
-        ]
-    else:
-        versions = actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
+    try:
+        versions = _publish(request, request.POST.get("ref", ""))
+    except Refusal as refusal:
+        return _gallery(request, refusal)
     names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
     messages.success(request, f"Published: {names}.")
-    return redirect("paths", org=organisation.slug)
+    return redirect("paths", org=request.access.organisation.slug)
+
+
+def _publish(request: TenantRequest, ref: str) -> list[Version]:
+    organisation = request.access.organisation
+    if not ref:
+        return actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
+    entity = from_catalog.template_of(organisation, ref)
+    return [from_catalog.publish_entity(organisation=organisation, actor=request.user, entity=entity, request=request)]
 
 
 @gate("paths.view")
@@ -137,9 +146,18 @@ def path_review(request: TenantRequest, path: str) -> HttpResponse:
     version = golden.current
     values = answers.posted(version.document, request.POST)
     cleaned = clean(version, values, request.access)
-    if not cleaned.is_valid:
-        number = _first_faulty(version, cleaned)
-        return _form(request, version, number, values, cleaned.errors, status=422)
+    return reviewed(request, version, values, cleaned)
+
+
+def reviewed(request: TenantRequest, version: Version, values: Mapping[str, Any], cleaned: Cleaned) -> HttpResponse:
+    """The review of checked answers; where one is wrong, the form at its page, with everything that was answered.
+
+    A secret that is missing is said on the review, which is where secrets are asked for.
+    """
+    missing = {name: text for name, text in cleaned.errors.items() if name.startswith(CONFIDENTIAL)}
+    if cleaned.errors.keys() - missing.keys():
+        return _form(request, version, _first_faulty(version, cleaned), values, cleaned.errors, status=422)
+    golden = version.path
     made = preview(version, cleaned.values, request.access)
     context = {
         "path": golden,
@@ -148,15 +166,18 @@ def path_review(request: TenantRequest, path: str) -> HttpResponse:
         "preview": made,
         "tree": tree_of(made.files),
         "answers": shown_answers(version, cleaned.values),
-        "secrets": secret_questions(version.document),
-        "carried": _carried(request.POST, set()),
+        "secrets": {
+            name: {**question, "error": missing.get(f"{CONFIDENTIAL}{name}", "")}
+            for name, question in secret_questions(version.document).items()
+        },
+        "carried": _carried(request, version, values, set()),
         "values": answers.as_sent(cleaned.values),
         "key": answers.new_key(),
         "may_launch": request.access.can("runs.launch"),
         "launch_url": _launch_url(request, golden),
         "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
     }
-    return render(request, "goldenpaths/review.html", context)
+    return render(request, "goldenpaths/review.html", context, status=422 if missing else 200)
 
 
 def _launch_url(request: TenantRequest, path: GoldenPath) -> str:
@@ -213,14 +234,14 @@ def _first_faulty(version: Version, cleaned: Cleaned) -> int:
     return next((page.number for page in pages if _errors_on(version, page.number, cleaned)), 1)
 
 
-def _carried(post: QueryDict, shown: set[str]) -> list[tuple[str, str]]:
+def _carried(
+    request: TenantRequest, version: Version, values: Mapping[str, Any], shown: set[str]
+) -> list[tuple[str, str]]:
     """The answers of the pages that are not shown, to travel along as they were given."""
-    return [
-        (name, text)
-        for name, texts in post.lists()
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).split(".")[0] not in shown
-        for text in texts
-    ]
+    given = [(name, text) for name, texts in request.POST.lists() if name.startswith(PREFIX) for text in texts]
+    # A launch sends its answers as one value: they are taken apart again.
+    given = given or answers.as_posted(version.document, values)
+    return [(name, text) for name, text in given if name.removeprefix(PREFIX).split(".")[0] not in shown]
 
 
 def _form(
@@ -248,32 +269,10 @@ def _form(
         "is_last": number >= len(pages),
         "summary": [(_find(fields, field), text) for field, text in own.items()],
         "other_errors": [text for field, text in errors.items() if field not in own],
-        "carried": _carried(request.POST, _names_on(page)) if request.method == "POST" else _start_carry(version, page),
+        "carried": _carried(request, version, values, _names_on(page)),
         "may_launch": request.access.can("runs.launch"),
         "owner": choices.entity_of_name(request.access.organisation, version.path.owner_ref),
         "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
     }
     is_part = bool(request.htmx) and request.POST.get("go") == "refresh"
     return render(request, "goldenpaths/path.html#form" if is_part else "goldenpaths/path.html", context, status=status)
-
-
-def _start_carry(version: Version, page: Page) -> list[tuple[str, str]]:
-    """The defaults of the later pages, as their controls would send them."""
-    pairs: list[tuple[str, str]] = []
-    for other in pages_of(version):
-        if other.number != page.number:
-            pairs += _pairs(defaults(other.schema), PREFIX)
-    return pairs
-
-
-def _pairs(values: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            pairs += _pairs(value, f"{prefix}{name}.")
-        else:
-            pairs += [
-                (f"{prefix}{name}", answers.option_key(item))
-                for item in (value if isinstance(value, list) else [value])
-            ]
-    return pairs

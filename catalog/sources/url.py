@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -17,6 +17,7 @@ from catalog.sources.tree import FileUnreadable, SourceUnreadable, Tree, inside,
 from catalog.yamlstream import MAX_BYTES
 from portal.githosts.egress import Destination, check_destination
 from portal.kit.errors import Refusal
+from portal.kit.plain import split_url
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0
@@ -46,7 +47,7 @@ class UrlTree:
 
     def read(self, path: str) -> str:
         if path not in self.read_so_far:
-            address = urljoin(self.base, quote(inside(path), safe="/:@!$&'()*+,;=~%-._?"))
+            address = self.base + quote(inside(path), safe="/:@!$&'()*+,;=~%-._?")
             try:
                 self.read_so_far[path] = text_of(fetch(address, deadline=self.deadline), path)
             except Refusal as refusal:
@@ -77,17 +78,15 @@ def start_of(target: str) -> str:
 def fetch(address: str, *, deadline: float | None = None) -> bytes:
     """The bytes at the address, at most 1 MiB, without redirects; raises Refusal."""
     end = deadline or time.monotonic() + TOTAL_SECONDS
-    parts = urlsplit(address)
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise SourceUnreadable(f'"{address}" is not a web address.', field="target") from error
+    parts = split_url(address)
+    if parts is None:
+        raise SourceUnreadable(f'"{address}" is not a web address.', field="target")
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise SourceUnreadable("Write a whole web address that starts with https://.", field="target")
     if parts.username is not None or parts.password is not None:
         raise SourceUnreadable("An address must not hold a user name or password.", field="target")
     found = check_destination(
-        parts.hostname, port or (443 if parts.scheme == "https" else 80), allowed=settings.ALLOWED_NETWORKS
+        parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), allowed=settings.ALLOWED_NETWORKS
     )
     if parts.scheme == "http" and not _is_allowed_plainly(found):
         raise SourceUnreadable("The address must start with https://.", field="target")
@@ -145,4 +144,7 @@ def _body(answer: http.client.HTTPResponse, connection: http.client.HTTPConnecti
             raise SourceUnreadable("The file at this address is larger than 1 MiB.", field="target")
         if time.monotonic() > end:
             raise SourceUnreadable(f"{connection.host} takes too long to answer.", field="target", status=503)
+    if answer.length:
+        # The connection ended before the announced length: half a file would bury the entities of the other half.
+        raise SourceUnreadable(f"{connection.host} broke off the transfer.", field="target", status=503)
     return bytes(content)

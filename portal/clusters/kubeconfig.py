@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from portal.kit.errors import Invalid, TooLarge
 
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = 20
 FIELD = "kubeconfig"
 FILE_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
@@ -48,9 +49,7 @@ def _load(text: str) -> dict[str, Any]:
     if len(text.encode()) > MAX_BYTES:
         raise TooLarge("A kubeconfig is at most 256 KiB.", field=FIELD)
     try:
-        # aliases could make a small text enormous, and no kubeconfig needs one
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
-            raise _refuse("This kubeconfig uses YAML aliases. Write it out in full.")
+        _check_shape(text)
         document = yaml.load(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -59,6 +58,19 @@ def _load(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise _refuse("This is not a kubeconfig: it should be a mapping with clusters, users and contexts.")
     return document
+
+
+def _check_shape(text: str) -> None:
+    """Aliases could make a small text enormous, depth overflows the C stack of the loader: no kubeconfig needs them."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _refuse("This kubeconfig uses YAML aliases. Write it out in full.")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if getattr(event, "tag", None):
+            raise _refuse("This kubeconfig uses YAML tags (!!name). Leave them out.")
+        if depth > MAX_DEPTH:
+            raise _refuse("This is not a kubeconfig: it is nested too deeply.")
 
 
 def contexts_of(document: dict[str, Any]) -> list[str]:

@@ -36,11 +36,7 @@ class BuiltinHost:
         default_branch: str = "main",
     ) -> Repo:
         """The row is the truth: it is written first, and a folder without a row is a leftover that gives way."""
-        if not names.NAME.match(name):
-            raise Invalid(
-                "A repository’s name has up to 63 lower-case letters, digits and inner dashes.",
-                field="name",
-            )
+        check_name(name)
         with tenant(organisation):
             row, is_new = Repository.objects.for_tenant(organisation).get_or_create(
                 name=name,
@@ -145,6 +141,13 @@ class BuiltinHost:
         if commit is None:
             raise NotFound(f"{repo.name} has no “{ref or repo.default_branch}”.")
         return commit
+
+
+def check_name(name: str) -> str:
+    """The name, if a repository here can have it; raises Invalid."""
+    if not names.NAME.match(name):
+        raise Invalid("A repository’s name has up to 63 lower-case letters, digits and inner dashes.", field="name")
+    return name
 
 
 def clone_path(organisation_slug: str, name: str) -> str:

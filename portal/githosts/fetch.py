@@ -13,6 +13,7 @@ from portal.githosts import gitcli
 from portal.githosts.egress import Destination, check_destination
 from portal.githosts.errors import GitFailed
 from portal.kit.errors import Invalid, TooLarge
+from portal.kit.plain import split_url
 
 REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")
 HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
@@ -55,8 +56,8 @@ def parse_location(url: str) -> Location:
         return _remote("ssh", f"ssh://{scp['user']}@{scp['host']}/{scp['path'].lstrip('/')}")
     protocol = url.partition("://")[0].lower()
     if protocol == "file":
-        parts = urlsplit(url)
-        if parts.netloc not in {"", "localhost"}:
+        parts = split_url(url)
+        if parts is None or parts.netloc not in {"", "localhost"}:
             raise Invalid("A file address names no host.", field="target")
         return Location("file", unquote(parts.path))
     if "://" in url and protocol in DEFAULT_PORTS:

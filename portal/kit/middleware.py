@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
@@ -45,9 +45,18 @@ def as_refusal(exception: BaseException) -> Refusal | None:
         return exception
     if isinstance(exception, RequestDataTooBig):
         return TooLarge("That is larger than this form accepts. Send less, or split it.")
-    if isinstance(exception, TooManyFieldsSent):
+    if isinstance(exception, TooManyFieldsSent | TooManyFilesSent):
         return TooLarge("That form has more fields than we accept.")
     return None
+
+
+class PlainAddressMiddleware(MiddlewareMixin):
+    """A NUL in a query becomes the replacement character, as bytes do that are no UTF-8: no row can be asked for it."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        query = request.META.get("QUERY_STRING", "")
+        if "%00" in query:
+            request.META["QUERY_STRING"] = query.replace("%00", "%EF%BF%BD")
 
 
 class RefusalMiddleware(MiddlewareMixin):

@@ -155,7 +155,9 @@ class RunEventsView(TenantAPIView):
         row = run_for(self.access, run)
         after = request.query_params.get("after", "0")
         lines = LogLine.objects.for_tenant(self.access.organisation).filter(run=row)
-        found = lines.filter(seq__gt=int(after) if after.isdecimal() else 0).order_by("seq")[:MOST_LINES]
+        found = lines.filter(seq__gt=int(after) if after.isdecimal() and len(after) < 19 else 0).order_by("seq")[
+            :MOST_LINES
+        ]
         shown = LineSerializer(found, many=True).data
         is_over = row.state.is_final and (not shown or shown[-1]["seq"] == row.log_seq)
         return Response({"lines": shown, "is_over": is_over})

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db.models import Q
 from django.template.loader import render_to_string
@@ -11,6 +10,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Organisation
 from portal.kit.live import TopicKind, register_topic
+from portal.kit.plain import split_url
 from portal.kit.templatetags.ui import state
 from portal.provisioning import states
 from portal.provisioning.listing import PAGE
@@ -89,9 +89,17 @@ def links_of(run: Run) -> list[Link]:
         title = str(item.get("title") or ref or url)[:200]
         if ref:
             found.append(Link(title, entity_ref=ref))
-        elif (url.startswith("/") and not url.startswith("//")) or urlsplit(url).scheme in ("http", "https"):
+        elif _may_be_followed(url):
             found.append(Link(title, url))
     return found
+
+
+def _may_be_followed(url: str) -> bool:
+    """A page of ours, or one on the web; never a script."""
+    if url.startswith("/"):
+        return not url.startswith(("//", "/\\"))
+    parts = split_url(url)
+    return parts is not None and parts.scheme in ("http", "https")
 
 
 def _listed(output: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -1,21 +1,25 @@
 """From a golden path's answers to a run: the review page's button and the API end here."""
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from catalog.goldenpaths.forms import clean
+from catalog.goldenpaths.forms import Cleaned, clean
 from catalog.goldenpaths.models import GoldenPath, Version
+from catalog.goldenpaths.views import reviewed
 from portal.accounts.access import Access, TenantRequest, gate
 from portal.kit.errors import Invalid, NotFound
+from portal.kit.plain import read_json
 from portal.provisioning import actions
 from portal.provisioning.models import Run
 
 MAX_KEY = 64
+KEY = re.compile(r"[!-~]{1,64}")
 
 
 def version_of(access: Access, slug: str, number: int | None = None) -> Version:
@@ -39,10 +43,23 @@ def launch_checked(
     idempotency_key: str,
 ) -> Run:
     """Launch with answers that are checked once more: what was reviewed may have been sent by anybody."""
+    if known := _launched(access, idempotency_key):
+        return known
     cleaned = clean(version, values, access, secrets=secrets)
     if cleaned.errors:
         field, sentence = next(iter(cleaned.errors.items()))
         raise Invalid(f"Nothing was launched. {sentence}", field=field, detail={"errors": cleaned.errors})
+    return _launch(access, version, cleaned, idempotency_key)
+
+
+def _launched(access: Access, idempotency_key: str) -> Run | None:
+    """What this key has started before: by now its own name may be taken, which is no reason to refuse."""
+    rows = Run.objects.for_tenant(access.organisation).select_related("version__path", "requester")
+    found: Run | None = rows.filter(idempotency_key=idempotency_key[:MAX_KEY]).first()
+    return found
+
+
+def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key: str) -> Run:
     return actions.launch(
         organisation=access.organisation,
         actor=access.user,
@@ -56,18 +73,33 @@ def launch_checked(
 @gate("runs.launch")
 @require_POST
 def path_launch(request: TenantRequest, path: str) -> HttpResponse:
-    """POST from the review page: `values` (JSON), `version`, `key` (the same for a double click), `secret.<name>`."""
-    try:
-        values = json.loads(request.POST.get("values", ""))
-    except json.JSONDecodeError:
-        values = None
+    """POST from the review page: `values` (JSON), `version`, `key` (the same for a double click), `secret.<name>`.
+
+    Answers that have stopped being right since the review lead back to the form, or the review, with their sentence.
+    """
     key = request.POST.get("key", "")
-    if not isinstance(values, dict) or not key:
+    values = _values(request.POST.get("values", ""))
+    if values is None or not KEY.fullmatch(key):
         raise Invalid("The answers did not arrive whole. Go back to the form and review them again.")
     number = request.POST.get("version", "")
     version = version_of(request.access, path, int(number) if number.isdecimal() and len(number) < 9 else None)
     secrets = {
         name.removeprefix("secret."): str(value) for name, value in request.POST.items() if name.startswith("secret.")
     }
-    run = launch_checked(request.access, version, values=values, secrets=secrets, idempotency_key=key)
-    return redirect("run", org=request.access.organisation.slug, run=run.pk)
+    known = _launched(request.access, key)
+    if known is None:
+        cleaned = clean(version, values, request.access, secrets=secrets)
+        if not cleaned.is_valid:
+            messages.error(request, "Nothing was launched: an answer needs another look.")
+            return reviewed(request, version, values, cleaned)
+        known = _launch(request.access, version, cleaned, key)
+    return redirect("run", org=request.access.organisation.slug, run=known.pk)
+
+
+def _values(text: str) -> dict[str, Any] | None:
+    """The answers as the review page sent them; None when they did not arrive as it wrote them."""
+    try:
+        values = read_json(text)
+    except Invalid:
+        return None
+    return values if isinstance(values, dict) else None

@@ -10,6 +10,7 @@ from django.urls import reverse
 from catalog.goldenpaths.models import GoldenPath
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
+from portal.kit.errors import Invalid
 from portal.provisioning import actions, fragments, listing, states
 from portal.provisioning.models import Effect, LogLine, Run, Step
 from portal.provisioning.steering import may_control, require_control, run_for
@@ -79,11 +80,15 @@ def _asking(verb: str, act: Callable[..., Run]) -> Callable[..., HttpResponse]:
     def view(request: TenantRequest, run: int) -> HttpResponse:
         row = run_for(request.access, run)
         require_control(request.access, row)
-        if request.method == "POST":
-            more = {"secrets": _secrets(request, row)} if verb == "retry" else {}
+        if request.method != "POST":
+            return render(request, f"provisioning/{verb}.html", _question(request, row))
+        more = {"secrets": _secrets(request, row)} if verb == "retry" else {}
+        try:
             act(organisation=request.access.organisation, actor=request.access.user, run=row, **more)
-            return redirect(reverse("run", kwargs={"org": request.access.organisation.slug, "run": row.pk}))
-        return render(request, f"provisioning/{verb}.html", _question(request, row))
+        except Invalid as refusal:
+            context = {**_question(request, row), "refusal": refusal}
+            return render(request, f"provisioning/{verb}.html", context, status=422)
+        return redirect(reverse("run", kwargs={"org": request.access.organisation.slug, "run": row.pk}))
 
     view.__name__ = f"run_{verb}"
     view.__doc__ = f"Ask, then {verb}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,17 +10,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from portal.accounts.access import digest_of
-from portal.accounts.models import ApiToken, Invitation, Membership, Team, TeamMembership
+from portal.accounts.models import ApiToken, Membership
 from portal.accounts.permissions import PERMISSIONS, ROLES, SCOPES, decide, rank, scope_allows
-from portal.accounts.tenancy import tenant
+from portal.accounts.stream import admit, render_topic
+from portal.accounts.tenancy import TenantModel, tenant
 from portal.accounts.views import PUBLIC, SIGNED_IN
-from portal.githosts.models import Repository
+from portal.kit.errors import Forbidden, NotFound
+from portal.kit.live import TOPICS
+from tests.accounts.house import MARK, furnish
 from tests.accounts.url_table import API, OUTSIDE, OWN_DOORS, PAGES
-from tests.githosts.conftest import make_repository
 
 FILL: dict[str, Any] = {"int": 1, "slug": "thing", "str": "thing", "path": "a/thing", "uuid": uuid.UUID(int=7)}
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -173,53 +177,51 @@ def _asks_again(address: Address, role: str) -> bool:
 # --- trespass: full rights at home, our objects' numbers in their addresses ---
 
 
+OBJECTS = [a for a in TENANT_PAGES + TENANT_API if set(a.converters) - {"org"}]
+# Without these the view refuses before it looks.
+BODIES = {"path-launch": {"values": "{}", "key": "k"}}
+# What answers a neighbour at home without saying whether there is such a thing anywhere.
+SAYS_NOTHING = {
+    "api-entity-status": "no status is known of a uid, whosever it is",
+    "team-of": "a group that no descriptor describes has an empty page",
+}
+
+
 @pytest.mark.django_db
-def test_a_neighbour_reaches_none_of_our_objects_by_number(world, client_for):
-    make_repository(world.acme)
-    with tenant(world.acme):
-        token = ApiToken.objects.create(
-            organisation=world.acme,
-            user=world.dev,
-            name="x",
-            prefix="slw_x",
-            digest="d",
-            scopes=["read"],
-            expires_at=timezone.now() + timedelta(days=1),
-        )
-        invitation = Invitation.objects.create(
-            organisation=world.acme, email="new@x.example", digest="i", expires_at=timezone.now() + timedelta(days=1)
-        )
-        member = Membership.objects.get(user=world.dev)
-        before = _snapshot(world)
-    ours = {
-        "member": member.pk,
-        "invitation": invitation.pk,
-        "token": token.pk,
-        "team": world.payments.slug,
-        "person": world.dev.pk,
-        "repo": "checkout",
-        "path": "README.md",
-    }
-    eve = client_for(world.eve)
-    knocked = 0
-    for address in TENANT_PAGES + TENANT_API:
-        if not set(address.converters) & set(ours) or not address.view.__module__.startswith(
-            ("portal.accounts", "portal.githosts")
-        ):
-            continue
-        for org in ("rival", "acme"):
-            for method in ("get", "post"):
-                status = getattr(eve, method)(address.path(org, **ours)).status_code
-                assert status in {404, 405}, f"{method} {address.path(org, **ours)}: {status}"
-                knocked += 1
-    assert knocked >= 60
-    with tenant(world.acme):
-        assert _snapshot(world) == before
+def test_a_neighbour_reaches_none_of_our_objects(world, client_for, tmp_path):
+    """Every address that names an object, with the names of real ones; first, that those are real."""
+    house = furnish(world, tmp_path)
+    ada, eve = client_for(world.ada), client_for(world.eve)
+    before = _everything(world)
+    unknown = [a.name for a in OBJECTS if set(a.converters) - {"org"} - set(house.fill(a.name, a.converters))]
+    assert unknown == [], "furnish() must have a name for each"
+    for address in OBJECTS:
+        ours = house.fill(address.name, address.converters)
+        assert ada.get(address.path("acme", **ours)).status_code != 404, f"{address.name}: not ours either"
+        for method in METHODS:
+            ask = functools.partial(getattr(eve, method), **_body(address, method))
+            there = ask(address.path("acme", **ours))
+            assert there.status_code in {404, 405}, f"{method} {address.path('acme', **ours)}: {there.status_code}"
+            home = ask(address.path("rival", **ours))
+            if home.status_code in {404, 405}:
+                continue  # the sentence may repeat what was asked for
+            assert address.name in SAYS_NOTHING, f"{method} {address.path('rival', **ours)}: {home.status_code}"
+            assert MARK not in home.content.decode(), f"{address.name} shows ours"
+    assert _everything(world) == before
 
 
-def _snapshot(world) -> list[Any]:
-    models = (ApiToken, Invitation, Membership, Team, TeamMembership, Repository)
-    return [list(model.objects.for_tenant(world.acme).order_by("pk").values()) for model in models]
+def _body(address: Address, method: str) -> dict[str, Any]:
+    """What goes with a request, so that the view comes to the look-up."""
+    if address.route.startswith("api/") and method != "get":
+        return {"data": {}, "content_type": "application/json"}
+    return {"data": BODIES.get(address.name, {})} if method in {"get", "post"} else {}
+
+
+def _everything(world) -> dict[str, list[Any]]:
+    """All of acme's rows."""
+    models = [model for model in apps.get_models() if issubclass(model, TenantModel)]
+    with tenant(world.acme):
+        return {model.__name__: list(model.objects.for_tenant(world.acme).order_by("pk").values()) for model in models}
 
 
 @pytest.mark.django_db
@@ -296,3 +298,36 @@ def test_the_live_stream_lets_in_members_alone(committed_world, client_for, clie
     assert client_for(committed_world.vic).get(path).status_code == 200
     abroad = client_for(committed_world.vic).get(path, headers={"Sec-Fetch-Site": "cross-site"})
     assert abroad.status_code == 403
+
+
+@pytest.mark.parametrize("kind", sorted(TOPICS))
+def test_every_topic_asks_for_a_right_of_the_policy(kind):
+    assert TOPICS[kind].permission in PERMISSIONS
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", sorted(TOPICS))
+def test_a_topic_opens_for_whom_it_should(committed_world, kind):
+    topics = frozenset({f"{kind}:1"})
+    for person in committed_world.members().values():
+        role = _role(committed_world, person)
+        if decide(TOPICS[kind].permission, role=role):
+            assert admit(person, "acme", topics).role == role
+        else:
+            with pytest.raises(Forbidden):
+                admit(person, "acme", topics)
+    with pytest.raises(NotFound):
+        admit(committed_world.eve, "acme", topics)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_topic_of_ours_shows_nothing_next_door(committed_world, tmp_path):
+    house = furnish(committed_world, tmp_path)
+    assert set(house.topics) == set(TOPICS), "furnish() must have a key for each kind of topic"
+    for kind, key in house.topics.items():
+        assert render_topic(committed_world.acme.pk, f"{kind}:{key}") is not None, f"{kind}:{key} is nothing of ours"
+        theirs = render_topic(committed_world.rival.pk, f"{kind}:{key}")
+        assert MARK not in (theirs or ""), f"{kind} shows ours"
+        if key != "all":
+            nobodys = {len(key) == 36: str(uuid.UUID(int=7)), key.isdigit(): "999999999"}.get(True, "nobodys")
+            assert theirs == render_topic(committed_world.rival.pk, f"{kind}:{nobodys}"), f"{kind} tells ours from none"

@@ -69,7 +69,11 @@ def test_another_context_can_be_chosen():
         ("a: &x [1]\nb: *x", "aliases"),
         ("a: [", "not YAML at line"),
         ("\x00", "not YAML"),
-        ("[" * 5000, "not YAML"),
+        ("[" * 5000, "nested too deeply"),
+        ("[" * 120_000 + "]" * 120_000, "nested too deeply"),
+        ("when: !!timestamp never", "YAML tags"),
+        ("a: !!python/object/apply:os.system [id]", "YAML tags"),
+        ("d: 2024-99-99", "not YAML"),
     ],
 )
 def test_refused_with_a_sentence(broken, words):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal.demo_people import SIGN_INS
+from tests.e2e.acts import sign_in as sign_in  # tests take it from here
 from tests.e2e.product import Product
 
 
@@ -45,13 +45,3 @@ def browse(chromium: Any, product: Product) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def sign_in(page: Any, who: str) -> Any:
-    """Signs in by the form, as a person does."""
-    page.goto("/accounts/login/")
-    page.get_by_label("E-mail address").fill(f"{who}@slipway.example")
-    page.get_by_label("Password", exact=True).fill(SIGN_INS.password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url("**/o/**")
-    return page

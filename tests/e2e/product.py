@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from portal.embedded import free_port
@@ -24,8 +25,10 @@ OURS = {
 class Product:
     """One `make up`."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, **extra: str) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, prefix: Sequence[str] = (), **extra: str) -> None:
+        """`prefix` is a command that runs it, such as one that steps down to another user."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.prefix = prefix
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -40,7 +43,11 @@ class Product:
         begun = time.monotonic()
         with self.log.open("wb") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "portal.up"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
+                [*self.prefix, sys.executable, "-m", "portal.up"],
+                cwd=ROOT,
+                env=env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
         while "Slipway is ready after" not in self.said():
             if self.popen.poll() is not None or time.monotonic() - begun > seconds:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import ClusterUnderTest
-from tests.e2e.conftest import sign_in
+from tests.e2e.acts import answer_the_form, sign_in
 from tests.e2e.product import Product
 
 pytestmark = pytest.mark.browser
@@ -26,22 +26,6 @@ STEPS = [
     "Wait until the pods are ready",
     "Register it in the catalog",
 ]
-
-
-def answer_the_form(page: Any, name: str) -> None:
-    """The web service path, page by page."""
-    page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("What it does").fill("Takes a parcel's label and says which depot sorts it next.")
-    owner = page.get_by_label("Owner", exact=True)
-    owner.select_option(label="Payments")
-    page.get_by_role("button", name="Next").last.click()
-    page.get_by_label("Cluster", exact=True).wait_for()
-    cluster = page.get_by_label("Cluster", exact=True)
-    if not cluster.input_value():
-        cluster.select_option(index=1)
-    page.get_by_role("button", name="Next").last.click()
-    page.get_by_label("First image").wait_for()
-    page.get_by_role("button", name="Review").last.click()
 
 
 def step(page: Any, name: str) -> Any:
@@ -100,7 +84,6 @@ def launch_a_service(product: Product, page: Any, served: Callable[[str, str], b
     page.get_by_role("link", name="Golden paths").first.click()
     page.get_by_role("link", name=re.compile("Python web service")).first.click()
     answer_the_form(page, name)
-    page.get_by_role("heading", name="Review", level=1).wait_for()
     assert page.get_by_text(f"Repository {name}").is_visible()
     assert page.get_by_text("deploy/deployment.yaml").first.is_visible()
     for version, kind in (("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget")):

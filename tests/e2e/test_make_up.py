@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+import redis
 
 from portal.demo_people import SIGN_INS
-from tests.e2e.product import Product
+from portal.embedded import Engines
+from tests.e2e.product import ROOT, Product
+from tests.kit.test_embedded import as_ordinary_user
 
 
 def listening(product: Product) -> bool:
@@ -62,3 +70,79 @@ def test_it_starts_survives_kills_stops_and_finds_its_data(tmp_path: Path) -> No
     product.stop()
     until(lambda: product.processes() == [], 15)
     print(f"first start {first:.1f} s, second {second:.1f} s")
+
+
+@pytest.mark.slow
+def test_an_ordinary_user_needs_nothing_of_root() -> None:
+    prefix = as_ordinary_user()
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:
+        folder = Path(where)
+        folder.chmod(0o755)
+        product = Product(folder / "own", prefix=prefix, HOME=str(folder / "own"))
+        os.chown(product.folder, 65534, 65534)
+        product.start()
+        try:
+            assert listening(product)
+            owners = {Path(f"/proc/{pid}").stat().st_uid for pid in product.processes()}
+            assert owners == {65534}
+            assert {path.stat().st_uid for path in product.folder.rglob("*")} - {0} == {65534}
+            readable = [path for path in (product.folder / "var").rglob("*") if is_secret(path) and is_open(path)]
+            assert readable == [], "keys and kubeconfigs are for their user alone"
+        finally:
+            assert product.stop() == 0
+        until(lambda: product.processes() == [], 15)
+
+
+def is_secret(path: Path) -> bool:
+    return path.name in {"secrets.json", "stage.json", "state.json"} or path.name.endswith("kubeconfig")
+
+
+def is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o077)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A database, a broker and a cluster that somebody else runs."""
+    engines = Engines(tmp_path / "elsewhere")
+    engines.start_postgres()
+    database = engines.database("theirs")
+    valkey = engines.start_valkey()
+    kubeconfig = tmp_path / "elsewhere" / "kubeconfig"
+    cluster = subprocess.Popen(
+        [sys.executable, "-m", "portal.sandbox", "--port", "0", "--kubeconfig", str(kubeconfig)], cwd=ROOT
+    )
+    until(kubeconfig.exists)
+    yield {
+        "DATABASE_URL": database.app_url,
+        "DATABASE_OWNER_URL": database.owner_url,
+        "VALKEY_URL": valkey,
+        "KUBECONFIG": str(kubeconfig),
+    }
+    cluster.terminate()
+    cluster.wait()
+    engines.stop()
+
+
+@pytest.mark.slow
+def test_it_uses_the_servers_that_are_named_and_starts_none_of_its_own(
+    elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    product = Product(tmp_path / "product", **elsewhere)
+    product.start()
+    try:
+        made = {path.name for path in (product.folder / "var").iterdir()}
+        assert not made & {"pg", "valkey", "sandbox"}
+        with psycopg.connect(elsewhere["DATABASE_OWNER_URL"]) as theirs:
+            tables = theirs.execute("SELECT count(*) FROM pg_tables WHERE tablename = 'catalog_entity'").fetchone()
+            assert tables == (1,)
+            assert theirs.execute("SELECT count(*) FROM accounts_organisation").fetchone() == (2,)
+        broker = redis.Redis.from_url(elsewhere["VALKEY_URL"])
+        until(lambda: any(name.startswith(b"live:") for name in broker.pubsub_channels()) or broker.dbsize() > 0)
+        broker.close()
+        for words in ("postgres", "valkey-server", "portal.sandbox"):
+            assert not pid_of(product, words), f"{words} of our own"
+    finally:
+        assert product.stop() == 0
+    with psycopg.connect(elsewhere["DATABASE_URL"]) as still_there:
+        assert still_there.execute("SELECT 1").fetchone() == (1,)

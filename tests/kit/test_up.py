@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from portal import up
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,3 +57,28 @@ def test_web_never_gets_the_key_that_opens_credentials(tmp_path: Path) -> None:
     table = up.processes(tmp_path, "127.0.0.1", 8000)
     assert table["web"][1] == ["CLUSTER_PRIVATE_KEY"]
     assert table["worker"][1] == table["live"][1] == []
+
+
+@pytest.mark.parametrize(
+    ("named", "needed"),
+    [
+        ({}, ["postgres", "valkey"]),
+        ({"DATABASE_URL": "postgresql://x@db/x"}, ["valkey"]),
+        ({"VALKEY_URL": "redis://x"}, ["postgres"]),
+        ({"DATABASE_URL": "postgresql://x@db/x", "VALKEY_URL": "redis://x"}, []),
+    ],
+)
+def test_only_what_is_not_named_is_embedded(monkeypatch: pytest.MonkeyPatch, named: dict[str, str], needed: list[str]):
+    for name in ("DATABASE_URL", "VALKEY_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert up.engines_needed() == needed
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "[::1]"), ("box", "box")],
+)
+def test_a_server_is_asked_where_it_listens(host: str, name: str) -> None:
+    assert up.reachable(host) == name

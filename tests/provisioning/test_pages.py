@@ -170,7 +170,7 @@ def test_retry_asks_for_secrets_again(world, client_for, silent):
     client = client_for(world.dev)
     assert 'name="secret.token"' in client.get(f"/o/acme/runs/{run.pk}/retry/").content.decode()
     answer = client.post(f"/o/acme/runs/{run.pk}/retry/")
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert "Enter token again" in answer.content.decode()
     assert client.post(f"/o/acme/runs/{run.pk}/retry/", {"secret.token": "hunter2-hunter2"}).status_code == 302
 
@@ -199,20 +199,23 @@ def test_a_double_click_on_launch_is_one_run(world, client_for, path, silent):
 
 
 @pytest.mark.parametrize(
-    ("form", "words"),
+    ("form", "status", "words"),
     [
-        ({}, "did not arrive whole"),
-        ({"values": "[1]", "key": "k"}, "did not arrive whole"),
-        ({"values": "{", "key": "k"}, "did not arrive whole"),
-        ({"values": "{}", "key": "k"}, "Nothing was launched."),
-        ({"values": '{"name": "UPPER"}', "key": "k"}, "Nothing was launched."),
-        ({"values": '{"name": "ok", "more": 1}', "key": "k"}, "Nothing was launched."),
-        ({"values": '{"name": "ok"}', "key": "k", "version": "7"}, "has no version 7"),
+        ({}, 400, "did not arrive whole"),
+        ({"values": "[1]", "key": "k"}, 400, "did not arrive whole"),
+        ({"values": "{", "key": "k"}, 400, "did not arrive whole"),
+        ({"values": '{"name": "ok"}', "key": "k\0"}, 400, "did not arrive whole"),
+        ({"values": '{"name": "' + "[" * 9 + '", "deep": ' + "[" * 99 + "]" * 99 + "}", "key": "k"}, 400, "not arrive"),
+        ({"values": '{"name": ' + "9" * 5000 + "}", "key": "k"}, 400, "did not arrive whole"),
+        ({"values": "{}", "key": "k"}, 422, "“name” needs an answer."),
+        ({"values": '{"name": "UPPER"}', "key": "k"}, 422, "name does not have the expected form"),
+        ({"values": '{"name": "ok", "more": 1}', "key": "k"}, 422, "No page of the form asks for “more”."),
+        ({"values": '{"name": "ok"}', "key": "k", "version": "7"}, 404, "has no version 7"),
     ],
 )
-def test_bad_answers_launch_nothing(world, client_for, path, silent, form, words):
+def test_bad_answers_launch_nothing(world, client_for, path, silent, form, status, words):
     answer = client_for(world.dev).post("/o/acme/paths/asker/launch/", form)
-    assert answer.status_code in (400, 404)
+    assert answer.status_code == status
     assert words in answer.content.decode()
     with world.tenant():
         assert not Run.objects.for_tenant(world.acme).exists()

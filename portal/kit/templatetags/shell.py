@@ -16,13 +16,17 @@ THEMES = {"light": "light", "dark": "dark", "system-light": "light", "system-dar
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the navigation: the URL name it leads to, and the names that count as being there."""
+    """A line of the navigation: the URL name it leads to, and the names that count as being there.
+
+    query  what to open the page with, so that it begins with what most people come for
+    """
 
     name: str
     label: str
     icon: str
     permission: str
     also: tuple[str, ...] = ()
+    query: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ NAVIGATION = (
         "",
         (
             Entry("home", "Home", "home", "org.view"),
-            Entry("catalog", "Catalog", "layout-grid", "catalog.view", ("entity", "entity-*")),
+            Entry("catalog", "Catalog", "layout-grid", "catalog.view", ("entity", "entity-*"), "?kind=Component"),
             Entry("paths", "Golden paths", "route", "paths.view", ("path", "path-*")),
             Entry("runs", "Runs", "player-play", "runs.view", ("run", "run-*")),
             Entry("clusters", "Clusters", "server-2", "clusters.view", ("cluster", "cluster-*", "workload-*")),
@@ -79,7 +83,7 @@ def navigation(context: Context) -> dict[str, Any]:
             {
                 "label": entry.label,
                 "icon": entry.icon,
-                "url": reverse(entry.name, kwargs={"org": org.slug}),
+                "url": reverse(entry.name, kwargs={"org": org.slug}) + entry.query,
                 "is_here": _is_at(entry, here),
             }
             for entry in group.entries

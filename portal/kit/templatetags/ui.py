@@ -8,7 +8,7 @@ from django import template
 from django.forms import BoundField, CheckboxInput, FileInput, Select
 from django.http import QueryDict
 from django.template import Context
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -75,7 +75,10 @@ def _link(context: Context, name: str, /, **where: str) -> str:
 
 
 def _entity_address(context: Context, ref: words.Ref) -> str:
-    return _link(context, "entity", kind=ref.kind, namespace=ref.namespace, name=ref.name)
+    try:
+        return _link(context, "entity", kind=ref.kind, namespace=ref.namespace, name=ref.name)
+    except NoReverseMatch:
+        return ""  # authors write any text as an owner; what no entity can be called has no page
 
 
 @register.simple_tag(takes_context=True)

@@ -1,13 +1,13 @@
 """catalog:register: the new repository's catalog-info.yaml becomes a source of the catalog, read at once."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from catalog import actions as catalog
 from catalog.models import Entity, Problem, Source
 from portal.accounts.tenancy import tenant
 from portal.githosts.hosts import HOSTS
 from portal.kit.errors import Invalid, Refusal
+from portal.kit.plain import split_url
 from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
 from portal.provisioning.models import Effect
 from portal.provisioning.outcomes import Done
@@ -93,7 +93,10 @@ def _origin(ctx: StepContext, given: dict[str, Any]) -> tuple[str, str, str]:
 
 def _own_repository(ctx: StepContext, url: str) -> tuple[str, str] | None:
     """Name and inner path when the address is one of our own repositories' pages."""
-    head, mark, tail = urlsplit(url).path.partition(f"/o/{ctx.organisation.slug}/repos/")
+    parts = split_url(url)
+    if parts is None:
+        raise Invalid(f"“{url}” is not a web address.", code="bad-input", field="catalogInfoUrl")
+    head, mark, tail = parts.path.partition(f"/o/{ctx.organisation.slug}/repos/")
     if head or not mark:
         return None
     name, _, inner = tail.strip("/").partition("/")

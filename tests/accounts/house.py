@@ -1,0 +1,111 @@
+"""Acme with one of everything in it, for tests that ask who can reach what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from catalog import actions as catalog
+from portal.accounts.models import ApiToken, Invitation, Membership
+from portal.accounts.tenancy import tenant
+from portal.clusters import podlogs
+from portal.clusters.models import Cluster
+from tests.githosts.conftest import make_repository
+from tests.provisioning.conftest import start_run
+
+# Stands in every object of the house: where it appears, something of acme's was shown.
+MARK = "marzipan"
+ENTITY = """\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: {name}
+  annotations: {{backstage.io/kubernetes-id: {name}}}
+spec: {{type: service, lifecycle: production, owner: payments}}
+"""
+
+
+@dataclass(frozen=True)
+class House:
+    """`names` fills addresses: converter name -> value; `topics` fills live topics: kind -> key."""
+
+    names: dict[str, Any]
+    topics: dict[str, str]
+    by_address: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def fill(self, address: str, converters: dict[str, str]) -> dict[str, Any]:
+        """The values for one address: a `path` is a golden path's name here and a file's there."""
+        values = self.names | self.by_address.get(address, {})
+        if converters.get("path") == "path":
+            values = values | {"path": "README.md"}
+        return {name: values[name] for name in converters if name in values}
+
+
+def furnish(world: Any, folder: Path) -> House:
+    """Puts one of everything into acme; `folder` is for the files of a source."""
+    acme = world.acme
+    make_repository(acme, MARK)
+    run = start_run(
+        world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
+    )
+    with tenant(acme):
+        entity = catalog.write_entity(organisation=acme, actor=world.dev, text=ENTITY.format(name=MARK))
+        (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
+        source = catalog.add_source(organisation=acme, actor=world.dev, kind="folder", target=str(folder))
+        cluster = Cluster.objects.create(
+            organisation=acme,
+            slug=MARK,
+            name=MARK,
+            server="https://127.0.0.1:1",
+            credential_kind="token",
+            credential_fingerprint="x",
+            sealed="x",
+        )
+        later = timezone.now() + timedelta(days=1)
+        token = ApiToken.objects.create(
+            organisation=acme, user=world.dev, name=MARK, prefix="slw_x", digest="d", scopes=["read"], expires_at=later
+        )
+        invitation = Invitation.objects.create(
+            organisation=acme, email=f"{MARK}@x.example", digest="i", expires_at=later
+        )
+        member = Membership.objects.for_tenant(acme).get(user=world.dev)
+    log = podlogs.Asked(cluster.pk, MARK, MARK)
+    podlogs.write(acme.pk, log.key, "ready", MARK)
+    names = {
+        "member": member.pk,
+        "invitation": invitation.pk,
+        "token": token.pk,
+        "team": world.payments.slug,
+        "person": world.dev.pk,
+        "repo": MARK,
+        "path": MARK,
+        "run": run.pk,
+        "source": source.pk,
+        "kind": "component",
+        "namespace": "default",
+        "name": MARK,
+        "cluster": MARK,
+        "pod": MARK,
+        "uid": entity.uid,
+        "ref": world.payments.ref,
+    }
+    runs = {kind: str(run.pk) for kind in ("run", "run-log", "run-buttons", "run-row", "run-badge")}
+    topics = {
+        **runs,
+        "runs": "all",
+        "source": str(source.pk),
+        "workloads": str(entity.uid),
+        "health": str(entity.uid),
+        "cluster": MARK,
+        "clusters": "all",
+        "logs": log.key,
+    }
+    return House(
+        names,
+        topics,
+        {"api-location": {"uid": source.uid}, "api-location-by-entity": {"name": f"{MARK}-filed"}},
+    )
