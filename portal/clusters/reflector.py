@@ -238,7 +238,7 @@ class Reflector:
         """Follows the kind until cancelled; every failure is told to the sink and tried again after a pause."""
         while True:
             begun = time.monotonic()
-            pause, rest = 0.0, asyncio.sleep
+            pause, is_broken = 0.0, False
             try:
                 await self._follow()
                 if time.monotonic() - begun < HASTY:
@@ -252,7 +252,7 @@ class Reflector:
                 # silence: dead, or a version from the future of a restored etcd, which only a new list can tell
                 self.version = None
                 self.sink.lost(self.watched.kind, KubeUnreachable("The cluster has gone silent."))
-                pause, rest = self.backoff.next(), self.connection.pause
+                pause, is_broken = self.backoff.next(), True
             except (KubeUnauthorized, KubeForbidden) as error:
                 self.sink.lost(self.watched.kind, error)
                 pause = REFUSED_PAUSE * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, no secret
@@ -261,8 +261,8 @@ class Reflector:
                 pause = max(self.backoff.next(), float(error.detail.get("retry_after", 0)))
             except (aiohttp.ClientError, OSError) as error:
                 self.sink.lost(self.watched.kind, unreachable(error))
-                pause, rest = self.backoff.next(), self.connection.pause
-            await rest(pause)
+                pause, is_broken = self.backoff.next(), True
+            await (self.connection.pause(pause) if is_broken else asyncio.sleep(pause))
 
     async def _follow(self) -> None:
         """Catches up, then follows until the server ends the stream."""
