@@ -77,7 +77,8 @@ def review(page: Any) -> None:
 def palette(page: Any) -> None:
     page.keyboard.press("Control+k")
     page.locator("#palette-input").fill("pay")
-    page.locator("#palette-results [role=option]").first.wait_for()
+    # What was there before fades while the answer is on its way.
+    page.locator("#palette:not(.htmx-request) [role=option]").filter(has_text="Payment gateway").wait_for()
 
 
 def palette_with_nothing(page: Any) -> None:
