@@ -108,7 +108,7 @@ def test_a_page_is_sound(stop: Stop, rooms: Callable[[str], Any], scene: Scene) 
     assert page.evaluate(RUN_AXE) == []
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
+    page.locator("html[data-bs-theme=dark]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     assert page.evaluate(RUN_AXE) == []
     assert page.evaluate("window.refused") == []
