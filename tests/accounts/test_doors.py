@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from portal.accounts import stream
 from portal.accounts.access import digest_of
-from portal.accounts.models import ApiToken, Membership, User
+from portal.accounts.models import ApiToken, Membership, Team, TeamMembership, User
 from portal.accounts.permissions import PERMISSIONS, ROLES, SCOPES, decide, rank, scope_allows
 from portal.accounts.stream import admit, render_topic
 from portal.accounts.tenancy import TenantModel, tenant
@@ -237,6 +237,34 @@ def test_our_filters_reveal_nothing_about_neighbours(world, client_for):
     nobody = ada.get(reverse("audit", kwargs={"org": "acme"}), {"actor": 999_999})
     assert theirs.status_code == nobody.status_code == 422
     assert theirs.context["form"].errors == nobody.context["form"].errors
+
+
+@pytest.mark.django_db
+def test_our_numbers_in_a_neighbours_forms_are_as_unknown_as_any(world, client_for):
+    eve = client_for(world.eve)
+    assert eve.post(reverse("team-new", kwargs={"org": "rival"}), {"name": "Spies"}).status_code == 302
+    with tenant(world.rival):
+        spies = Team.objects.get(slug="spies")
+    forms = [
+        (reverse("team-new", kwargs={"org": "rival"}), {"name": "Moles"}, "parent", world.payments.pk),
+        (
+            reverse("team-edit", kwargs={"org": "rival", "team": "spies"}),
+            {"name": "Spies"},
+            "parent",
+            world.payments.pk,
+        ),
+        (reverse("team-member-add", kwargs={"org": "rival", "team": "spies"}), {}, "person", world.dev.pk),
+    ]
+    for address, fields, name, ours in forms:
+        theirs = eve.post(address, {**fields, name: ours})
+        nobodys = eve.post(address, {**fields, name: 999_999})
+        assert theirs.status_code == nobodys.status_code != 500
+        assert theirs.content.count(b"is-invalid") == nobodys.content.count(b"is-invalid")
+    with tenant(world.rival):
+        spies.refresh_from_db()
+        assert spies.parent is None
+        assert [team.slug for team in Team.objects.all()] == ["spies"]
+        assert not TeamMembership.objects.exists()
 
 
 # --- tokens at the door ---
