@@ -99,6 +99,20 @@
   }
   on("click", "[data-close-toast]", (event, button) => button.closest("[data-toast]").remove());
 
+  // ---- keys: what the browser refuses, in words -----------------------------------------------------------------------------
+  const KEY_WORDS = {
+    InvalidStateError: "This key is added already.",
+    NotAllowedError: "No key was used. Try again, or go on without one.",
+    SecurityError: /^[\d.]+$|:/.test(location.hostname)
+      ? `A key belongs to a name, and this address is a number. Open http://localhost:${location.port || 80}/ instead.`
+      : "Your browser does not allow keys at this address: it must begin with https.",
+  };
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault();
+    const { exception } = event.detail;
+    toast(KEY_WORDS[exception?.name] ?? "That did not work. Reload the page and try again.", "error", 12000);
+  });
+
   // ---- htmx: refusals arrive as a toast of their own, everything else in words ---------------------------------------------
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.getResponseHeader("HX-Retarget")) event.detail.shouldSwap = true;

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Concatenate
+from urllib.parse import urlsplit
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import ApiToken, Membership, Organisation, User
@@ -145,10 +147,20 @@ def _remember(access: Access) -> None:
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:
     """Sends the browser to sign in and back; htmx is told to navigate rather than to swap the form in."""
-    redirect = redirect_to_login(request.get_full_path())
+    redirect = redirect_to_login(_way_back(request))
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})
     return redirect
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page to return to: where a form or a fragment was asked for from, for it has no page of its own."""
+    if request.method in {"GET", "HEAD"} and request.headers.get("HX-Request") != "true":
+        return request.get_full_path()
+    asker = urlsplit(request.headers.get("Referer", ""))
+    if asker.netloc != request.get_host():
+        return reverse("start")
+    return f"{asker.path}?{asker.query}" if asker.query else asker.path
 
 
 def digest_of(secret: str) -> str:

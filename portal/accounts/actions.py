@@ -26,6 +26,7 @@ from portal.accounts.tenancy import set_tenant, tenant
 from portal.kit.errors import Conflict, Forbidden, Invalid, NotFound
 
 INVITATION_DAYS = 7
+OPERATORS = "New organisations are made by the operator of this portal."
 GONE = "This invitation is no longer valid. Ask for a new one."
 
 
@@ -37,7 +38,7 @@ def may_create_organisation(user: User) -> bool:
 def create_organisation(*, actor: User, name: str, slug: str, request: HttpRequest | None = None) -> Organisation:
     """Make an organisation with the actor as its first admin, where the installation's policy lets them."""
     if not may_create_organisation(actor):
-        raise Forbidden("New organisations are made by the operator of this portal.")
+        raise Forbidden(OPERATORS)
     return found_organisation(actor=actor, name=name, slug=slug, request=request)
 
 

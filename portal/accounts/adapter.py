@@ -3,12 +3,15 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
+from portal.accounts import mails
 from portal.accounts.actions import find_invitation
 from portal.accounts.models import Invitation, User
 from portal.kit.errors import NotFound
@@ -52,6 +55,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             return True
         return bool(super().is_email_verified(request, email))
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        with mails.delivery():
+            super().send_mail(template_prefix, email, context)
+
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         return _next(request)
 
@@ -64,6 +71,18 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return may_sign_up(request)
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """How keys and authenticator apps call us."""
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        entity: dict[str, str] = super().get_public_key_credential_rp_entity()
+        return {**entity, "name": settings.MFA_TOTP_ISSUER}
+
+    def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002 - allauth's name for it
+        count = Authenticator.objects.filter(user=user, type=type).count()
+        return "My key" if not count else f"My key {count + 1}"
 
 
 def _next(request: HttpRequest) -> str:

@@ -15,7 +15,7 @@ from portal.accounts.adapter import INVITATION, keep_invitation
 from portal.accounts.forms import OrganisationForm, ProfileForm
 from portal.accounts.models import Membership, User
 from portal.accounts.tenancy import asking_as
-from portal.kit.errors import Refusal
+from portal.kit.errors import Forbidden, Refusal
 
 PUBLIC = "public"
 SIGNED_IN = "signed in"
@@ -81,6 +81,8 @@ def organisation_new(request: HttpRequest) -> HttpResponse:
     user = _person(request)
     form = OrganisationForm(request.POST or None)
     if not actions.may_create_organisation(user):
+        if memberships_of(user):
+            raise Forbidden(actions.OPERATORS)
         return render(request, "accounts/nowhere.html", {"may_create": False}, status=403)
     if request.method == "POST" and form.is_valid():
         try:

@@ -7,6 +7,7 @@ from portal.accounts import audit, trail
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.forms import AuditFilterForm
 from portal.accounts.models import AuditEvent
+from portal.kit.errors import Invalid
 
 EXPORTS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
 
@@ -37,7 +38,9 @@ def audit_export(request: TenantRequest) -> HttpResponseBase:
     """The narrowed log as CSV or JSON lines. Taking it out is itself an event."""
     organisation = request.access.organisation
     form = AuditFilterForm(request.GET, organisation=organisation)
-    form.is_valid()
+    if not form.is_valid():
+        field, errors = next(iter(form.errors.items()))
+        raise Invalid(f"{field}: {errors[0]}", field=field)
     kind = request.GET.get("format", "csv")
     kind = kind if kind in EXPORTS else "csv"
     audit.record(

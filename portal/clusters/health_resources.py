@@ -30,10 +30,16 @@ def judge_service(obj: Service, around: Around) -> Health:
         if around.seconds_since(meta.creation_timestamp) > LOAD_BALANCER_PATIENCE:
             return Health("Down", "Stuck", "load-balancer-stuck", facts)
         return Health("Down", "Progressing", "load-balancer-pending", facts)
-    addresses = around.store.ready_addresses(meta.namespace, meta.name)
-    if addresses == 0 or (addresses is None and around.store.count("EndpointSlice")):
+    if _is_deserted(meta.namespace, meta.name, around):
         return Health("Down", "Stable", "no-endpoints", {"service": meta.name})
+    addresses = around.store.ready_addresses(meta.namespace, meta.name)
     return Health("Serving", "Stable", "serving", {"addresses": addresses or 0})
+
+
+def _is_deserted(namespace: str, service: str, around: Around) -> bool:
+    """Whether nothing answers behind a service; where no slice at all can be seen, nobody knows."""
+    addresses = around.store.ready_addresses(namespace, service)
+    return addresses == 0 or (addresses is None and around.store.count("EndpointSlice") > 0)
 
 
 def _backends(obj: Ingress) -> list[str]:
@@ -49,7 +55,7 @@ def judge_ingress(obj: Ingress, around: Around) -> Health:
     if around.seconds_since(obj.metadata.creation_timestamp) <= LOAD_BALANCER_PATIENCE:
         return Health("Serving", "Progressing", "address-pending")
     for name in _backends(obj):
-        if not around.store.ready_addresses(obj.metadata.namespace, name):
+        if _is_deserted(obj.metadata.namespace, name, around):
             return Health("Down", "Stable", "backend-down", {"service": name})
     # many controllers never publish an address: with ready backends there is nothing to worry about
     return Health("Serving", "Stable", "serving", {}, (Note("address-unpublished"),))

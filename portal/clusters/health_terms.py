@@ -153,7 +153,6 @@ class Around:
 
 UNKNOWN = Health("Unknown", "Stable", "unknown")
 SERVING = Health("Serving", "Stable", "serving")
-BENIGN = frozenset({"rolling-out", "waiting-for-controller", "starting", "job-running"})
 BADGE_ORDER: tuple[Badge, ...] = (
     "Unknown",
     "Down",
@@ -167,10 +166,10 @@ BADGE_ORDER: tuple[Badge, ...] = (
 
 
 def badge(health: Health) -> Badge:
-    """One word for both axes. A clean rollout reads Progressing even while fewer pods than wanted serve."""
+    """One word for both axes. What moves without trouble reads Progressing, even while nothing or too little serves."""
     if health.avail == "Unknown":
         return "Unknown"
-    if health.rollout == "Progressing" and health.code in BENIGN:
+    if health.rollout == "Progressing" and health.severity == "info":
         return "Progressing"
     if health.rollout == "Terminating":
         return "Progressing"

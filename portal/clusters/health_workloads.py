@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from portal.clusters import cron
-from portal.clusters.health_pods import judge_pod
+from portal.clusters.health_pods import EVENT_FRESH, judge_pod
 from portal.clusters.health_terms import Around, Avail, Facts, Health, Note, clip, root_cause
 from portal.clusters.structs import (
     CronJob,
@@ -42,6 +42,16 @@ def _creation_trouble(message: str) -> tuple[str, Facts]:
     if webhook:
         return "admission-denied", {"webhook": webhook[1], "message": webhook[2]}
     return "create-failed", {"message": text}
+
+
+def _refused(obj: KubeObject, pods: list[Pod], wanted: int, around: Around) -> tuple[str, Facts] | None:
+    """Why pods that are wanted do not exist, where only an event says so: jobs, stateful and daemon sets."""
+    if len(pods) >= wanted:
+        return None
+    for event in around.store.events_about(obj.metadata.uid):
+        if event.reason == "FailedCreate" and around.seconds_since(event.seen_at) < EVENT_FRESH:
+            return _creation_trouble(event.message or "")
+    return None
 
 
 def _pods_trouble(pods: list[Pod], around: Around) -> Health | None:
@@ -141,6 +151,9 @@ def judge_stateful_set(obj: StatefulSet, around: Around) -> Health:
     pods = sorted(around.store.pods_of(obj.metadata.uid), key=_ordinal)
     strategy = obj.spec.update_strategy
     if status.ready_replicas < wanted:
+        refused = _refused(obj, pods, wanted, around)
+        if refused:
+            return Health(avail, "Stuck", refused[0], {**refused[1], "done": status.ready_replicas, "wanted": wanted})
         return _moving(avail, status.ready_replicas, wanted, _ordered_trouble(obj, pods, around))
     if strategy.type == "OnDelete":
         return _steady(avail, _pods_trouble(pods, around), wanted)
@@ -175,7 +188,12 @@ def judge_daemon_set(obj: DaemonSet, around: Around) -> Health:
     notes = (Note("misscheduled", {"count": missed}),) if missed else ()
     if wanted == 0:
         return Health("Idle", "Stable", "no-pods-wanted", {}, notes)
-    cause = _pods_trouble(around.store.pods_of(obj.metadata.uid), around)
+    pods = around.store.pods_of(obj.metadata.uid)
+    refused = _refused(obj, pods, wanted, around)
+    if refused:
+        facts: Facts = {**refused[1], "done": status.number_available, "wanted": wanted}
+        return Health(avail, "Stuck", refused[0], facts, notes)
+    cause = _pods_trouble(pods, around)
     is_updated = obj.spec.update_strategy.type == "OnDelete" or status.updated_number_scheduled >= wanted
     if status.number_available < wanted or not is_updated:
         return _moving(avail, status.number_available, wanted, cause, notes)
@@ -197,7 +215,11 @@ def judge_job(obj: Job, around: Around) -> Health:
     suspended = condition(conditions, "Suspended")
     if suspended and suspended.is_true:
         return Health("Idle", "Paused", "paused")
-    cause = _pods_trouble(around.store.pods_of(obj.metadata.uid), around)
+    pods = around.store.pods_of(obj.metadata.uid)
+    refused = _refused(obj, pods, 1, around)
+    if refused:
+        return Health("Reduced", "Stuck", refused[0], refused[1])
+    cause = _pods_trouble(pods, around)
     if cause:
         return Health("Reduced", "Stuck" if cause.is_hard else "Progressing", cause.code, cause.facts)
     return Health("Serving", "Progressing", "job-running", {"active": obj.status.active})

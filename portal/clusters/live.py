@@ -23,7 +23,7 @@ import aiohttp
 import msgspec
 import redis.asyncio
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.db.utils import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
@@ -60,6 +60,7 @@ LOOK_AGAIN_EVERY = 10.0
 LOOK_AT_ALL_EVERY = 60.0
 SYNC_NOTED_EVERY = 30.0
 LISTS_AT_ONCE = 4
+BROKER_PATIENCE = 5.0
 
 # One call: refused when a newer owner has written; says whether the hash had been lost.
 # KEYS[1] the hash. ARGV: epoch, channel, number of fields, field, value (empty: delete), …, topic, …
@@ -105,7 +106,7 @@ class Database:
 
     def close(self) -> None:
         """Ends the thread and its connection."""
-        self._thread.submit(connection.close)
+        self._thread.submit(connections.close_all)
         self._thread.shutdown()
 
 
@@ -122,7 +123,8 @@ class Session:
     watch: ClusterWatch = field(init=False)
     rebind: asyncio.Event = field(default_factory=asyncio.Event)
     _row: ClusterRow | None = None
-    _state: tuple[str, str] = ("", "")
+    _noted: tuple[str, str] = ("", "")
+    _told: tuple[str, str] = ("", "")
     _revision: int = -1
     _is_swept: bool = False
 
@@ -268,15 +270,15 @@ class Session:
         while True:
             now = time.monotonic()
             state = self.watch.state()
-            is_new = self.watch.revision != self._revision or state != self._state or self._row is None
+            is_new = self.watch.revision != self._revision or state != self._told or self._row is None
             if is_new or now - beaten > BEAT_EVERY:
                 beaten = now
                 await self._say_cluster(state, is_new=is_new)
             is_synced = state[0] in (SYNCED, LIMITED)
-            if state != self._state or (is_synced and now - synced > SYNC_NOTED_EVERY):
+            if state != self._noted or (is_synced and now - synced > SYNC_NOTED_EVERY):
                 with contextlib.suppress(DatabaseAway):
                     await self.database(self._note_state, state, is_synced)
-                    self._state, synced = state, now
+                    self._noted, synced = state, now
             await asyncio.sleep(1.0)
 
     def _note_state(self, state: tuple[str, str], is_synced: bool) -> None:
@@ -288,11 +290,11 @@ class Session:
         topics: list[str] = []
         if self._row is None or msgspec.structs.replace(row, beat=0.0) != msgspec.structs.replace(self._row, beat=0.0):
             topics = [f"cluster:{self.cluster.slug}", "clusters:all"]
-        if state != self._state:
+        if state != self._told:
             # whether it can be believed has changed for every entity
             topics += [f"workloads:{uid}" for uid in self.watch.entities()]
         if await self._write({CLUSTER_FIELD: msgspec.json.encode(row)}, topics):
-            self._row, self._revision = row, revision
+            self._row, self._revision, self._told = row, revision, state
 
     async def _history(self) -> None:
         """Writes badge changes to PostgreSQL once a second; while it is away the newest ten thousand wait."""
@@ -362,7 +364,7 @@ class Watchers:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"[:80]
         self.on_workload = on_workload
         self.database = Database()
-        self.broker = valkey_async()
+        self.broker = valkey_async(patience=BROKER_PATIENCE)
         self.lists = asyncio.Semaphore(LISTS_AT_ONCE)
         self.sessions: dict[Held, tuple[Session, asyncio.Task[None]]] = {}
         self.wake = asyncio.Event()

@@ -8,6 +8,7 @@ ninety seconds without a byte mean that nobody is there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -164,6 +165,23 @@ class Connection:
     server_name: str | None = None
     silence: float = SILENCE
     streams_lists: bool = True
+    _pausing: set[asyncio.Event] = field(default_factory=set)
+
+    def answered(self) -> None:
+        """One reflector got through: those that pause because the connection broke need not wait any longer."""
+        for event in self._pausing:
+            event.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleeps, but no longer than until the cluster answers anybody."""
+        event = asyncio.Event()
+        self._pausing.add(event)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await event.wait()
+        finally:
+            self._pausing.discard(event)
 
     def get(
         self, path: str, params: dict[str, str], *, read: float
@@ -220,7 +238,7 @@ class Reflector:
         """Follows the kind until cancelled; every failure is told to the sink and tried again after a pause."""
         while True:
             begun = time.monotonic()
-            pause = 0.0
+            pause, is_broken = 0.0, False
             try:
                 await self._follow()
                 if time.monotonic() - begun < HASTY:
@@ -234,7 +252,7 @@ class Reflector:
                 # silence: dead, or a version from the future of a restored etcd, which only a new list can tell
                 self.version = None
                 self.sink.lost(self.watched.kind, KubeUnreachable("The cluster has gone silent."))
-                pause = self.backoff.next()
+                pause, is_broken = self.backoff.next(), True
             except (KubeUnauthorized, KubeForbidden) as error:
                 self.sink.lost(self.watched.kind, error)
                 pause = REFUSED_PAUSE * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, no secret
@@ -243,8 +261,8 @@ class Reflector:
                 pause = max(self.backoff.next(), float(error.detail.get("retry_after", 0)))
             except (aiohttp.ClientError, OSError) as error:
                 self.sink.lost(self.watched.kind, unreachable(error))
-                pause = self.backoff.next()
-            await asyncio.sleep(pause)
+                pause, is_broken = self.backoff.next(), True
+            await (self.connection.pause(pause) if is_broken else asyncio.sleep(pause))
 
     async def _follow(self) -> None:
         """Catches up, then follows until the server ends the stream."""
@@ -266,6 +284,7 @@ class Reflector:
         while True:
             async with self.connection.get(self.path, params, read=30.0) as response:
                 await check(response)
+                self.connection.answered()
                 body = await whole(response)
             try:
                 page = PAGES.decode(body)
@@ -300,6 +319,7 @@ class Reflector:
             if version is None and response.status in (400, 404, 405, 422, 501):
                 raise NoStreamedList
             await check(response)
+            self.connection.answered()
             if version is not None:
                 self.sink.followed(self.watched.kind)
             async for raw in lines(response):

@@ -67,6 +67,13 @@ class NotFound(Refusal):
     wire_name = "NotFoundError"
 
 
+class NotAllowed(Refusal):
+    """The address is right and the method is not."""
+
+    status = 405
+    code = "method-not-allowed"
+
+
 class Conflict(Refusal):
     """The thing exists already, or has moved on since it was read."""
 

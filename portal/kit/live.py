@@ -82,12 +82,15 @@ def valkey() -> redis.Redis:
     return _sync
 
 
-def valkey_async() -> redis.asyncio.Redis:
-    """A new asyncio client for the running loop, which may wait for ever for a message; the caller closes it."""
+def valkey_async(patience: float | None = None) -> redis.asyncio.Redis:
+    """A new asyncio client for the running loop; the caller closes it.
+
+    patience: how many seconds an answer may take; None for those who wait for messages.
+    """
     return redis.asyncio.Redis.from_url(
         settings.VALKEY_URL,
         socket_connect_timeout=1,
-        socket_timeout=None,
+        socket_timeout=patience,
         socket_keepalive=True,
         socket_keepalive_options=KEEPALIVE,
     )
@@ -221,8 +224,9 @@ class Hub:
                 try:
                     value = await sync_to_async(self.feel, thread_sensitive=False)(*felt)
                 except DatabaseAway as error:
+                    # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
                     log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
-                    continue
+                    value = DatabaseAway
                 # The first value counts as another one: it may have changed since those topics were rendered.
                 if felt not in self.pulses or self.pulses[felt] != value:
                     self.pulses[felt] = value

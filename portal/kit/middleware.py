@@ -4,14 +4,14 @@ import logging
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, TooLarge, Unauthenticated
+from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,14 @@ class RefusalMiddleware(MiddlewareMixin):
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         refusal = as_refusal(exception)
         return answer(request, refusal) if refusal else None
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Django's empty 405, where somebody opened the address of a button, becomes a page with a way on."""
+        if response.status_code != 405 or not isinstance(response, HttpResponse) or response.content:
+            return response
+        worded = answer(request, NotAllowed("This address belongs to a button or a form: there is no page behind it."))
+        worded["Allow"] = response["Allow"]
+        return worded
 
 
 _REST_KINDS: list[tuple[type[rest.APIException], type[Refusal]]] = [

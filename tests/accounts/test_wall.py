@@ -108,3 +108,21 @@ def test_a_person_reads_their_own_memberships_everywhere(world) -> None:
 def test_the_tenant_can_only_be_set_inside_a_transaction() -> None:
     with pytest.raises(transaction.TransactionManagementError):
         set_tenant(1)
+
+
+@pytest.mark.django_db
+def test_the_audit_log_only_grows(world) -> None:
+    with tenant(world.acme):
+        event = AuditEvent.objects.create(
+            organisation=world.acme, actor=world.vic, actor_label="Vic", verb="x.y", summary="As it was"
+        )
+        for change in (
+            lambda: AuditEvent.objects.filter(pk=event.pk).update(summary="As it never was"),
+            lambda: AuditEvent.objects.filter(pk=event.pk).update(actor=None, summary="As it never was"),
+            lambda: AuditEvent.objects.filter(pk=event.pk).delete(),
+        ):
+            with pytest.raises(DatabaseError, match="the audit log only grows"), transaction.atomic():
+                change()
+        world.vic.delete()
+        event.refresh_from_db()
+        assert (event.actor, event.actor_label, event.summary) == (None, "Vic", "As it was")

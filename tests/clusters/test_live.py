@@ -209,6 +209,7 @@ def test_a_cluster_that_goes_away_is_unknown_in_words_and_comes_back(
 def test_whoever_waits_for_a_rollout_is_told(committed_world, cluster, kube):
     heard = []
     with watchers(lambda organisation, key: heard.append((organisation, key))):
+        until(lambda: (row := status.of_clusters([cluster])[cluster.pk]) and row.is_fresh, "it is watched")
         kube.apply(deployment())
         until(lambda: len(heard) >= 2, "changes of the rollout")
     assert (committed_world.acme.pk, "rollout:sandbox/default/Deployment/shop") in heard

@@ -84,6 +84,12 @@ def stream(*chunks: bytes, hold: bool = False, check: Callable[[Any], bool] = la
     return act
 
 
+async def aborts(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
 class Server:
     """Plays one act for each request, in order, and then holds an idle watch."""
 
@@ -261,6 +267,24 @@ async def test_a_refusal_is_told_and_not_hammered(monkeypatch, code, error):
         assert play.server.at[1] - play.server.at[0] >= 0.15
 
 
+async def test_when_one_gets_through_the_others_wait_no_longer():
+    async with Play(listing(1, pod("a", 1))) as play:
+        await play.settles_on(a=1)
+        before = len(play.server.requests)
+        other = Memory()
+        broken = Reflector(play.reflector.connection, BY_KIND["Pod"], "v1", other, asyncio.Semaphore(1))
+        broken.backoff = Backoff(first=600, cap=600)
+        # aiohttp itself tries an aborted GET once more
+        play.server.acts = [aborts, aborts]
+        task = asyncio.create_task(broken.run())
+        await until(lambda: other.errors)
+        play.server.acts = [listing(9, pod("a", 8))]
+        play.reflector.connection.answered()
+        await until(lambda: [obj.metadata.resource_version for obj in other.store.of_kind("Pod")] == ["8"])
+        assert len(play.server.requests) >= before + 3
+        task.cancel()
+
+
 async def test_retry_after_is_honoured():
     async with Play(status(429, "slow down", **{"Retry-After": "1"}), listing(1, pod("a", 1))) as play:
         await play.settles_on(a=1)
@@ -271,12 +295,7 @@ async def test_server_errors_and_garbage_are_survived():
     async def garbage(request: web.Request) -> web.StreamResponse:
         return web.Response(text="<html>502</html>")
 
-    async def breaks(request: web.Request) -> web.StreamResponse:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-    async with Play(status(500), garbage, breaks, status(503), listing(1, pod("a", 1))) as play:
+    async with Play(status(500), garbage, aborts, status(503), listing(1, pod("a", 1))) as play:
         await play.settles_on(a=1)
         assert len(play.memory.errors) >= 3  # aiohttp itself tries an aborted GET once more
         assert all(item.text.endswith(".") for item in play.memory.errors)

@@ -1,158 +1,147 @@
-"""The shipped path while a part of the product is away in the middle: the run ends well, nothing is made twice."""
+"""A page stays open while parts of the product are killed: it says in words what it no longer knows, and heals."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
-import subprocess
-import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
+from portal.clusters import kubeconfig
+from portal.clusters.kube import Client
+from tests.e2e.conftest import sign_in
 from tests.e2e.product import Product
-from tests.e2e.test_make_up import pid_of, until
-from tests.e2e.visitor import Visitor
 
-pytestmark = pytest.mark.slow
-STEPS = ["fetch", "log", "publish", "apply", "wait", "register"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-
-@pytest.fixture(scope="module")
-def own_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """A product that nobody else is using, for it will be hurt; its leases are short, so that nobody waits for them."""
-    running = Product(tmp_path_factory.mktemp("outages"), RUN_LEASE_SECONDS="4", RUN_HEARTBEAT_SECONDS="1")
-    running.start()
-    yield running
-    assert running.popen is not None
-    assert running.popen.poll() is None, f"the product ended by itself:\n{running.said()[-6000:]}"
-    running.stop()
+ENTITY = "catalog/component/default/quote-engine/"
+NAMESPACE = "booking"
 
 
-@pytest.fixture(scope="module")
-def dev(own_product: Product) -> Visitor:
-    return Visitor(own_product.url, "dev")
-
-
-def launch(dev: Visitor, name: str) -> int:
-    cluster = dev.get("clusters/")
-    slug = (cluster["items"] if isinstance(cluster, dict) else cluster)[0]["name"]
-    values = {
-        "name": name,
-        "description": "Is launched while something is away.",
-        "owner": "group:default/payments",
-        "cluster": slug,
-        "image": "registry.example.com/web:1.0",
-    }
-    return int(dev.post("runs/", {"path": "python-web-service", "values": values})["id"])
-
-
-def run_at(dev: Visitor, run: int, step: str, seconds: float = 60) -> dict[str, Any]:
-    """The run as soon as this step has begun."""
-    end = time.monotonic() + seconds
-    while True:
-        said: dict[str, Any] = dev.get(f"runs/{run}/", patience=30)
-        if any(one["key"] == step and one["status"] != "pending" for one in said["steps"]):
-            return said
-        assert time.monotonic() < end, said
-        time.sleep(0.05)
-
-
-def ended(dev: Visitor, run: int, seconds: float = 120) -> dict[str, Any]:
-    end = time.monotonic() + seconds
-    while True:
-        said: dict[str, Any] = dev.get(f"runs/{run}/", patience=60)
-        if said["ended_at"]:
-            return said
-        assert time.monotonic() < end, said
-        time.sleep(0.2)
-
-
-def assert_made_once(product: Product, dev: Visitor, said: dict[str, Any], name: str) -> None:
-    assert (said["status"], said["error_text"]) == ("succeeded", "")
-    assert [(step["key"], step["status"]) for step in said["steps"]] == [(key, "succeeded") for key in STEPS]
-    kinds = sorted(effect["kind"] for effect in said["effects"])
-    assert kinds == ["object"] * 8 + ["repository", "source"]
-    assert {effect["outcome"] for effect in said["effects"]} == {"created"}
-    assert said["entity_refs"] == [f"component:default/{name}"]
-    found = dev.get(f"catalog/entities?filter=metadata.name={name}", patience=30)
-    assert len(found) == 1
-    [repository] = (product.folder / "var" / "git").glob(f"*/{name}.git")
-    count = subprocess.run(
-        ["git", "-C", str(repository), "rev-list", "--count", "--all"], capture_output=True, text=True, check=True
-    )
-    assert count.stdout.strip() == "1"
-    lines = dev.get(f"runs/{said['id']}/events/", patience=30)["lines"]
-    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1)), "the log has no gap"
-
-
-def valkey_dies(product: Product) -> None:
-    url = json.loads((product.folder / "var" / "stage.json").read_text())["VALKEY_URL"]
-
-    def pid() -> int:
-        try:
-            with redis.Redis.from_url(url) as broker:
-                return int(broker.info("server")["process_id"])
-        except redis.ConnectionError:
-            return 0
-
-    before = pid()
-    os.kill(before, signal.SIGKILL)
-    until(lambda: pid() not in {0, before})
-
-
-def postgres_crashes(product: Product) -> None:
-    """What `pg_ctl stop -m immediate` does: connections break, the next start recovers."""
-    file = product.folder / "var" / "pg" / "postmaster.pid"
-    pid = int(file.read_text().split()[0])
-    os.kill(pid, signal.SIGQUIT)
-    until(lambda: not file.exists() or int((file.read_text().split() or ["0"])[0]) != pid)
-
-
-def worker_dies(product: Product) -> None:
-    kill(product, "celery", signal.SIGKILL)
-
-
-def live_dies(product: Product) -> None:
-    kill(product, "manage.py live", signal.SIGKILL)
-
-
-def web_dies(product: Product) -> None:
-    kill(product, "uvicorn", signal.SIGKILL)
-
-
-def kill(product: Product, words: str, number: signal.Signals) -> None:
-    pid = pid_of(product, words)
-    assert pid, words
-    os.kill(pid, number)
-    until(lambda: pid_of(product, words) not in {0, pid})
-
-
-@pytest.mark.parametrize("step", ["publish", "wait"])
-@pytest.mark.parametrize("outage", [valkey_dies, postgres_crashes, worker_dies, live_dies, web_dies])
-def test_a_part_dies_in_the_middle_of_a_run(
-    own_product: Product, dev: Visitor, outage: Callable[[Product], None], step: str
-) -> None:
-    name = f"{outage.__name__.replace('_', '-')}-at-{step}"
-    run = launch(dev, name)
-    run_at(dev, run, step)
-    outage(own_product)
-    assert_made_once(own_product, dev, ended(dev, run), name)
-
-
-def test_a_cluster_is_away_for_a_while_and_the_run_says_so_and_goes_on(own_product: Product, dev: Visitor) -> None:
-    pid = pid_of(own_product, "portal.sandbox")
-    run = launch(dev, "cluster-away")
-    run_at(dev, run, "publish")
-    os.kill(pid, signal.SIGSTOP)
+def command_of(pid: int) -> str:
     try:
-        until(lambda: any("Trying again" in step["sentence"] for step in dev.get(f"runs/{run}/")["steps"]), 60)
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def pids(product: Product, words: str) -> list[int]:
+    """The product's processes, and children of them that carry nothing of its environment, with such a command."""
+    ours = set(product.processes())
+    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    known = [pid for pid in sorted(found) if pid in ours or parent_of(pid) in ours]
+    return [pid for pid in known if re.search(words, command_of(pid))]
+
+
+@contextmanager
+def killed(product: Product, process: str, keeper: str) -> Iterator[None]:
+    """SIGKILLs the process while whoever would start it again is held; it comes back afterwards."""
+    keepers = pids(product, keeper)
+    assert keepers, keeper
+    for pid in keepers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        victims = [pid for pid in pids(product, process) if pid not in keepers]
+        assert victims, process
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        yield
     finally:
-        os.kill(pid, signal.SIGCONT)
-    said = ended(dev, run)
-    assert_made_once(own_product, dev, said, "cluster-away")
-    assert Path(f"/proc/{pid}").exists(), "the same cluster all the time"
+        for pid in keepers:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def watched(product: Product, browse: Callable[..., Any]) -> Any:
+    """A page on an entity whose workload is healthy, never reloaded from here on."""
+    page = browse()
+    sign_in(page, "dev")
+    organisation = re.search(r"/o/([^/]+)/", page.url)
+    assert organisation
+    page.goto(f"/o/{organisation.group(1)}/{ENTITY}")
+    healthy(page, 60)
+    page.evaluate("window.neverReloaded = true")
+    return page
+
+
+def panel(page: Any) -> Any:
+    return page.locator('[data-live^="workloads:"]')
+
+
+def healthy(page: Any, seconds: float) -> None:
+    """The panel says so and nothing in it is unknown."""
+    panel(page).get_by_text("All 3 pods are available").first.wait_for(timeout=seconds * 1000)
+    assert panel(page).get_by_text("Unknown", exact=True).locator("visible=true").count() == 0
+    light(page, "Live", seconds)
+
+
+def unknown(page: Any, seconds: float) -> None:
+    """The panel says so, and nothing in it is called healthy."""
+    panel(page).get_by_text("no current view").first.wait_for(timeout=seconds * 1000)
+    assert panel(page).get_by_text("Unknown", exact=True).locator("visible=true").count() >= 1
+    assert panel(page).get_by_text("Healthy", exact=True).locator("visible=true").count() == 0
+
+
+def light(page: Any, words: str, seconds: float) -> None:
+    page.locator("#live-light").get_by_text(words, exact=True).wait_for(timeout=seconds * 1000)
+
+
+def a_change_arrives(product: Product, page: Any) -> None:
+    """Something said to the cluster from now on appears in the page, which was not reloaded."""
+    kube = Client("sandbox", kubeconfig.parse((product.folder / "var" / "sandbox" / "kubeconfig").read_text()))
+    word = f"Told{uuid.uuid4().hex[:6]}"
+    pods = kube.list("v1", "Pod", NAMESPACE)
+    name = next(pod["metadata"]["name"] for pod in pods if pod["metadata"]["name"].startswith("quote-engine-"))
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/status"
+    kube.call("PATCH", path, None, {"status": {"reason": word}}, "application/merge-patch+json")
+    page.locator(f'[data-pod="{name}"][data-phase="{word}"]').wait_for(timeout=20_000)
+    kube.call("PATCH", path, None, {"status": {"reason": None}}, "application/merge-patch+json")
+    assert page.evaluate("window.neverReloaded") is True
+
+
+def test_without_live_the_status_is_unknown_and_the_next_one_makes_it_true(product: Product, watched: Any) -> None:
+    with killed(product, r"manage\.py live", r"portal\.keep .*manage\.py live"):
+        unknown(watched, 40)
+    healthy(watched, 60)
+    a_change_arrives(product, watched)
+
+
+def test_without_the_cluster_the_status_is_unknown_and_its_return_heals(product: Product, watched: Any) -> None:
+    with killed(product, r"-m portal\.sandbox", r"portal\.keep .*portal\.sandbox"):
+        unknown(watched, 30)
+    healthy(watched, 60)
+    a_change_arrives(product, watched)
+
+
+def test_without_valkey_the_status_is_unknown_and_its_return_heals(product: Product, watched: Any) -> None:
+    with killed(product, r"/valkey-server ", r"-m portal\.embedded"):
+        unknown(watched, 30)
+    healthy(watched, 60)
+    a_change_arrives(product, watched)
+
+
+def test_without_postgresql_the_page_says_that_it_is_out_of_date(product: Product, watched: Any) -> None:
+    with killed(product, r"/bin/postgres -D", r"-m portal\.embedded"):
+        light(watched, "Out of date", 30)
+    healthy(watched, 60)
+    a_change_arrives(product, watched)
+
+
+def test_without_web_the_stream_is_opened_again(product: Product, watched: Any) -> None:
+    with killed(product, r"uvicorn portal\.asgi", r"portal\.keep .*uvicorn"):
+        light(watched, "Reconnecting…", 15)
+    light(watched, "Live", 60)
+    a_change_arrives(product, watched)
