@@ -196,3 +196,22 @@ def test_a_whole_kind_can_be_listed_over_all_namespaces(api: Api, namespace: str
     assert len(pods["items"]) == 1
     assert pods["kind"] == "PodList"
     assert "kind" not in pods["items"][0]
+
+
+def test_a_watch_tells_its_version_before_it_ends(api: Api, configs: str) -> None:
+    version = int(api.json(configs)["metadata"]["resourceVersion"])
+    api.create(configs.replace("configmaps", "secrets"), {"metadata": {"name": "elsewhere"}})
+    with api.watch(configs, seconds=6, resourceVersion=str(version), allowWatchBookmarks="true") as events:
+        seen = list(events)
+    assert {event["type"] for event in seen} == {"BOOKMARK"}
+    assert seen[-1]["object"]["kind"] == "ConfigMap"
+    assert int(seen[-1]["object"]["metadata"]["resourceVersion"]) >= version
+
+
+@pytest.mark.slow
+def test_silence_is_broken_by_a_bookmark_every_minute(api: Api, configs: str) -> None:
+    version = api.json(configs)["metadata"]["resourceVersion"]
+    begun = time.monotonic()
+    with api.watch(configs, seconds=120, resourceVersion=version, allowWatchBookmarks="true") as events:
+        assert next(events)["type"] == "BOOKMARK"
+    assert 45 < time.monotonic() - begun < 75
