@@ -178,6 +178,25 @@ async def test_every_kind_that_is_served_can_be_read(cluster: ClusterUnderTest, 
     assert memory.bad == []
 
 
+async def test_a_kind_that_never_changes_is_not_called_silent(cluster: ClusterUnderTest) -> None:
+    memory = Memory()
+    async with opened(cluster) as connection:
+        connection.silence = 1.0
+        asked: list[dict[str, str]] = []
+        get = connection.get
+
+        def noted(path: str, params: dict[str, str], *, read: float) -> AbstractAsyncContextManager[Any]:
+            asked.append(params)
+            return get(path, params, read=read)
+
+        connection.get = noted  # type: ignore[method-assign]
+        kind = BY_KIND["PersistentVolumeClaim"]
+        task = asyncio.create_task(Reflector(connection, kind, "v1", memory, asyncio.Semaphore(1)).run())
+        await until(lambda: sum(params.get("limit") == "1" for params in asked) >= 2)
+        task.cancel()
+    assert (memory.lists, memory.errors) == (1, [])
+
+
 async def test_a_version_that_is_gone_leads_to_a_new_list(
     cluster: ClusterUnderTest, kube: Kube, namespace: str
 ) -> None:
