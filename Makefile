@@ -31,16 +31,17 @@ format: tools
 
 tools: $(VENV)/.tools
 
-$(VENV)/bin/python:
+# pip comes last: a venv whose making was broken off, or refused for want of Debian's python3-venv, is made again.
+$(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Slipway needs Python 3.11 or newer: PYTHON=python3.12 make up"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/pip
 	@echo "Installing what Slipway runs on (once)…"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/.tools: requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.tools: requirements-dev.txt | $(VENV)/bin/pip
 	@echo "Installing what the checks and tests need (once)…"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime

@@ -12,11 +12,13 @@ import fcntl
 import json
 import os
 import secrets
+import select
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -140,11 +142,23 @@ def engines_needed() -> list[str]:
     return [engine for engine, variable in named.items() if not os.environ.get(variable)]
 
 
-def stage(var: Path, host: str, port: int) -> int:
+def end_with(supervisor: int) -> None:
+    """Sends this process SIGTERM as soon as the supervisor is gone, however it went: a closed terminal tells nobody."""
+    gone = os.pidfd_open(supervisor)
+
+    def watch() -> None:
+        select.select([gone], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def stage(var: Path, host: str, port: int, supervisor: int) -> int:
     """The stage process: engines up, database prepared, environment written, demo loaded, address printed."""
     begun = time.monotonic()
     values = dict(os.environ)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_with(supervisor)
     engines: subprocess.Popen[str] | None = None
     if needed := engines_needed():
         engines = subprocess.Popen(
@@ -249,12 +263,13 @@ def supervise(var: Path, host: str, port: int) -> int:
         keeper = [sys.executable, "-m", "portal.keep", "--parent", str(os.getpid()), *keep, "--", *command]
         manager.add_process(name, "exec " + shlex.join(keeper), env=values, cwd=str(ROOT))
 
-    stage_command = [sys.executable, "-m", "portal.up", "stage", host, str(port)]
+    stage_command = [sys.executable, "-m", "portal.up", "stage", host, str(port), str(os.getpid())]
     manager.add_process("slipway", "exec " + shlex.join(stage_command), env=values, cwd=str(ROOT))
     if not os.environ.get("KUBECONFIG"):
         add("sandbox", sandbox_command(var))
     for name, (command, hidden) in processes(var, host, port).items():
-        hide = [word for secret in hidden for word in ("--hide", secret)]
+        # Who serves must not be able to become the owner, for whom the tenant wall is a matter of choice.
+        hide = [word for secret in ["DATABASE_OWNER_URL", *hidden] for word in ("--hide", secret)]
         add(name, command, "--wait", str(var / "stage.json"), *hide)
     manager.loop()
     (var / "stage.json").unlink(missing_ok=True)
@@ -266,7 +281,7 @@ def main(argv: list[str]) -> int:
     var = Path(os.environ.get("SLIPWAY_VAR") or ROOT / "var").resolve()
     var.mkdir(parents=True, exist_ok=True)
     if argv[:1] == ["stage"]:
-        return stage(var, argv[1], int(argv[2]))
+        return stage(var, argv[1], int(argv[2]), int(argv[3]))
     try:
         host = os.environ.get("HOST") or "127.0.0.1"
         text = os.environ.get("PORT") or "8000"

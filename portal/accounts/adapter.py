@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
+from portal.accounts import mails
 from portal.accounts.actions import find_invitation
 from portal.accounts.models import Invitation, User
 from portal.kit.errors import NotFound
@@ -53,6 +54,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if invitation is not None and invitation.email.lower() == email.lower():
             return True
         return bool(super().is_email_verified(request, email))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        with mails.delivery():
+            super().send_mail(template_prefix, email, context)
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         return _next(request)

@@ -1,11 +1,32 @@
 """Mail that the portal sends to people, besides what allauth sends."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from smtplib import SMTPException
+
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 
 from portal.accounts.models import Invitation, Organisation, User
+from portal.kit.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def delivery() -> Iterator[None]:
+    """Around the sending of a mail: a server that is away or says no is a sentence, and a line for the operator."""
+    try:
+        yield
+    except (SMTPException, OSError) as error:
+        log.warning("mail not sent: %s", error)
+        raise Unavailable(
+            "The mail could not be sent: the mail server is away or refused it."
+            " What you did is kept; send it again later."
+        ) from error
 
 
 def send_invitation(invitation: Invitation, organisation: Organisation, inviter: User, secret: str) -> None:
@@ -17,12 +38,13 @@ def send_invitation(invitation: Invitation, organisation: Organisation, inviter:
         "inviter": inviter,
         "url": f"{settings.PUBLIC_URL}{path}",
     }
-    send_mail(
-        subject=f"{_one_line(str(inviter))} invites you to {_one_line(organisation.name)} on Slipway",
-        message=render_to_string("accounts/mail/invitation.txt", context),
-        from_email=None,
-        recipient_list=[invitation.email],
-    )
+    with delivery():
+        send_mail(
+            subject=f"{_one_line(str(inviter))} invites you to {_one_line(organisation.name)} on Slipway",
+            message=render_to_string("accounts/mail/invitation.txt", context),
+            from_email=None,
+            recipient_list=[invitation.email],
+        )
 
 
 def _one_line(text: str) -> str:

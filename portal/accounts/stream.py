@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error as DatabaseAway
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -73,6 +74,16 @@ def admit(user: Any, org: str, topics: frozenset[str]) -> Access:
         connections.close_all()
 
 
+def readmit(session: SessionBase, user_id: int, org: str, topics: frozenset[str]) -> None:
+    """The same check for a stream that has been open for a while; whoever signed out meanwhile is a stranger."""
+    try:
+        is_signed_in = session.session_key is not None and session.exists(session.session_key)
+        user = User.objects.filter(pk=user_id, is_active=True).first() if is_signed_in else None
+        admit(user, org, topics)
+    finally:
+        connections.close_all()
+
+
 async def live(request: HttpRequest, org: str) -> HttpResponseBase:
     """GET /o/<org>/live/?t=<topic>&t=…: server-sent events, a snapshot first and then every change."""
     topics = frozenset(request.GET.getlist("t")[:MOST_TOPICS])
@@ -89,7 +100,8 @@ async def live(request: HttpRequest, org: str) -> HttpResponseBase:
     if _streams[user.pk] >= MOST_STREAMS:
         return HttpResponse("Too many open streams.", status=429, content_type="text/plain; charset=utf-8")
     response = StreamingHttpResponse(
-        _events(user, org, access.organisation.pk, topics), content_type="text/event-stream; charset=utf-8"
+        _events(request.session, user.pk, org, access.organisation.pk, topics),
+        content_type="text/event-stream; charset=utf-8",
     )
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
@@ -100,10 +112,12 @@ async def live(request: HttpRequest, org: str) -> HttpResponseBase:
 live.permission = "org.view"  # type: ignore[attr-defined]
 
 
-async def _events(user: User, org: str, organisation_id: int, topics: frozenset[str]) -> AsyncIterator[bytes]:
+async def _events(
+    session: SessionBase, user_id: int, org: str, organisation_id: int, topics: frozenset[str]
+) -> AsyncIterator[bytes]:
     listener = Listener(organisation_id, topics)
     here = hub()
-    _streams[user.pk] += 1
+    _streams[user_id] += 1
     here.join(listener)
     opened = checked = time.monotonic()
     try:
@@ -119,8 +133,7 @@ async def _events(user: User, org: str, organisation_id: int, topics: frozenset[
             if time.monotonic() - checked > RECHECK:
                 checked = time.monotonic()
                 try:
-                    fresh = await User.objects.filter(pk=user.pk, is_active=True).afirst()
-                    await sync_to_async(admit)(fresh, org, topics)
+                    await sync_to_async(readmit)(session, user_id, org, topics)
                 except (NotFound, Forbidden, Invalid):
                     yield event("closed", {"version": time.time_ns()})
                     return
@@ -128,4 +141,4 @@ async def _events(user: User, org: str, organisation_id: int, topics: frozenset[
                     return  # who may not be checked is not served; the browser tries again
     finally:
         here.leave(listener)
-        _streams[user.pk] -= 1
+        _streams[user_id] -= 1

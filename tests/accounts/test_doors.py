@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import uuid
 from collections.abc import Iterator
@@ -10,12 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from portal.accounts import stream
 from portal.accounts.access import digest_of
-from portal.accounts.models import ApiToken, Membership
+from portal.accounts.models import ApiToken, Membership, Team, TeamMembership, User
 from portal.accounts.permissions import PERMISSIONS, ROLES, SCOPES, decide, rank, scope_allows
 from portal.accounts.stream import admit, render_topic
 from portal.accounts.tenancy import TenantModel, tenant
@@ -234,6 +239,34 @@ def test_our_filters_reveal_nothing_about_neighbours(world, client_for):
     assert theirs.context["form"].errors == nobody.context["form"].errors
 
 
+@pytest.mark.django_db
+def test_our_numbers_in_a_neighbours_forms_are_as_unknown_as_any(world, client_for):
+    eve = client_for(world.eve)
+    assert eve.post(reverse("team-new", kwargs={"org": "rival"}), {"name": "Spies"}).status_code == 302
+    with tenant(world.rival):
+        spies = Team.objects.get(slug="spies")
+    forms = [
+        (reverse("team-new", kwargs={"org": "rival"}), {"name": "Moles"}, "parent", world.payments.pk),
+        (
+            reverse("team-edit", kwargs={"org": "rival", "team": "spies"}),
+            {"name": "Spies"},
+            "parent",
+            world.payments.pk,
+        ),
+        (reverse("team-member-add", kwargs={"org": "rival", "team": "spies"}), {}, "person", world.dev.pk),
+    ]
+    for address, fields, name, ours in forms:
+        theirs = eve.post(address, {**fields, name: ours})
+        nobodys = eve.post(address, {**fields, name: 999_999})
+        assert theirs.status_code == nobodys.status_code != 500
+        assert theirs.content.count(b"is-invalid") == nobodys.content.count(b"is-invalid")
+    with tenant(world.rival):
+        spies.refresh_from_db()
+        assert spies.parent is None
+        assert [team.slug for team in Team.objects.all()] == ["spies"]
+        assert not TeamMembership.objects.exists()
+
+
 # --- tokens at the door ---
 
 
@@ -331,3 +364,45 @@ def test_a_topic_of_ours_shows_nothing_next_door(committed_world, tmp_path):
         if key != "all":
             nobodys = {len(key) == 36: str(uuid.UUID(int=7)), key.isdigit(): "999999999"}.get(True, "nobodys")
             assert theirs == render_topic(committed_world.rival.pk, f"{kind}:{nobodys}"), f"{kind} tells ours from none"
+
+
+def _leave(world) -> None:
+    with tenant(world.acme):
+        Membership.objects.get(user=world.dev).delete()
+
+
+def _lose_the_right(world) -> None:
+    with tenant(world.acme):
+        Membership.objects.filter(user=world.dev).update(role="viewer")
+
+
+def _sign_out(world) -> None:
+    Session.objects.all().delete()
+
+
+def _be_shut_out(world) -> None:
+    User.objects.filter(pk=world.dev.pk).update(is_active=False)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", [_leave, _lose_the_right, _sign_out, _be_shut_out])
+def test_an_open_stream_ends_when_its_reader_may_no_longer_read(committed_world, client_for, monkeypatch, change):
+    monkeypatch.setattr(stream, "RECHECK", 0.0)
+    monkeypatch.setattr(stream, "HEARTBEAT", 0.02)
+    cookies = client_for(committed_world.dev).cookies
+    path = reverse("live", kwargs={"org": "acme"})
+
+    async def read() -> tuple[list[bytes], list[bytes]]:
+        client = AsyncClient()
+        client.cookies = cookies
+        answer = await client.get(f"{path}?t=logs:1")
+        assert answer.status_code == 200
+        chunks = aiter(answer.streaming_content)
+        before = [await anext(chunks) for _ in range(4)]
+        await sync_to_async(change)(committed_world)
+        async with asyncio.timeout(10):
+            return before, [chunk async for chunk in chunks]
+
+    before, after = asyncio.run(read())
+    assert not [chunk for chunk in before if b"event: closed" in chunk]
+    assert b"event: closed" in after[-1]

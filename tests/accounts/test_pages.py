@@ -25,6 +25,7 @@ from portal.accounts.models import (
     User,
 )
 from portal.accounts.tenancy import tenant
+from portal.embedded import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -608,3 +609,15 @@ def test_a_member_who_may_make_no_organisation_is_told_who_may(world, client_for
     answer = client_for(world.ada).get(reverse("organisation-new"))
     assert answer.status_code == 403
     assert "made by the operator of this portal" in answer.content.decode()
+
+
+def test_a_mail_server_that_is_away_is_a_sentence_and_the_invitation_is_kept(committed_world, client_for, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    ada = client_for(committed_world.ada)
+    answer = ada.post(url("people-invite"), {"email": "new@acme.example", "role": "viewer"})
+    assert answer.status_code == 503
+    assert "the mail server is away" in answer.content.decode()
+    assert "new@acme.example" in ada.get(url("people")).content.decode()
+    reset = ada.post(reverse("account_reset_password"), {"email": committed_world.dev.email})
+    assert reset.status_code == 503

@@ -67,8 +67,10 @@ def test_it_starts_survives_kills_stops_and_finds_its_data(tmp_path: Path) -> No
     until(lambda: product.processes() == [], 15)
     second = product.start()
     assert "The demo is loaded already" in product.said() or second < first
-    product.stop()
-    until(lambda: product.processes() == [], 15)
+    # A terminal that is closed asks nobody to stop.
+    assert product.popen
+    product.popen.send_signal(signal.SIGHUP)
+    until(lambda: product.processes() == [], 20)
     print(f"first start {first:.1f} s, second {second:.1f} s")
 
 
@@ -140,6 +142,11 @@ def test_it_uses_the_servers_that_are_named_and_starts_none_of_its_own(
         broker = redis.Redis.from_url(elsewhere["VALKEY_URL"])
         until(lambda: any(name.startswith(b"live:") for name in broker.pubsub_channels()) or broker.dbsize() > 0)
         broker.close()
+        for words in ("uvicorn", "celery", "manage.py live"):
+            seen = Path(f"/proc/{pid_of(product, words)}/environ").read_bytes()
+            assert b"DATABASE_URL=" in seen
+            assert b"DATABASE_OWNER_URL=" not in seen, f"{words} could become the owner"
+            assert (b"CLUSTER_PRIVATE_KEY=" in seen) is (words != "uvicorn")
         for words in ("postgres", "valkey-server", "portal.sandbox"):
             assert not pid_of(product, words), f"{words} of our own"
     finally:
