@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, BOX, ROW, GAP = 884, 240, 44, 10
+BOX, STEP, ROW, GAP = 204, 248, 44, 10  # three boxes and two gaps fill the page's wider column
 MOST = 9
 _RIGHT = (
     "dependsOn",
@@ -94,13 +94,13 @@ def draw(ref: str, label: str, neighbours: Sequence[Neighbour]) -> Graph | None:
     shown_left, shown_right = left[:MOST], right[:MOST]
     rows = max(len(shown_left), len(shown_right), 1)
     height = rows * (ROW + GAP) + GAP
-    step = (WIDTH - 4 - BOX) // 2
-    middle = step if shown_left else 0
+    middle = STEP if shown_left else 0
     centre = Node(ref, _short(label), "", middle, (height - ROW) // 2)
-    nodes = [*_column(shown_left, 0, height), *_column(shown_right, middle + step, height)]
+    nodes = [*_column(shown_left, 0, height), *_column(shown_right, middle + STEP, height)]
     edges = [Edge(_curve(node, centre)) for node in nodes]
     hidden = len(left) + len(right) - len(nodes)
-    return Graph(WIDTH, height, centre, nodes, edges, hidden)
+    width = max(node.x for node in (centre, *nodes)) + BOX + 4
+    return Graph(width, height, centre, nodes, edges, hidden)
 
 
 def _column(neighbours: Sequence[Neighbour], x: int, height: int) -> list[Node]:

@@ -24,6 +24,7 @@
   let opening = 0;
   let told = "";
   let held = !shared; // whether this tab holds its own lock
+  let spoken = false; // whether the connection has stood or failed yet: a first "reconnecting" would say nothing true
 
   const topicsHere = () => [...new Set(Array.from(document.querySelectorAll("[data-live]"), (el) => el.dataset.live))].sort();
 
@@ -45,7 +46,8 @@
       waiting: ["Reconnecting…", "Changes will appear when the connection is back."],
       off: ["Not live", "Changes will appear when the connection is back."],
     }[shown];
-    light.hidden = topicsHere().length === 0;
+    spoken ||= next !== "waiting";
+    light.hidden = topicsHere().length === 0 || !spoken;
     if (light.dataset.state === shown) return;
     light.dataset.state = shown;
     light.querySelector(".live-words").textContent = words;

@@ -49,6 +49,7 @@
     if (event.isComposing) return;
     if (event.key === "ArrowDown") step(1);
     else if (event.key === "ArrowUp") step(-1);
+    else if (event.key === "Escape") dialog.close(); // a search field would only empty itself
     else if (event.key === "Enter") {
       const chosen = items().find((one) => one.getAttribute("aria-selected") === "true");
       if (!chosen) return; // the form leads to the page of all results

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from catalog.goldenpaths.models import GoldenPath
+from catalog.goldenpaths.reviewing import shown_answers
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
 from portal.kit.errors import Invalid
@@ -49,18 +50,10 @@ def run_page(request: TenantRequest, run: int) -> HttpResponse:
         **fragments.run_context(access.organisation, row),
         **fragments.log_context(access.organisation, row),
         **fragments.buttons_context(access.organisation, row),
-        "answers": [(name, _shown(value)) for name, value in row.values.items()],
+        "answers": shown_answers(row.version, row.values),
         "may_control": may_control(access, row),
     }
     return render(request, "provisioning/run.html", context)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
 
 
 @gate("runs.view")

@@ -1,5 +1,6 @@
 """The tags that every page is written with: icons, badges, times, links to people and entities, forms."""
 
+import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,14 +11,15 @@ from django.http import QueryDict
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.kit import icons, prose, words
 
 register = template.Library()
 # Where a list stands; a changed filter starts at its beginning again.
 CURSORS = ("after", "before", "page", "cursor")
+TICKED = re.compile(r"`([^`\n]+)`")
 
 
 @register.simple_tag
@@ -125,6 +127,12 @@ def avatar(name: str, classes: str = "") -> SafeString:
 def markdown(text: str | None) -> SafeString:
     """Markdown as sanitised HTML in a `.prose` block."""
     return format_html('<div class="prose">{}</div>', prose.to_html(str(text or "")))
+
+
+@register.filter
+def ticked(sentence: object) -> SafeString:
+    """A sentence with its `words in ticks` set as code; everything in it is escaped first."""
+    return mark_safe(TICKED.sub(r"<code>\1</code>", conditional_escape(str(sentence))))  # noqa: S308
 
 
 @register.inclusion_tag("kit/empty.html")

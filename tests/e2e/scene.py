@@ -1,0 +1,173 @@
+"""What must have happened before every page of the product has something to show: done by people, in the browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.demo_people import SIGN_INS
+from tests.e2e.acts import answer_the_form, launch, number_in, sign_in
+from tests.e2e.product import OURS, ROOT, Product
+
+ORG = "/o/parcelwright"
+NAME = "depot-sorter"
+STUCK = "label-maker"
+WRITTEN = """\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: pallet-scale
+  description: Weighs pallets at the depot's gate.
+spec:
+  type: service
+  lifecycle: experimental
+  owner: group:default/payments
+"""
+NEW_PERSON = "pat@slipway.example"
+
+
+@dataclass
+class Scene:
+    """`facts` fill the addresses of tests/e2e/pages.py; `states` are the signed-in browsers, one a person."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
+
+
+def build(browser: Any, product: Product) -> Scene:
+    """Signs everybody in, launches three runs (one comes to an end, one fails, one waits), invites two people."""
+    scene = Scene()
+    pages = {}
+    for who in ("dev", "ada", "mae", "vic", "eve"):
+        context = browser.new_context(base_url=product.url, viewport={"width": 1440, "height": 900})
+        pages[who] = sign_in(context.new_page(), who)
+        scene.states[who] = context.storage_state()
+    _runs(scene, pages["dev"])
+    _things(scene, pages["ada"])
+    _written(scene, pages["dev"])
+    _empty_organisation(product)
+    _people(scene, product, pages["ada"])
+    for page in pages.values():
+        page.context.close()
+    return scene
+
+
+def _runs(scene: Scene, page: Any) -> None:
+    """Two reviews of one name are launched together: the first makes the repository, the second finds it taken."""
+    rival = page.context.new_page()
+    for tab in (page, rival):
+        tab.goto(f"{ORG}/paths/python-web-service/")
+        answer_the_form(tab, NAME)
+    done, failed = launch(page), launch(rival)
+    stuck = page.context.new_page()
+    stuck.goto(f"{ORG}/paths/python-web-service/")
+    answer_the_form(stuck, STUCK, image=f"ghcr.io/parcelwright/{STUCK}:not-ready")
+    waiting = launch(stuck)
+    page.locator(".datagrid").get_by_text("Succeeded").wait_for(timeout=60_000)
+    rival.locator(".datagrid").get_by_text("Failed").wait_for(timeout=60_000)
+    stuck.locator(".datagrid").get_by_text("Waiting").wait_for(timeout=60_000)
+    scene.facts.update(run=str(done), failed=str(failed), waiting=str(waiting), repo=NAME)
+
+
+def _things(scene: Scene, page: Any) -> None:
+    page.goto(f"{ORG}/catalog/sources/")
+    address = page.locator("main a[href*='/catalog/sources/']:not([href$='register/'])").first.get_attribute("href")
+    scene.facts["source"] = str(number_in(address, "sources"))
+    page.goto(f"{ORG}/clusters/")
+    address = page.locator("main a[href*='/clusters/']:not([href$='new/'])").first.get_attribute("href")
+    scene.facts["cluster"] = address.rstrip("/").rpartition("/")[2]
+    page.goto(f"{ORG}/catalog/component/default/{NAME}/")
+    scene.facts["logs"] = page.locator("a[href*='/logs/']").first.get_attribute("href")
+
+
+def _written(scene: Scene, page: Any) -> None:
+    """An entity that lives in the portal, so that it can be edited there."""
+    page.goto(f"{ORG}/catalog/new/")
+    page.get_by_role("textbox").last.fill(WRITTEN)
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/catalog/component/default/pallet-scale/")
+    scene.facts["written"] = "pallet-scale"
+
+
+def _empty_organisation(product: Product) -> None:
+    """The operator makes one for Eve, with the command that operators have."""
+    env = {name: value for name, value in os.environ.items() if name not in OURS}
+    env.update(json.loads((product.folder / "var" / "stage.json").read_text()), DATABASE_POOL="no")
+    command = [sys.executable, "manage.py", "organisation", "newharbour", "New Harbour", "eve@slipway.example"]
+    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+
+
+def _people(scene: Scene, product: Product, admin: Any) -> None:
+    """Pat joins by invitation, sets up an authenticator app and leaves again; a second invitation stays open."""
+    scene.facts["join_open"] = _invite(product, admin, "quinn@slipway.example")
+    pat = admin.context.browser.new_context(base_url=product.url).new_page()
+    pat.goto(_invite(product, admin, NEW_PERSON))
+    pat.get_by_role("button", name="Create your account").click()
+    pat.get_by_label("Email", exact=True).fill(NEW_PERSON)
+    pat.get_by_label("Your name").fill("Pat Orlowe")
+    pat.get_by_label("Password", exact=True).fill(SIGN_INS.password)
+    pat.get_by_role("button", name="Create account").click()
+    pat.get_by_role("button", name="Join as").click()
+    pat.wait_for_url("**/o/parcelwright/**")
+    pat.goto("/accounts/2fa/totp/activate/")
+    pat.get_by_label("Password", exact=True).fill(SIGN_INS.password)
+    pat.get_by_role("button", name="Confirm").click()
+    pat.get_by_label("Code").fill(code_of(pat.locator("main code").first.inner_text()))
+    pat.get_by_role("button", name=re.compile("Turn on|Activate|Set up")).click()
+    pat.wait_for_url(re.compile("recovery-codes|2fa/$"))
+    pat.goto(f"{ORG}/people/")
+    pat.get_by_role("button", name="Leave").click()
+    pat.get_by_role("button", name="Leave").last.click()
+    pat.wait_for_url(lambda url: "/people/" not in url)
+    scene.states["pat"] = pat.context.storage_state()
+    pat.context.close()
+    scene.facts["reset"] = _reset_link(product, admin)
+
+
+def _mailed(product: Product, pattern: str, known: int) -> str:
+    """What the newest mail in the product's log says; `known` is how many such lines were there before."""
+    end = time.monotonic() + 20
+    while len(found := re.findall(pattern, product.said())) <= known:
+        assert time.monotonic() < end, f"no mail with {pattern}"
+        time.sleep(0.1)
+    return str(found[-1])
+
+
+def _invite(product: Product, admin: Any, email: str) -> str:
+    pattern = r"(/join/parcelwright/[\w-]+/)"
+    known = len(re.findall(pattern, product.said()))
+    admin.goto(f"{ORG}/people/")
+    admin.get_by_label("E-mail address").fill(email)
+    admin.get_by_role("button", name="Send invitation").click()
+    return _mailed(product, pattern, known)
+
+
+def _reset_link(product: Product, page: Any) -> str:
+    pattern = r"(/accounts/password/reset/key/[\w-]+/)"
+    known = len(re.findall(pattern, product.said()))
+    stranger = page.context.browser.new_context(base_url=product.url).new_page()
+    stranger.goto("/accounts/password/reset/")
+    stranger.get_by_label("E-mail address").fill("vic@slipway.example")
+    stranger.get_by_role("button").filter(has_text=re.compile("link|reset", re.I)).click()
+    stranger.wait_for_url("**/done/")
+    stranger.context.close()
+    return _mailed(product, pattern, known)
+
+
+def code_of(secret: str) -> str:
+    """The six digits of RFC 6238 for this half minute."""
+    text = re.sub(r"\s", "", secret)
+    key = base64.b32decode(text + "=" * (-len(text) % 8))
+    digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    at = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
