@@ -96,6 +96,8 @@ TEMPLATES = [
 DATABASES = {"default": dj_database_url.parse(env.text("DATABASE_URL", example="postgresql://slipway_app@db/slipway"))}
 # Pages run in threads under ASGI: a pool, not one connection a thread (Django's "pool" wants CONN_MAX_AGE 0).
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+# A connection that died with a restarted server is replaced before it is handed out, not shown to a person as an error.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})
 if env.boolean("DATABASE_POOL"):
     DATABASES["default"]["OPTIONS"]["pool"] = {

@@ -102,6 +102,11 @@ class Preview:
     steps: list[PreviewStep] = field(default_factory=list)
 
     @property
+    def applied(self) -> list[PreviewManifest]:
+        """The objects that would really be made: not those that their cluster does not serve."""
+        return [one for one in self.manifests if one.is_served is not False]
+
+    @property
     def is_blocked(self) -> bool:
         return any(problem.blocks for problem in self.problems)
 

@@ -53,7 +53,7 @@ def judge_ingress(obj: Ingress, around: Around) -> Health:
     if obj.status.load_balancer.ingress:
         return SERVING
     if around.seconds_since(obj.metadata.creation_timestamp) <= LOAD_BALANCER_PATIENCE:
-        return Health("Serving", "Progressing", "address-pending")
+        return Health("Serving", "Progressing", "address-pending", {"ingress": obj.metadata.name})
     for name in _backends(obj):
         if _is_deserted(obj.metadata.namespace, name, around):
             return Health("Down", "Stable", "backend-down", {"service": name})

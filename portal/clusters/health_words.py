@@ -322,7 +322,7 @@ SENTENCES: dict[str, tuple[Words, Words]] = {
     ),
     "node-pressure": ("Node {node} runs short ({pressure}).", "Pods on it may be evicted."),
     "load-balancer-pending": ("The load balancer of service {service} is being made.", ""),
-    "address-pending": ("Waiting for an address.", ""),
+    "address-pending": ("Ingress {ingress} waits for an address.", ""),
     "waiting-for-controller": ("The cluster has not looked at the newest change yet.", ""),
     "starting": (_starting, ""),
     "rolling-out": (_rolling, ""),

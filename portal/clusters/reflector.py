@@ -2,7 +2,7 @@
 
 What a real server does, and what follows from it, is measured in the reference (1.2): an expired version is a 410 as a
 status or inside a stream that began with 200; a version from the future is silence; bookmarks come every minute, so
-ninety seconds without a byte mean that nobody is there.
+ninety seconds without a byte mean that nobody is there, or that an old server (1.20) has nothing new of an idle kind.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from portal.clusters.structs import KubeObject, Watched
 log = logging.getLogger(__name__)
 
 SILENCE = 90.0
+LIST_SILENCE = 30.0
 CONNECT = 5.0
 PAGE = 500
 MAX_LINE = 4 * 1024 * 1024
@@ -272,7 +273,23 @@ class Reflector:
         async with AsyncExitStack() as catching_up:
             if self.version is None:
                 await catching_up.enter_async_context(self.lists)
-            await self._watch(self.version, catching_up)
+            try:
+                await self._watch(self.version, catching_up)
+            except TimeoutError:
+                if not await self._is_in_step():
+                    raise
+
+    async def _is_in_step(self) -> bool:
+        """Whether a silent server simply had nothing to say: old ones send no bookmarks for a kind that never changes.
+
+        One that answers with an earlier version than ours was restored, and would be silent for ever.
+        """
+        if self.version is None:
+            return False
+        async with self.connection.get(self.path, {**self._params(), "limit": "1"}, read=LIST_SILENCE) as response:
+            await check(response)
+            now = _page(await whole(response)).metadata.resource_version
+        return now.isdigit() and self.version.isdigit() and int(now) >= int(self.version)
 
     def _params(self) -> dict[str, str]:
         return {"fieldSelector": self.watched.field_selector} if self.watched.field_selector else {}
@@ -282,14 +299,10 @@ class Reflector:
         found: dict[Key, KubeObject] = {}
         params = {**self._params(), "limit": str(PAGE)}
         while True:
-            async with self.connection.get(self.path, params, read=30.0) as response:
+            async with self.connection.get(self.path, params, read=LIST_SILENCE) as response:
                 await check(response)
                 self.connection.answered()
-                body = await whole(response)
-            try:
-                page = PAGES.decode(body)
-            except msgspec.DecodeError as error:
-                raise KubeUnreachable("The cluster's list cannot be read.") from error
+                page = _page(await whole(response))
             for raw in page.items or ():
                 obj = self._read(raw)
                 if obj:
@@ -389,6 +402,13 @@ class Reflector:
         name = _name(raw)
         self.sink.quarantined(Key(self.watched.kind, name.namespace, name.name), reason)
         return None
+
+
+def _page(body: bytes) -> Page:
+    try:
+        return PAGES.decode(body)
+    except msgspec.DecodeError as error:
+        raise KubeUnreachable("The cluster's list cannot be read.") from error
 
 
 def _name(raw: msgspec.Raw) -> Name:

@@ -13,6 +13,8 @@ from portal.sandbox.kinds import Resource
 from portal.sandbox.store import Change, Object, Store
 
 BOOKMARK_SECONDS = 60.0
+# A stream that is about to end says where the next one may begin.
+LAST_BOOKMARK = 2.0
 # A watcher that lags behind by so many events is dropped; it will list again.
 BACKLOG = 20_000
 Transform = Callable[[Object], Object]
@@ -88,7 +90,8 @@ class Watch:
     async def follow(self, seconds: float) -> AsyncIterator[bytes]:
         """Lines as changes come, with bookmarks in the silence, for so many seconds."""
         loop = asyncio.get_running_loop()
-        end, bookmark = loop.time() + seconds, loop.time() + BOOKMARK_SECONDS
+        end = loop.time() + seconds
+        bookmark = self._next_bookmark(loop.time(), end)
         while (now := loop.time()) < end:
             if self.pending:
                 if len(self.pending) > BACKLOG:
@@ -98,7 +101,7 @@ class Watch:
                     yield b"".join(batch)
                 continue
             if self.bookmarks and now >= bookmark:
-                bookmark = now + BOOKMARK_SECONDS
+                bookmark = self._next_bookmark(now, end)
                 yield self.bookmark()
                 continue
             self.awake.clear()
@@ -107,6 +110,11 @@ class Watch:
                     await self.awake.wait()
             except TimeoutError:
                 continue
+
+    @staticmethod
+    def _next_bookmark(now: float, end: float) -> float:
+        last = end - LAST_BOOKMARK
+        return min(now + BOOKMARK_SECONDS, last) if now < last else now + BOOKMARK_SECONDS
 
     def _take(self) -> list[Change]:
         taken = list(self.pending)

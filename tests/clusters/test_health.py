@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portal.clusters.health import Around, Health, badge, hint, judge, note, roll_up, sentence
+from portal.clusters.health import RULES, Around, Health, badge, hint, judge, note, roll_up, sentence
 from portal.clusters.health_terms import BADGE_ORDER, CODES, clip
 from portal.clusters.health_words import SENTENCES
 from portal.clusters.store import Store
@@ -56,6 +56,19 @@ def test_every_kind_of_trouble_that_a_person_must_mend_comes_with_a_hint():
 
 SERVING = Health("Serving", "Stable", "serving", {"wanted": 2})
 NO_ENDPOINTS = Health("Down", "Stable", "no-endpoints", {"service": "api"})
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, OverflowError, TypeError])
+def test_an_object_that_defies_its_rule_is_unknown_and_the_others_are_judged(monkeypatch, error):
+    def defied(obj, around):
+        raise error("an object that nobody thought of")
+
+    monkeypatch.setitem(RULES, "Service", defied)
+    _, [odd, *_] = load(MANIFESTS / "service-serving.yaml")
+    _, [fine, *_] = load(MANIFESTS / "node-ready.yaml")
+    around = Around(Store([odd, fine]), datetime.now(UTC))
+    assert badge(judge("Service", odd, around)) == "Unknown"
+    assert badge(judge("Node", fine, around)) == "Healthy"
 
 
 def test_nothing_found_is_unknown_and_never_healthy():

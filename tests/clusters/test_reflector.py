@@ -210,8 +210,30 @@ async def test_bookmarks_move_the_version_on():
 
 
 async def test_silence_means_a_new_list_and_a_lower_version_is_accepted():
-    async with Play(listing(900, pod("a", 900)), stream(hold=True), listing(5, pod("a", 5)), silence=0.2) as play:
+    restored = listing(5, pod("a", 5))
+    async with Play(listing(900, pod("a", 900)), stream(hold=True), restored, restored, silence=0.2) as play:
         await play.settles_on(a=5)
+        assert "silent" in play.memory.errors[0].text
+
+
+async def test_a_server_that_had_nothing_to_say_is_asked_once_and_watched_again_from_there():
+    idle = (stream(hold=True), listing(950), stream(event("ADDED", pod("b", 951)), hold=True, check=since("900")))
+    async with Play(listing(900, pod("a", 900)), *idle, silence=0.3) as play:
+        await play.settles_on(a=900, b=951)
+        assert play.server.requests[2] == {"limit": "1"}
+        assert (play.memory.lists, play.memory.errors) == (1, [])
+
+
+async def test_a_server_that_answers_nothing_after_its_silence_is_lost(monkeypatch):
+    monkeypatch.setattr(module, "LIST_SILENCE", 0.2)
+
+    async def hangs(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    acts = (listing(9, pod("a", 9)), stream(hold=True), hangs, listing(12, pod("a", 11)))
+    async with Play(*acts, silence=0.3) as play:
+        await play.settles_on(a=11)
         assert "silent" in play.memory.errors[0].text
 
 

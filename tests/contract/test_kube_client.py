@@ -167,6 +167,14 @@ def test_get_list_and_selectors(kube: Kube, namespace: str) -> None:
     assert any(item["metadata"]["name"] == namespace for item in kube.list("v1", "Namespace"))
 
 
+def test_a_list_is_read_through_all_its_pages(kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.clusters.kube.PAGE", 2)
+    for number in range(5):
+        kube.apply(config(namespace, f"item-{number}", key="x"))
+    found = kube.list("v1", "ConfigMap", namespace, "suite=kube")
+    assert [item["metadata"]["name"] for item in found] == [f"item-{number}" for number in range(5)]
+
+
 def test_delete_is_of_that_very_object(kube: Kube, namespace: str) -> None:
     made = kube.apply(config(namespace))
     assert kube.delete("v1", "ConfigMap", namespace, "settings", uid=str(uuid.uuid4())) is False

@@ -143,6 +143,60 @@ async def test_both_ways_of_listing_agree(cluster: ClusterUnderTest, kube: Kube,
     assert {key.name for key in memory.store.keys("Namespace")} >= {"default", "kube-system", namespace}
 
 
+async def test_a_list_is_read_through_all_its_pages(
+    cluster: ClusterUnderTest, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.clusters.reflector.PAGE", 2)
+    memory = Memory()
+    async with opened(cluster) as connection:
+        connection.streams_lists = False
+        task = asyncio.create_task(
+            Reflector(connection, BY_KIND["Namespace"], "v1", memory, asyncio.Semaphore(1)).run()
+        )
+        await until(lambda: "Namespace" in memory.caught_up)
+        task.cancel()
+    assert (memory.lists, memory.errors) == (1, [])
+    assert {key.name for key in memory.store.keys("Namespace")} >= {"default", "kube-system", "kube-public", namespace}
+
+
+async def test_every_kind_that_is_served_can_be_read(cluster: ClusterUnderTest, kube: Kube, namespace: str) -> None:
+    await asyncio.to_thread(kube.apply, deployment(namespace))
+    memory = Memory()
+    async with opened(cluster) as connection:
+        served = await _discover(connection)
+        tasks = [
+            asyncio.create_task(
+                Reflector(connection, BY_KIND[kind], version, memory, asyncio.Semaphore(4)).run(), name=kind
+            )
+            for kind, version in served.items()
+        ]
+        await until(lambda: set(served) <= memory.caught_up)
+        await until(lambda: len(names(memory, "Pod", namespace)) == 2)
+        for task in tasks:
+            task.cancel()
+    assert memory.errors == []
+    assert memory.bad == []
+
+
+async def test_a_kind_that_never_changes_is_not_called_silent(cluster: ClusterUnderTest) -> None:
+    memory = Memory()
+    async with opened(cluster) as connection:
+        connection.silence = 1.0
+        asked: list[dict[str, str]] = []
+        get = connection.get
+
+        def noted(path: str, params: dict[str, str], *, read: float) -> AbstractAsyncContextManager[Any]:
+            asked.append(params)
+            return get(path, params, read=read)
+
+        connection.get = noted  # type: ignore[method-assign]
+        kind = BY_KIND["PersistentVolumeClaim"]
+        task = asyncio.create_task(Reflector(connection, kind, "v1", memory, asyncio.Semaphore(1)).run())
+        await until(lambda: sum(params.get("limit") == "1" for params in asked) >= 2)
+        task.cancel()
+    assert (memory.lists, memory.errors) == (1, [])
+
+
 async def test_a_version_that_is_gone_leads_to_a_new_list(
     cluster: ClusterUnderTest, kube: Kube, namespace: str
 ) -> None:

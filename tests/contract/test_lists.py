@@ -196,3 +196,25 @@ def test_a_whole_kind_can_be_listed_over_all_namespaces(api: Api, namespace: str
     assert len(pods["items"]) == 1
     assert pods["kind"] == "PodList"
     assert "kind" not in pods["items"][0]
+
+
+def test_a_watch_tells_its_version_before_it_ends(api: Api, configs: str) -> None:
+    version = api.json(configs)["metadata"]["resourceVersion"]
+    options = {"resourceVersion": version, "labelSelector": "suite=lists", "allowWatchBookmarks": "true"}
+    with api.watch(configs, seconds=6, **options) as events:
+        unseen = api.create(configs, config("unseen"))
+        seen = list(events)
+    assert {event["type"] for event in seen} == {"BOOKMARK"}
+    assert seen[-1]["object"]["kind"] == "ConfigMap"
+    assert int(seen[-1]["object"]["metadata"]["resourceVersion"]) >= int(unseen["metadata"]["resourceVersion"])
+
+
+@pytest.mark.slow
+def test_silence_is_broken_by_a_bookmark_every_minute(api: Api, configs: str) -> None:
+    version = api.json(configs)["metadata"]["resourceVersion"]
+    options = {"resourceVersion": version, "labelSelector": "suite=lists", "allowWatchBookmarks": "true"}
+    begun = time.monotonic()
+    with api.watch(configs, seconds=120, **options) as events:
+        api.create(configs, config("unseen"))
+        assert next(events)["type"] == "BOOKMARK"
+    assert 45 < time.monotonic() - begun < 75

@@ -69,6 +69,11 @@ def test_the_same_on_a_real_cluster(real_product: Product, chromium: Any, tmp_pa
     context.close()
 
 
+def is_healthy(page: Any, workload: str) -> None:
+    card = page.locator('[id^="workload-"]').filter(has=page.get_by_text(workload, exact=True))
+    card.get_by_text("Healthy", exact=True).first.wait_for(timeout=20_000)
+
+
 def sandbox_of(product: Product) -> Path:
     return product.folder / "var" / "sandbox" / "kubeconfig"
 
@@ -104,7 +109,7 @@ def launch_a_service(product: Product, page: Any, served: Callable[[str, str], b
 
     page.get_by_role("link", name="Open it in the catalog").click()
     page.get_by_role("heading", name=name, level=1).wait_for()
-    page.get_by_text("Healthy").first.wait_for(timeout=20_000)
+    is_healthy(page, f"Deployment {name}")
     about = page.get_by_role("region", name="About")
     assert about.get_by_role("link", name="payments", exact=False).count() == 1
     assert about.get_by_role("link", name=name, exact=True).get_attribute("href").endswith(f"/repos/{name}/")
@@ -144,8 +149,7 @@ def launch_a_job(page: Any, served: Callable[[str, str], bool]) -> None:
     page.locator(".datagrid").get_by_text("Succeeded").wait_for(timeout=60_000)
     page.get_by_role("link", name="Open it in the catalog").click()
     page.get_by_role("heading", name=name, level=1).wait_for()
-    page.get_by_text("Healthy").first.wait_for(timeout=20_000)
-    assert page.get_by_text(f"CronJob {name}").first.is_visible()
+    is_healthy(page, f"CronJob {name}")
 
 
 def organisation_of(page: Any) -> str:

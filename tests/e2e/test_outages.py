@@ -138,6 +138,9 @@ def test_without_postgresql_the_page_says_that_it_is_out_of_date(product: Produc
         light(watched, "Out of date", 30)
     healthy(watched, 60)
     a_change_arrives(product, watched)
+    # Not one of the connections that died with the server is handed to a page.
+    statuses = {watched.request.get(watched.url).status for _ in range(20)}
+    assert statuses == {200}
 
 
 def test_without_web_the_stream_is_opened_again(product: Product, watched: Any) -> None:

@@ -243,6 +243,7 @@ def test_a_kind_that_the_cluster_does_not_serve_is_said_before_anything_is_made(
     response = client_for(shipped.dev).post(url("path-review"), ANSWERS)
     seen = text(response)
     assert "The cluster Sandbox does not serve Service as v1 (deploy/service.yaml)." in seen
+    assert "5 Kubernetes objects" in seen
     assert (
         "The cluster Sandbox does not serve HorizontalPodAutoscaler as autoscaling/v2 (deploy/hpa.yaml). "
         "It serves HorizontalPodAutoscaler as autoscaling/v1. The manifest is optional, so it is left out." in seen
