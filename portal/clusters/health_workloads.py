@@ -146,14 +146,14 @@ def _ordinal(pod: Pod) -> int:
 def judge_stateful_set(obj: StatefulSet, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
     avail = _availability(status.ready_replicas, wanted)
+    pods = sorted(around.store.pods_of(obj.metadata.uid), key=_ordinal)
+    # first, because a controller whose pods are refused may never come to write a status (1.20)
+    if refused := _refused(obj, pods, wanted, around):
+        return Health(avail, "Stuck", refused[0], {**refused[1], "done": status.ready_replicas, "wanted": wanted})
     if status.observed_generation == 0 or status.observed_generation < obj.metadata.generation:
         return Health(avail, "Progressing", "waiting-for-controller")
-    pods = sorted(around.store.pods_of(obj.metadata.uid), key=_ordinal)
     strategy = obj.spec.update_strategy
     if status.ready_replicas < wanted:
-        refused = _refused(obj, pods, wanted, around)
-        if refused:
-            return Health(avail, "Stuck", refused[0], {**refused[1], "done": status.ready_replicas, "wanted": wanted})
         return _moving(avail, status.ready_replicas, wanted, _ordered_trouble(obj, pods, around))
     if strategy.type == "OnDelete":
         return _steady(avail, _pods_trouble(pods, around), wanted)
@@ -181,18 +181,20 @@ def _ordered_trouble(obj: StatefulSet, pods: list[Pod], around: Around) -> Healt
 
 def judge_daemon_set(obj: DaemonSet, around: Around) -> Health:
     status, wanted = obj.status, obj.status.desired_number_scheduled
+    is_observed = status.observed_generation >= obj.metadata.generation
+    pods = around.store.pods_of(obj.metadata.uid)
+    # while its pods are refused, an old controller does not even say how many are wanted (1.20)
+    least = wanted if is_observed else max(wanted, 1)
+    if refused := _refused(obj, pods, least, around):
+        facts: Facts = {**refused[1], "done": status.number_available, "wanted": least}
+        return Health(_availability(status.number_available, least), "Stuck", refused[0], facts)
     avail = _availability(status.number_available, wanted)
-    if status.observed_generation < obj.metadata.generation:
+    if not is_observed:
         return Health(avail, "Progressing", "waiting-for-controller")
     missed = status.number_misscheduled
     notes = (Note("misscheduled", {"count": missed}),) if missed else ()
     if wanted == 0:
         return Health("Idle", "Stable", "no-pods-wanted", {}, notes)
-    pods = around.store.pods_of(obj.metadata.uid)
-    refused = _refused(obj, pods, wanted, around)
-    if refused:
-        facts: Facts = {**refused[1], "done": status.number_available, "wanted": wanted}
-        return Health(avail, "Stuck", refused[0], facts, notes)
     cause = _pods_trouble(pods, around)
     is_updated = obj.spec.update_strategy.type == "OnDelete" or status.updated_number_scheduled >= wanted
     if status.number_available < wanted or not is_updated:
@@ -216,8 +218,7 @@ def judge_job(obj: Job, around: Around) -> Health:
     if suspended and suspended.is_true:
         return Health("Idle", "Paused", "paused")
     pods = around.store.pods_of(obj.metadata.uid)
-    refused = _refused(obj, pods, 1, around)
-    if refused:
+    if refused := _refused(obj, pods, 1, around):
         return Health("Reduced", "Stuck", refused[0], refused[1])
     cause = _pods_trouble(pods, around)
     if cause:

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from portal.clusters import kubeconfig
 from portal.clusters.errors import KubeError
+from portal.clusters.health import Around, judge_key, sentence
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.live import _discover, _open
 from portal.clusters.network import resolve
@@ -249,3 +251,40 @@ async def test_objects_that_come_and_go_at_once_end_as_the_list_says(
         await until(lambda: names(memory, "Service", namespace) == listed(kube, "v1", "Service", namespace))
         task.cancel()
     assert len(names(memory, "Service", namespace)) == 4
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "Job"])
+async def test_a_quota_is_told_as_the_reason_why_there_are_no_pods(
+    cluster: ClusterUnderTest, kube: Kube, namespace: str, kind: str
+) -> None:
+    quota = {**config(namespace, "none"), "kind": "ResourceQuota", "spec": {"hard": {"pods": "0"}}}
+    del quota["data"]
+    await asyncio.to_thread(kube.apply, quota)
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    await asyncio.to_thread(cluster.api.until, f"{path}/none", lambda obj: obj.get("status", {}).get("hard"))
+    workload = {**deployment(namespace, replicas=1), "kind": kind}
+    if kind == "StatefulSet":
+        workload["spec"]["serviceName"] = "web"
+    elif kind == "DaemonSet":
+        del workload["spec"]["replicas"]
+    elif kind == "Job":
+        template = {"spec": {**workload["spec"]["template"]["spec"], "restartPolicy": "Never"}}
+        workload |= {"apiVersion": "batch/v1", "spec": {"template": template}}
+    memory = Memory()
+    async with opened(cluster) as connection:
+        tasks = [
+            asyncio.create_task(
+                Reflector(connection, BY_KIND[name], BY_KIND[name].served_as[0], memory, asyncio.Semaphore(4)).run()
+            )
+            for name in (kind, "ReplicaSet", "Pod", "Event")
+        ]
+        await asyncio.to_thread(kube.apply, workload)
+
+        def told() -> str:
+            health = judge_key(Key(kind, namespace, "web"), Around(memory.store, datetime.now(UTC)))
+            return sentence(health) if health.code == "quota-exceeded" else ""
+
+        words = await until(told)
+        for task in tasks:
+            task.cancel()
+    assert words == "The namespace's quota none is used up: asked for pods=1, used pods=0, limited to pods=0."

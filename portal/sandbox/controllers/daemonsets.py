@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable
 from portal.sandbox import deletion
 from portal.sandbox.admission import template_hash
 from portal.sandbox.controllers.base import WorkloadController, is_active, is_ready, key_of, pod_from_template
+from portal.sandbox.errors import ApiError
 from portal.sandbox.kinds import DAEMON_SET, NODE, POD
 from portal.sandbox.store import Change, Object
 
@@ -41,9 +42,14 @@ class DaemonSets(WorkloadController):
         for pod in pods:
             if pod["spec"].get("nodeName") not in nodes:
                 self._delete(daemon, pod)
-        for node in nodes:
-            if node not in by_node:
-                self._create(daemon, node, revision)
+        try:
+            for node in nodes:
+                if node not in by_node:
+                    self._create(daemon, node, revision)
+            self.runtime.forget(self, key)
+        except ApiError as error:
+            self.recorder.warning(daemon, "FailedCreate", f"Error creating: {error.message}", _COMPONENT)
+            self.runtime.retry(self, key)
         self._update(daemon, [by_node[node] for node in nodes if node in by_node], revision)
         self._report(key, nodes, revision)
 

@@ -39,10 +39,8 @@ class StatefulSets(WorkloadController):
         try:
             settled = self._fill(stateful, pods, revision)
             self.runtime.forget(self, key)
-        except ApiError as error:
+        except ApiError:
             settled = False
-            text = f"create Pod in StatefulSet {stateful['metadata']['name']} failed error: {error.message}"
-            self.recorder.warning(stateful, "FailedCreate", text, _COMPONENT)
             self.runtime.retry(self, key)
         if settled:
             self._update(stateful, pods, revision)
@@ -87,8 +85,13 @@ class StatefulSets(WorkloadController):
         }
         pod = pod_from_template(stateful, spec["template"], labels, name=name)
         pod["spec"] |= {"hostname": name, "subdomain": spec.get("serviceName", "")}
-        pod["spec"]["volumes"] = list(pod["spec"].get("volumes", ())) + self._claims(stateful, name)
-        self.registry.make(POD, metadata["namespace"], pod)
+        try:
+            pod["spec"]["volumes"] = list(pod["spec"].get("volumes", ())) + self._claims(stateful, name)
+            self.registry.make(POD, metadata["namespace"], pod)
+        except ApiError as error:
+            text = f"create Pod {name} in StatefulSet {metadata['name']} failed error: {error.message}"
+            self.recorder.warning(stateful, "FailedCreate", text, _COMPONENT)
+            raise
         text = f"create Pod {name} in StatefulSet {metadata['name']} successful"
         self.recorder.normal(stateful, "SuccessfulCreate", text, _COMPONENT)
 
