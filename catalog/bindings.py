@@ -4,21 +4,18 @@ import re
 
 from catalog.models import Entity, Source
 from portal.accounts.models import Organisation
-from portal.clusters.actions import set_bindings
+from portal.clusters.actions import Wish, set_many_bindings
 
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
     """Binds what was added or changed."""
-    for entity in entities:
-        if entity.has_workloads:
-            set_bindings(organisation, entity.uid, entity.ref, entity.annotations, slipway_id(entity))
+    mine = [entity for entity in entities if entity.has_workloads]
+    set_many_bindings(organisation, [Wish(row.uid, row.ref, row.annotations, slipway_id(row)) for row in mine])
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
     """Unbinds what left."""
-    for entity in entities:
-        if entity.has_workloads:
-            set_bindings(organisation, entity.uid, entity.ref, {}, "")
+    set_many_bindings(organisation, [Wish(row.uid, row.ref, {}) for row in entities if row.has_workloads])
 
 
 def slipway_id(entity: Entity) -> str:

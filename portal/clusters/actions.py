@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,11 +34,29 @@ BINDING_LENGTHS = {
     "cluster_slug": 63,
     "slipway_id": 63,
 }
+BINDINGS_AT_ONCE = 500
 OVERREACH = (
     ("*", "*", "*", "This credential may do everything in the cluster. Slipway needs far less: see docs/clusters.md."),
     ("get", "", "secrets", "This credential may read secrets, which Slipway never does."),
     ("impersonate", "", "users", "This credential may act as other users, which Slipway never does."),
 )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an entity says of where its workloads are."""
+
+    entity_uid: UUID
+    entity_ref: str
+    annotations: Mapping[str, str]
+    slipway_id: str = ""
+
+    def values(self) -> dict[str, str]:
+        """The columns of its binding."""
+        found = {column: str(self.annotations.get(name) or "").strip() for column, name in ANNOTATIONS.items()}
+        found |= {"entity_ref": self.entity_ref, "slipway_id": self.slipway_id}
+        # half a selector would match more than the whole: what is too long binds nothing
+        return {name: value if len(value) <= BINDING_LENGTHS[name] else "" for name, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -214,19 +232,36 @@ def set_bindings(
     slipway_id: str = "",
 ) -> None:
     """Remembers how an entity finds its workloads; without any way to, the binding goes. Writes only what changed."""
-    values = {field: str(annotations.get(name) or "").strip() for field, name in ANNOTATIONS.items()}
-    values |= {"entity_ref": entity_ref, "slipway_id": slipway_id}
-    # half a selector would match more than the whole: what is too long binds nothing
-    values = {name: value if len(value) <= BINDING_LENGTHS[name] else "" for name, value in values.items()}
-    rows = Binding.objects.for_tenant(organisation).filter(entity_uid=entity_uid)
-    if not (values["kubernetes_id"] or values["selector"] or values["slipway_id"]):
-        changed = rows.delete()[0] > 0
-    elif (row := rows.first()) is None:
-        Binding.objects.create(organisation=organisation, entity_uid=entity_uid, **values)
-        changed = True
-    else:
-        changed = any(getattr(row, name) != value for name, value in values.items())
-        if changed:
-            rows.update(**values)
+    set_many_bindings(organisation, [Wish(UUID(str(entity_uid)), entity_ref, annotations, slipway_id)])
+
+
+def set_many_bindings(organisation: Organisation, wishes: Sequence[Wish]) -> None:
+    """The same for many entities, a few statements for each batch of them. Each entity may be named once."""
+    changed = False
+    for start in range(0, len(wishes), BINDINGS_AT_ONCE):
+        changed |= _set_batch(organisation, wishes[start : start + BINDINGS_AT_ONCE])
     if changed:
         transaction.on_commit(lambda: announce(organisation.pk, BINDINGS_TOPIC))
+
+
+def _set_batch(organisation: Organisation, wishes: Sequence[Wish]) -> bool:
+    rows = Binding.objects.for_tenant(organisation)
+    standing = {row.entity_uid: row for row in rows.filter(entity_uid__in=[wish.entity_uid for wish in wishes])}
+    new: list[Binding] = []
+    other: list[Binding] = []
+    over: list[int] = []
+    for wish in wishes:
+        values, row = wish.values(), standing.get(wish.entity_uid)
+        if not (values["kubernetes_id"] or values["selector"] or values["slipway_id"]):
+            over += [row.pk] if row else []
+        elif row is None:
+            new.append(Binding(organisation=organisation, entity_uid=wish.entity_uid, **values))
+        elif any(getattr(row, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(row, name, value)
+            other.append(row)
+    Binding.objects.bulk_create(new)
+    Binding.objects.bulk_update(other, [*BINDING_LENGTHS])
+    if over:
+        rows.filter(pk__in=over).delete()
+    return bool(new or other or over)

@@ -15,6 +15,7 @@ WRITERS = {"save", "create", "bulk_create", "update", "bulk_update", "delete", "
 # Public functions of actions.py that write and take no actor, each with its reason.
 NOBODY_ACTS = {
     "portal.clusters.actions.set_bindings": "follows from an entity, whose own change is the event",
+    "portal.clusters.actions.set_many_bindings": "follows from entities, whose own change is the event",
 }
 # Views that write rows themselves, each with its reason.
 FACES_THAT_WRITE = {
