@@ -1,5 +1,7 @@
 """The pages for what went wrong outside any view, and the health check for load balancers."""
 
+import sys
+
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
@@ -39,11 +41,13 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 @requires_csrf_token
 def broken(request: HttpRequest) -> HttpResponse:
-    """500: a bug of ours, said plainly; the template needs no database."""
-    return answer(
-        request,
-        Refusal("Something broke on our side. It has been logged; please try again.", status=500, code="broken"),
-    )
+    """500: a bug of ours, said plainly, or what middleware could not do for want of a database: that is 503.
+
+    The templates need no database.
+    """
+    bug = Refusal("Something broke on our side. It has been logged; please try again.", status=500, code="broken")
+    exception = sys.exc_info()[1]
+    return answer(request, (as_refusal(exception) if exception else None) or bug)
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
