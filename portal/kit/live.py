@@ -46,8 +46,8 @@ class TopicKind:
     `health:x` is a smaller view of what `workloads:x` announces.
 
     pulse(organisation) -> what the rendering depends on that nobody announces, as a value to compare. It is felt every
-    PULSE_EVERY seconds, once for all kinds that share it; when it is another, every watched topic of the kind is
-    rendered again.
+    PULSE_EVERY seconds, once for all kinds that share it, and with each rendering; a watched topic that was rendered
+    with another one is rendered again.
     """
 
     kind: str
@@ -63,6 +63,11 @@ TOPICS: dict[str, TopicKind] = {}
 def register_topic(topic: TopicKind) -> None:
     """Makes a kind of topic known; called from an app's ready()."""
     TOPICS[topic.kind] = topic
+
+
+def _pulse_of(topic: str) -> Callable[[Any], Hashable] | None:
+    kind = TOPICS.get(topic.partition(":")[0])
+    return kind.pulse if kind else None
 
 
 def told_by(topic: str) -> list[str]:
@@ -143,7 +148,7 @@ class Hub:
         self.dirty: set[tuple[int, str]] = set()
         self.busy: set[tuple[int, str]] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.pulses: dict[tuple[int, Callable[[Any], Hashable]], Hashable] = {}
+        self.shown: dict[tuple[int, str], Hashable] = {}  # the pulse with which a topic was rendered
         self.reader: asyncio.Task[None] | None = None
         self.feeler: asyncio.Task[None] | None = None
 
@@ -172,6 +177,7 @@ class Hub:
             if not others:
                 del self.listeners[key]
                 self.rendered.pop(key, None)
+                self.shown.pop(key, None)
 
     def _changed(self, key: tuple[int, str]) -> None:
         """Marks a topic for rendering if somebody watches it; an event nobody watches costs a dictionary look-up."""
@@ -199,8 +205,9 @@ class Hub:
                     pause = min(pause * 2, RETRY_MOST)
                     continue
                 pause = RETRY_FIRST
-                self.rendered[key] = message
-                self._offer(key, message)
+                if key in self.listeners:
+                    self.rendered[key] = message
+                    self._offer(key, message)
                 if key in self.dirty:
                     await asyncio.sleep(max(0.0, RENDER_EVERY - (time.monotonic() - started)))
         finally:
@@ -212,14 +219,15 @@ class Hub:
             listener.offer(key[1], message)
 
     async def _feel(self) -> None:
-        """Feels the pulse of what is watched, for ever; a value that is another renders the topics that share it."""
+        """Feels the pulse of what is watched, for ever; what was rendered with another one is rendered again.
+
+        Compared with what each topic shows, not with the last pulse: in between it may have gone away and come back.
+        """
         while True:
             watched: dict[tuple[int, Callable[[Any], Hashable]], list[tuple[int, str]]] = {}
             for key in self.listeners:
-                kind = TOPICS.get(key[1].partition(":")[0])
-                if kind and kind.pulse:
-                    watched.setdefault((key[0], kind.pulse), []).append(key)
-            self.pulses = {felt: value for felt, value in self.pulses.items() if felt in watched}
+                if pulse := _pulse_of(key[1]):
+                    watched.setdefault((key[0], pulse), []).append(key)
             for felt, keys in watched.items():
                 try:
                     value = await sync_to_async(self.feel, thread_sensitive=False)(*felt)
@@ -227,19 +235,24 @@ class Hub:
                     # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
                     log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
                     value = DatabaseAway
-                # The first value counts as another one: it may have changed since those topics were rendered.
-                if felt not in self.pulses or self.pulses[felt] != value:
-                    self.pulses[felt] = value
-                    for key in keys:
+                for key in keys:
+                    if key not in self.shown or self.shown[key] != value:
                         self._changed(key)
             await asyncio.sleep(PULSE_EVERY)
 
+    def _look(self, key: tuple[int, str]) -> tuple[Hashable, str | None]:
+        """The pulse, then the fragment: what changes in between is rendered once too often, never missed."""
+        pulse = _pulse_of(key[1])
+        return self.feel(key[0], pulse) if pulse else None, self.render(*key)
+
     async def _message(self, key: tuple[int, str]) -> bytes | None:
         try:
-            html = await sync_to_async(self.render, thread_sensitive=False)(*key)
+            pulse, html = await sync_to_async(self._look, thread_sensitive=False)(key)
         except Exception:
             log.exception("topic %s cannot be rendered", key[1])
             return None
+        if key in self.listeners:
+            self.shown[key] = pulse
         version = time.time_ns()
         if html is None:
             return event("gone", {"topic": key[1], "version": version})

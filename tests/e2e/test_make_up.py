@@ -51,7 +51,8 @@ def pid_of(product: Product, words: str) -> int:
 
 @pytest.mark.slow
 def test_it_starts_survives_kills_stops_and_finds_its_data(tmp_path: Path) -> None:
-    product = Product(tmp_path / "first")
+    # A test run under nohup would hand its deafness to SIGHUP down.
+    product = Product(tmp_path / "first", prefix=["env", "--default-signal=HUP"])
     first = product.start()
     try:
         assert product.url in product.said()

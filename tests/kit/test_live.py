@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -137,6 +138,41 @@ async def test_what_nobody_announces_is_felt_by_its_pulse(hub: Hub, truth: Truth
     assert (await heard(watching))[0]["html"] == "nobody is watching"
     assert truth.renders == before + 1
     assert not other.wake.is_set()
+
+
+async def test_a_pulse_is_compared_with_what_is_shown_not_with_the_last_one(
+    hub: Hub, truth: Truth, monkeypatch
+) -> None:
+    """It may go away and come back between two feelings, with an announced rendering in between."""
+    alive = {None: False}
+    monkeypatch.setattr(live, "PULSE_EVERY", 1.0)
+    kind = live.TopicKind("status", "org.view", truth.render, pulse=lambda organisation: alive[organisation])
+    monkeypatch.setitem(live.TOPICS, "status", kind)
+    listener = Listener(1, frozenset({"status:1"}))
+    await subscribed(hub, listener)
+    alive[None], truth.says = True, "watched again"
+    live.announce(1, "status:1")
+    assert (await heard(listener))[0]["html"] == "watched again"
+    alive[None], truth.says = False, "gone before it was felt"
+    assert (await heard(listener))[0]["html"] == "gone before it was felt"
+
+
+async def test_a_rendering_that_nobody_waits_for_any_more_is_not_kept(hub: Hub, truth: Truth) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def render(organisation_id: int, topic: str) -> str | None:
+        begun.set()
+        left.wait(5)
+        return "too late"
+
+    hub.render = render
+    listener = Listener(1, frozenset({"run:1"}))
+    hub.join(listener)
+    assert await asyncio.to_thread(begun.wait, 5)
+    hub.leave(listener)
+    left.set()
+    await asyncio.gather(*hub.tasks)
+    assert hub.rendered == {}
 
 
 async def test_a_gap_in_valkey_heals_by_a_new_rendering(hub: Hub, truth: Truth) -> None:
