@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from honcho.manager import Manager
 
 from portal.embedded import free_port
+from portal.kit import env
 
 ROOT = Path(__file__).resolve().parent.parent
 ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - recognised here, never chosen by us
@@ -136,6 +137,14 @@ def sandbox_command(var: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def demo_wanted() -> bool:
+    """Whether the demo organisations are loaded; raises CannotStart for a word that is neither yes nor no."""
+    try:
+        return env.boolean("DEMO", default=True)
+    except env.MissingSetting as error:
+        raise CannotStart(str(error)) from error
+
+
 def engines_needed() -> list[str]:
     """The engines that nobody has named an address of."""
     named = {"postgres": "DATABASE_URL", "valkey": "VALKEY_URL"}
@@ -183,11 +192,16 @@ def stage(var: Path, host: str, port: int, supervisor: int) -> int:
         )
         values.pop("DATABASE_OWNER_URL", None)
         publish(var, values)
+        load = [sys.executable, "manage.py", "load_demo"]
         if not os.environ.get("KUBECONFIG"):
             values["KUBECONFIG"] = str(await_file(var / "sandbox" / "kubeconfig"))
-        run([sys.executable, "manage.py", "load_demo"], values, "The demo could not be loaded")
+            # Only into a cluster of our own: what somebody else runs is not the place for a demo's workloads.
+            load.append("--workloads")
+        has_demo = demo_wanted()
+        if has_demo:
+            run(load, values, "The demo could not be loaded")
         await_answer(f"http://{reachable(host)}:{port}/healthz")
-        say(welcome(values["PUBLIC_URL"], time.monotonic() - begun))
+        say(welcome(values["PUBLIC_URL"], time.monotonic() - begun, has_demo=has_demo))
         if engines is None:
             signal.pause()
         elif engines.wait():
@@ -239,14 +253,18 @@ def await_answer(url: str, seconds: float = 60) -> None:
             time.sleep(0.1)
 
 
-def welcome(url: str, seconds: float) -> str:
+def welcome(url: str, seconds: float, *, has_demo: bool) -> str:
     """The lines that end a start: where to go and as whom."""
     from portal.demo_people import SIGN_INS
 
     people = "\n".join(f"    {who:<34} {what}" for who, what in SIGN_INS.lines())
+    who = (
+        f"Demo sign-ins (password {SIGN_INS.password}):\n{people}"
+        if has_demo
+        else "Nobody is here yet? Whoever signs up first makes the first organisation."
+    )
     return (
-        f"\n  Slipway is ready after {seconds:.1f} s:  {url}\n\n"
-        f"  Demo sign-ins (password {SIGN_INS.password}):\n{people}\n\n  Ctrl-C stops everything; the data stays.\n"
+        f"\n  Slipway is ready after {seconds:.1f} s:  {url}\n\n  {who}\n\n  Ctrl-C stops everything; the data stays.\n"
     )
 
 
@@ -287,6 +305,7 @@ def main(argv: list[str]) -> int:
         text = os.environ.get("PORT") or "8000"
         if not text.isdigit() or not 0 < int(text) < 65536:
             raise CannotStart(f"PORT={text} is not a port number.")
+        demo_wanted()
         require_free(host, int(text))
         lock = only_one(var)
         try:

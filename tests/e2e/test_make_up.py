@@ -16,6 +16,8 @@ import psycopg
 import pytest
 import redis
 
+from portal.clusters import kubeconfig as kubeconfigs
+from portal.clusters.kube import Client
 from portal.demo_people import SIGN_INS
 from portal.embedded import Engines
 from tests.e2e.product import ROOT, Product
@@ -127,6 +129,24 @@ def elsewhere(tmp_path: Path) -> Iterator[dict[str, str]]:
     engines.stop()
 
 
+def namespaces(kubeconfig: str) -> set[str]:
+    kube = Client("theirs", kubeconfigs.parse(Path(kubeconfig).read_text()))
+    return {item["metadata"]["name"] for item in kube.list("v1", "Namespace")}
+
+
+@pytest.mark.slow
+def test_without_the_demo_the_first_who_signs_up_makes_the_first_organisation(tmp_path: Path) -> None:
+    product = Product(tmp_path / "bare", DEMO="no")
+    product.start()
+    try:
+        assert "Whoever signs up first makes the first organisation." in product.said()
+        assert SIGN_INS.password not in product.said()
+        with urllib.request.urlopen(f"{product.url}/accounts/signup/", timeout=10) as page:
+            assert 'name="email"' in page.read().decode()
+    finally:
+        assert product.stop() == 0
+
+
 @pytest.mark.slow
 def test_it_uses_the_servers_that_are_named_and_starts_none_of_its_own(
     elsewhere: dict[str, str], tmp_path: Path
@@ -140,6 +160,8 @@ def test_it_uses_the_servers_that_are_named_and_starts_none_of_its_own(
             tables = theirs.execute("SELECT count(*) FROM pg_tables WHERE tablename = 'catalog_entity'").fetchone()
             assert tables == (1,)
             assert theirs.execute("SELECT count(*) FROM accounts_organisation").fetchone() == (2,)
+        assert "The demo's workloads stay out of a cluster of yours." in product.said()
+        assert namespaces(elsewhere["KUBECONFIG"]) == {"default", "kube-node-lease", "kube-public", "kube-system"}
         broker = redis.Redis.from_url(elsewhere["VALKEY_URL"])
         until(lambda: any(name.startswith(b"live:") for name in broker.pubsub_channels()) or broker.dbsize() > 0)
         broker.close()

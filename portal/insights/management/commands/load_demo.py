@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from catalog.actions import add_source
@@ -72,6 +72,11 @@ class Command(BaseCommand):
 
     help = "Load the two demo organisations, once."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--workloads", action="store_true", help="also put the demo's workloads into the cluster of KUBECONFIG"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         for company in COMPANIES:
             if not Organisation.objects.filter(slug=company.slug).exists():
@@ -79,20 +84,22 @@ class Command(BaseCommand):
                     count = load(company)
                 self.stdout.write(f"  {company.name}: {len(company.people)} people, {count} entities.")
         if kubeconfig := os.environ.get("KUBECONFIG", ""):
-            self._connect(COMPANIES[0], Path(kubeconfig))
+            self._connect(COMPANIES[0], Path(kubeconfig), with_workloads=options["workloads"])
 
-    def _connect(self, company: Company, kubeconfig: Path) -> None:
-        """Registers the cluster and puts the demo's workloads into it; a cluster that is away is no reason to stop."""
+    def _connect(self, company: Company, kubeconfig: Path, *, with_workloads: bool) -> None:
+        """Registers the cluster, and may put the demo's workloads into it; one that is away is no reason to stop."""
         organisation = Organisation.objects.get(slug=company.slug)
         try:
             with tenant(organisation):
                 is_new = connect_cluster(organisation, kubeconfig.read_text())
-            if is_new:
+            if is_new and not with_workloads:
+                self.stdout.write(f"  {CLUSTER}: connected. The demo's workloads stay out of a cluster of yours.")
+            elif is_new:
                 self.stdout.write(f"  {CLUSTER}: {apply_manifests(organisation, company.folder / 'cluster')} objects.")
         except Refusal as refusal:
-            self.stderr.write(f"  The demo's workloads are left out: {refusal.text}")
+            self.stderr.write(f"  The demo's cluster is left out: {refusal.text}")
         except OSError as error:
-            self.stderr.write(f"  The demo's workloads are left out: {kubeconfig} cannot be read ({error.strerror}).")
+            self.stderr.write(f"  The demo's cluster is left out: {kubeconfig} cannot be read ({error.strerror}).")
 
 
 def load(company: Company) -> int:
