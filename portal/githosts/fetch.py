@@ -1,6 +1,7 @@
 """Takes the files of somebody's repository at one commit into a folder, for the catalog to read."""
 
 import re
+import shlex
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -142,7 +143,9 @@ def _connection(location: Location, check: HostCheck) -> tuple[tuple[str, ...], 
     address = f"[{found.address}]" if ":" in found.address else found.address
     if location.protocol == "https":
         return ("protocol.file.allow=never", f"http.curloptResolve={found.host}:{found.port}:{address}"), {}
-    pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={found.host}"
+    # known_hosts names a port other than 22 beside the host; git hands the command to a shell.
+    alias = found.host if found.port == DEFAULT_PORTS["ssh"] else f"[{found.host}]:{found.port}"
+    pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={shlex.quote(alias)}"
     return ("protocol.file.allow=never",), {"GIT_SSH_COMMAND": pinned}
 
 
@@ -166,6 +169,14 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
     if "couldn't find remote ref" in said or "not our ref" in said:
         named = f"“{ref}”" if ref else "a default branch"
         return GitFailed(f"The repository has no {named}.", stderr=ended.words, code="no_ref", status=400)
+    if "host key verification failed" in said:
+        return GitFailed(
+            f"The host key of {place} is not known here, or is another one than before. "
+            "The operator adds it to known_hosts of the account that runs Slipway.",
+            stderr=ended.words,
+            code="host_key",
+            status=400,
+        )
     if any(clue in said for clue in ("authentication", "could not read username", "permission denied", "403", "401")):
         return GitFailed(
             f"{place} wants a sign-in that the portal does not have.", stderr=ended.words, code="git_auth", status=400

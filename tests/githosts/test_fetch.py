@@ -1,6 +1,8 @@
 """Taking the files of a repository: only over allowed protocols, never out of the folder, never from an inner host."""
 
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from portal.githosts import fetch, gitcli
 from portal.githosts.egress import Destination, check_destination
 from portal.githosts.errors import GitFailed, GitTimedOut, GitTooMuch
 from portal.kit.errors import Invalid, TooLarge
+from tests.conftest import free_port
 
 
 def git(*args: str, cwd: Path) -> str:
@@ -185,6 +188,32 @@ def test_git_connects_to_the_address_that_was_checked(into: Path, settings):
     with pytest.raises(GitFailed, match="does not answer"):
         fetch.fetch_tree("https://git.example.invalid:9/a/b", "", into, check=elsewhere)
     assert checked == [("git.example.invalid", 9)]
+
+
+@pytest.fixture
+def ssh_port(tmp_path: Path) -> Iterator[int]:
+    """A real ssh server on loopback whose host key nobody knows."""
+    sshd = Path("/usr/sbin/sshd")
+    if not sshd.exists() or os.geteuid() != 0:
+        pytest.skip("Debian's openssh-server is not installed, or not ours to start")
+    key, port = tmp_path / "host_key", free_port()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    # -D: in the foreground, so that it ends with us; it lets nobody in.
+    where = [f"-oListenAddress=127.0.0.1:{port}", f"-oHostKey={key}", "-oPidFile=none", "-oAuthenticationMethods=none"]
+    Path("/run/sshd").mkdir(exist_ok=True)
+    server = subprocess.Popen([str(sshd), "-D", "-e", "-f", "/dev/null", *where], stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    assert "listening" in server.stderr.readline()
+    yield port
+    server.terminate()
+    server.wait(5)
+    server.stderr.close()
+
+
+def test_an_unknown_host_key_is_said_with_who_can_add_it(ssh_port: int, into: Path, settings):
+    settings.ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    with pytest.raises(GitFailed, match=r"host key of 127\.0\.0\.1 is not known here"):
+        fetch.fetch_tree(f"ssh://git@127.0.0.1:{ssh_port}/shop.git", "", into)
 
 
 @pytest.mark.parametrize(
