@@ -10,6 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.hashers import make_password
 
 from tests.conftest import PASSWORD
+from tests.e2e.sound import assert_is_sound_here
 
 pytestmark = pytest.mark.browser
 
@@ -65,6 +66,7 @@ def test_a_passkey_is_added_named_signs_in_and_is_removed(committed_world: Any, 
     assert page.get_by_text("not used yet").is_visible()
     page.get_by_role("link", name="Rename Laptop").click()
     page.get_by_label("Name of the key").fill("Laptop at home")
+    assert_is_sound_here(page)
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Laptop at home").wait_for()
 
@@ -84,8 +86,11 @@ def test_a_passkey_is_added_named_signs_in_and_is_removed(committed_world: Any, 
     page.goto("/accounts/2fa/webauthn/")
     page.get_by_role("link", name="Remove Laptop at home").click()
     page.get_by_role("link", name="Use a security key").click()
+    page.get_by_role("button", name="Use a key").wait_for()
+    assert_is_sound_here(page)
     page.get_by_role("button", name="Use a key").click()
     page.wait_for_url("**/remove/**")
+    assert_is_sound_here(page)
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_role("link", name="Add a key").first.wait_for()
     assert not Authenticator.objects.filter(user=dev, type="webauthn").exists()

@@ -259,7 +259,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("empty-audit", "audit", f"{EMPTY}/audit/", "eve"),
 )
 
-_PROVIDER = "answers an identity provider, and is there when one is configured"
+_PROVIDER = "there when an identity provider is configured: tests/accounts/test_provider.py goes that way"
 _ACTION = "an action behind a button; it leads back to a page"
 # Addresses that show no page of their own, and what they do instead.
 NOT_PAGES: dict[str, str] = {
@@ -278,9 +278,9 @@ NOT_PAGES: dict[str, str] = {
     "account_set_password": "for people without one, who come by a provider; others are led to changing theirs",
     "account_confirm_login_code": "sign-in by code is off: leads to the sign-in page",
     "mfa_login_webauthn": "JSON and a form for the passkey script of the sign-in page",
-    "mfa_reauthenticate_webauthn": "needs a key in somebody's hand",
-    "mfa_remove_webauthn": "needs a key in somebody's hand",
-    "mfa_edit_webauthn": "needs a key in somebody's hand",
+    "mfa_reauthenticate_webauthn": "needs a key: tests/accounts/test_passkeys.py looks at it",
+    "mfa_remove_webauthn": "needs a key: tests/accounts/test_passkeys.py looks at it",
+    "mfa_edit_webauthn": "needs a key: tests/accounts/test_passkeys.py looks at it",
     "socialaccount_signup": _PROVIDER,
     **dict.fromkeys(("github_login", "github_callback", "gitlab_login", "gitlab_callback"), _PROVIDER),
     **dict.fromkeys(("google_login", "google_callback", "google_login_by_token"), _PROVIDER),

@@ -17,13 +17,10 @@ from tests.e2e.acts import answer_the_form, launch, sign_in
 from tests.e2e.pages import NOT_PAGES, STOPS, Stop, routes
 from tests.e2e.product import Product
 from tests.e2e.scene import Scene
+from tests.e2e.sound import NARROW, WIDE, assert_is_sound
 
 pytestmark = pytest.mark.browser
 O = "/o/parcelwright"  # noqa: E741 - as in the addresses
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
-RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], preload: false})).violations.map(
-  (one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`)"""
 WATCH_THE_POLICY = """window.refused = [];
   addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
     window.refused.push(`${violatedDirective}: ${blockedURI}`));"""
@@ -104,13 +101,7 @@ def test_a_page_is_sound(stop: Stop, rooms: Callable[[str], Any], scene: Scene) 
     assert INLINE.search(answer.text()) is None
     if stop.act:
         stop.act(page)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE) == []
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size(NARROW)
-    page.locator("html[data-bs-theme=dark]").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    assert page.evaluate(RUN_AXE) == []
+    assert_is_sound(page)
     assert page.evaluate("window.refused") == []
     assert seen.complaints == []
     page.close()
