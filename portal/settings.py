@@ -264,6 +264,8 @@ ALLOWED_NETWORKS = env.words("ALLOWED_NETWORKS")
 # Folders that catalog sources and local git URLs may lie in.
 SOURCE_FOLDERS = [Path(folder) for folder in env.words("SOURCE_FOLDERS")]
 GIT_ROOT = Path(env.text("GIT_ROOT", str(VAR_DIR / "git")))
+# Certificate authorities (PEM) that vouch for git hosts, in place of the system's; for hosts with one of their own.
+GIT_CA_FILE = env.text("GIT_CA_FILE", "")
 # The largest push, in bytes.
 GIT_PUSH_LIMIT = env.integer("GIT_PUSH_MEBIBYTES", 100) * 1024 * 1024
 

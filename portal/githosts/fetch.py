@@ -142,7 +142,8 @@ def _connection(location: Location, check: HostCheck) -> tuple[tuple[str, ...], 
     found = check(location.host, location.port)
     address = f"[{found.address}]" if ":" in found.address else found.address
     if location.protocol == "https":
-        return ("protocol.file.allow=never", f"http.curloptResolve={found.host}:{found.port}:{address}"), {}
+        trusted = (f"http.sslCAInfo={settings.GIT_CA_FILE}",) if settings.GIT_CA_FILE else ()
+        return ("protocol.file.allow=never", f"http.curloptResolve={found.host}:{found.port}:{address}", *trusted), {}
     # known_hosts names a port other than 22 beside the host; git hands the command to a shell.
     alias = found.host if found.port == DEFAULT_PORTS["ssh"] else f"[{found.host}]:{found.port}"
     pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={shlex.quote(alias)}"
@@ -169,6 +170,14 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
     if "couldn't find remote ref" in said or "not our ref" in said:
         named = f"“{ref}”" if ref else "a default branch"
         return GitFailed(f"The repository has no {named}.", stderr=ended.words, code="no_ref", status=400)
+    if "certificate" in said:
+        return GitFailed(
+            f"The certificate of {place} is not trusted here. "
+            "The operator names the authority behind it in GIT_CA_FILE.",
+            stderr=ended.words,
+            code="certificate",
+            status=400,
+        )
     if "host key verification failed" in said:
         return GitFailed(
             f"The host key of {place} is not known here, or is another one than before. "

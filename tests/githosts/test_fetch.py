@@ -12,6 +12,7 @@ from portal.githosts.egress import Destination, check_destination
 from portal.githosts.errors import GitFailed, GitTimedOut, GitTooMuch
 from portal.kit.errors import Invalid, TooLarge
 from tests.conftest import free_port
+from tests.githosts.https import GitOverHttps
 
 
 def git(*args: str, cwd: Path) -> str:
@@ -208,6 +209,38 @@ def ssh_port(tmp_path: Path) -> Iterator[int]:
     server.terminate()
     server.wait(5)
     server.stderr.close()
+
+
+@pytest.fixture
+def https_host(origin: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """git's own http-backend behind TLS on loopback: the address of the repository, and the certificate to trust."""
+    certificate, key = tmp_path / "host.pem", tmp_path / "host.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    server = GitOverHttps(origin.parent, certificate, key)
+    yield f"https://localhost:{server.port}/shop", certificate
+    server.stop()
+
+
+def test_a_repository_arrives_over_https(https_host: tuple[str, Path], into: Path, settings):
+    url, certificate = https_host
+    settings.ALLOWED_NETWORKS = ["127.0.0.0/8", "::1/128"]
+    settings.GIT_CA_FILE = str(certificate)
+    commit = fetch.fetch_tree(url, "", into)
+    assert len(commit) == 40
+    assert (into / "second.txt").read_text() == "two\n"
+    with pytest.raises(GitFailed, match="There is no repository at this address"):
+        fetch.fetch_tree(url.replace("/shop", "/none"), "", into)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_in_words(https_host: tuple[str, Path], into: Path, settings):
+    settings.ALLOWED_NETWORKS = ["127.0.0.0/8", "::1/128"]
+    with pytest.raises(GitFailed, match="certificate of localhost is not trusted"):
+        fetch.fetch_tree(https_host[0], "", into)
+    assert list(into.iterdir()) == []
 
 
 def test_an_unknown_host_key_is_said_with_who_can_add_it(ssh_port: int, into: Path, settings):
