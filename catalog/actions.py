@@ -8,15 +8,15 @@ from django.http import HttpRequest
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from catalog import ingest
-from catalog.descriptors import parse
+from catalog.asking.query import live
+from catalog.descriptors.parsing import parse
+from catalog.intake import ingest
+from catalog.intake.reading import Reading
+from catalog.intake.sources import folder
+from catalog.intake.sources.portal import files_of, path_of
+from catalog.intake.sources.tree import MemoryTree
+from catalog.intake.sources.upload import unpack
 from catalog.models import Entity, Relation, Source, Upload
-from catalog.query import live
-from catalog.reading import Reading
-from catalog.sources import folder
-from catalog.sources.portal import files_of, path_of
-from catalog.sources.tree import MemoryTree
-from catalog.sources.upload import unpack
 from catalog.tasks import refresh_source_task
 from catalog.teams import sync_teams
 from portal.accounts.audit import record

@@ -14,11 +14,11 @@ from rest_framework.response import Response
 
 from catalog import actions
 from catalog.api_query import DEFAULT_PAGE, Listing, entities_page, listing_from_body, listing_from_query
-from catalog.descriptors import check_entity
-from catalog.filters import BadFilter, Node, parse_filters, parse_query
+from catalog.asking.filters import BadFilter, Node, parse_filters, parse_query
+from catalog.asking.query import Entities, FactValue, facets, live, where
+from catalog.descriptors.parsing import check_entity
 from catalog.models import Entity, Source
 from catalog.presenting import fields_of, present, project
-from catalog.query import Entities, FactValue, facets, live, where
 from portal.accounts.apiview import TenantAPIView
 from portal.kit.errors import Conflict, Invalid, NotFound
 

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from catalog import actions
 from catalog.api import CatalogView, condition
-from catalog.filters import All, Either, Exists, In, Node, Not, matches
+from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
+from catalog.asking.query import live
+from catalog.intake.sources.tree import SourceUnreadable
 from catalog.models import Source
 from catalog.presenting import location_of, present
-from catalog.query import live
-from catalog.sources.tree import SourceUnreadable
 from portal.kit.errors import Invalid, NotFound
 
 

@@ -8,9 +8,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.http import QueryDict
 
+from catalog.asking.paging import seal, unseal
+from catalog.asking.query import Entities, FactValue
 from catalog.models import Entity
-from catalog.paging import seal, unseal
-from catalog.query import Entities, FactValue
 from portal.kit.errors import Invalid
 
 DEFAULT_PAGE = 20

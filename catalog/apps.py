@@ -8,7 +8,8 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import bindings, ingest, teams, topics
+        from catalog import bindings, teams, topics
+        from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.kit.live import TopicKind, register_topic
 

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 
 from catalog.actions import Draft
+from catalog.intake.sources.upload import MAX_UPLOAD
 from catalog.models import Source
-from catalog.sources.upload import MAX_UPLOAD
 
 KINDS = [
     (Source.Kind.GIT, "Git repository"),

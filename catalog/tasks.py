@@ -6,7 +6,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils.timezone import now
 
-from catalog.ingest import fail, ingest
+from catalog.intake.ingest import fail, ingest
 from catalog.models import Source
 from portal.accounts.tenancy import sweep, tenant
 from portal.kit.errors import Refusal

@@ -2,9 +2,9 @@
 
 import re
 
-from catalog.kinds import CHILD_OF
+from catalog.asking.query import live
+from catalog.descriptors.kinds import CHILD_OF
 from catalog.models import Entity, Relation, Source
-from catalog.query import live
 from portal.accounts.models import Organisation, Team
 
 

@@ -7,11 +7,11 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 
 from catalog import graph, panels
+from catalog.asking.paging import page_of
+from catalog.asking.query import Choice, counts, live
+from catalog.descriptors.kinds import KINDS
 from catalog.graph import Neighbour
-from catalog.kinds import KINDS
 from catalog.models import Entity, Problem, Relation, Source
-from catalog.paging import page_of
-from catalog.query import Choice, counts, live
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status

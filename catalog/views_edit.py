@@ -6,10 +6,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog import actions
-from catalog.descriptors import parse
+from catalog.descriptors.parsing import parse
+from catalog.descriptors.relations import owner_of
 from catalog.forms import EntityForm
 from catalog.models import Entity, Source
-from catalog.relations import owner_of
 from catalog.views import entity_address, find_entity
 from portal.accounts.access import TenantRequest, gate
 from portal.kit.errors import NotFound, Refusal

@@ -6,9 +6,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog import actions
+from catalog.asking.query import live
 from catalog.forms import SourceForm
 from catalog.models import Problem, Source
-from catalog.query import live
 from portal.accounts.access import TenantRequest, gate
 from portal.kit.errors import NotFound, Refusal
 

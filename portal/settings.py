@@ -49,9 +49,9 @@ INSTALLED_APPS = [
     "portal.githosts",
     "catalog",
     "catalog.ownership",
-    "catalog.goldenpaths",
+    "portal.goldenpaths",
     "portal.provisioning",
-    "portal.insights",
+    "portal.desk",
     "portal.sandbox",
 ]
 

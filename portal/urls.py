@@ -3,14 +3,14 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from catalog import urls as catalog
-from catalog.goldenpaths import urls as goldenpaths
 from catalog.ownership import urls as ownership
 from portal import errors as pages
 from portal.accounts import urls as accounts
 from portal.accounts.views import start
 from portal.clusters import urls as clusters
+from portal.desk import urls as insights
 from portal.githosts import urls as githosts
-from portal.insights import urls as insights
+from portal.goldenpaths import urls as goldenpaths
 from portal.provisioning import urls as provisioning
 
 APPS = (insights, provisioning, goldenpaths, ownership, catalog, clusters, githosts, accounts)

@@ -7,9 +7,9 @@ from django.db.models import Count, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from catalog.kinds import KINDS
+from catalog.asking.query import live
+from catalog.descriptors.kinds import KINDS
 from catalog.models import Entity, Problem
-from catalog.query import live
 from catalog.views import LISTED, with_status
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership

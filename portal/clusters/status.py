@@ -18,8 +18,8 @@ import msgspec
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
-from portal.clusters.health import hint, note, roll_up, sentence
-from portal.clusters.health_terms import Badge, Health, badge
+from portal.clusters.health.judging import hint, note, roll_up, sentence
+from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Cluster
 from portal.kit.live import valkey
 

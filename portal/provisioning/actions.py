@@ -18,7 +18,7 @@ from portal.provisioning.models import Effect, Run, Step
 from portal.provisioning.tasks import nudge
 
 if TYPE_CHECKING:
-    from catalog.goldenpaths.models import Version
+    from portal.goldenpaths.models import Version
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ import io
 import tarfile
 from collections.abc import Mapping
 
-from catalog.goldenpaths.files import MAX_FILE_BYTES, MAX_TREE_BYTES, File, checked, tree_digest
+from portal.goldenpaths.files import MAX_FILE_BYTES, MAX_TREE_BYTES, File, checked, tree_digest
 from portal.kit.errors import TooLarge
 from portal.provisioning.models import Run, Workspace
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from catalog.goldenpaths.files import File
 from portal.accounts.models import Organisation, User
+from portal.goldenpaths.files import File
 from portal.kit.errors import Conflict
 from portal.provisioning import keys
 from portal.provisioning.failpoints import failpoint
@@ -17,7 +17,7 @@ from portal.provisioning.lease import Cancelled, Lease
 from portal.provisioning.models import Effect
 
 if TYPE_CHECKING:
-    from catalog.goldenpaths.models import Version
+    from portal.goldenpaths.models import Version
 
 
 @dataclass(frozen=True)

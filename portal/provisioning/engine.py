@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from catalog.goldenpaths.rendering import render_value
+from portal.goldenpaths.language.rendering import render_value
 from portal.kit.errors import Refusal
 from portal.provisioning import bench, compensation, execution, sealing
 from portal.provisioning.execution import Visit

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from catalog.goldenpaths.files import File
-from catalog.goldenpaths.vocabulary import checked_input
 from portal.accounts.tenancy import tenant
+from portal.goldenpaths.files import File
+from portal.goldenpaths.vocabulary import checked_input
 from portal.kit.errors import Refusal
 from portal.provisioning import bench, retries
 from portal.provisioning.context import Intent, StepContext

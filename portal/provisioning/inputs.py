@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.goldenpaths.rendering import render_value
+from portal.goldenpaths.language.rendering import render_value
 from portal.kit.errors import Invalid
 from portal.provisioning.models import Run, Step
 from portal.provisioning.redaction import derived

@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from catalog.goldenpaths.forms import Cleaned, clean
-from catalog.goldenpaths.models import GoldenPath, Version
-from catalog.goldenpaths.views import reviewed
 from portal.accounts.access import Access, TenantRequest, gate
+from portal.goldenpaths.models import GoldenPath, Version
+from portal.goldenpaths.questions.forms import Cleaned, clean
+from portal.goldenpaths.views import reviewed
 from portal.kit.errors import Invalid, NotFound
 from portal.kit.plain import read_json
 from portal.provisioning import actions

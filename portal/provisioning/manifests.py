@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from catalog.goldenpaths.documents import load_all
-from catalog.goldenpaths.files import File, safe_folder, within
+from portal.goldenpaths.documents import load_all
+from portal.goldenpaths.files import File, safe_folder, within
 from portal.kit.errors import Invalid
 
 Manifest = dict[str, Any]

@@ -7,10 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from catalog.goldenpaths.models import GoldenPath
-from catalog.goldenpaths.reviewing import shown_answers
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
+from portal.goldenpaths.models import GoldenPath
+from portal.goldenpaths.reviewing import shown_answers
 from portal.kit.errors import Invalid
 from portal.provisioning import actions, fragments, listing, states
 from portal.provisioning.models import Effect, LogLine, Run, Step

@@ -117,7 +117,7 @@ def test_the_verbs_are_found() -> None:
         "portal.clusters.actions.forget_cluster",
         "portal.provisioning.actions.launch",
         "catalog.actions.add_source",
-        "catalog.goldenpaths.actions.publish",
+        "portal.goldenpaths.actions.publish",
     } <= set(VERBS)
     assert len(VERBS) >= 25
     # And the look for an event can come back without one.

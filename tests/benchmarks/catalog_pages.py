@@ -30,7 +30,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from catalog import actions  # noqa: E402
-from catalog.ingest import ingest  # noqa: E402
+from catalog.intake.ingest import ingest  # noqa: E402
 from catalog.models import Entity, Source  # noqa: E402
 from portal.accounts.tenancy import tenant  # noqa: E402
 from tests.conftest import World, make_world  # noqa: E402

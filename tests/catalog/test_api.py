@@ -9,9 +9,9 @@ import pytest
 from django.utils.timezone import now
 
 from catalog import actions
-from catalog.filters import matches, parse_filters, parse_query
+from catalog.asking.filters import matches, parse_filters, parse_query
+from catalog.asking.query import live, where
 from catalog.models import Entity, Relation, Source
-from catalog.query import live, where
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken
 

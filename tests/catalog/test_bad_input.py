@@ -373,7 +373,7 @@ def test_a_server_that_plays_tricks(world, client_for, settings, door, path, wor
 
 
 def test_a_server_that_never_answers(world, client_for, settings, monkeypatch):
-    monkeypatch.setattr("catalog.sources.url.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("catalog.intake.sources.url.CONNECT_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

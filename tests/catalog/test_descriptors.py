@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog import rules
-from catalog.descriptors import parse
-from catalog.placeholders import CannotRead
+from catalog.descriptors import rules
+from catalog.descriptors.parsing import parse
+from catalog.descriptors.placeholders import CannotRead
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "entities.json").read_text())
 

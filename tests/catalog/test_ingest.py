@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from catalog import actions, ingest, tasks
+from catalog import actions, tasks
+from catalog.intake import ingest
+from catalog.intake.sources.tree import SourceUnreadable
 from catalog.models import Entity, Problem, Relation, Source
-from catalog.sources.tree import SourceUnreadable
 from portal.accounts.models import AuditEvent, Team
 from portal.clusters.models import Binding
 from portal.kit.errors import Conflict, Invalid

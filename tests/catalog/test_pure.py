@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog import facts, relations
-from catalog.filters import All, BadFilter, Either, Exists, In, matches, parse_filters, parse_query
-from catalog.refs import BadRef, normal, parse_ref
+from catalog.asking import facts
+from catalog.asking.filters import All, BadFilter, Either, Exists, In, matches, parse_filters, parse_query
+from catalog.descriptors import relations
+from catalog.descriptors.refs import BadRef, normal, parse_ref
 
 
 @pytest.mark.parametrize(

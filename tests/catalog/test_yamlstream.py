@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.yamlstream import MAX_ALIASES, MAX_BYTES, read_stream
+from catalog.descriptors.yamlstream import MAX_ALIASES, MAX_BYTES, read_stream
 
 
 def value_of(text):

@@ -16,7 +16,7 @@ import pytest
 
 from portal.clusters import actions, kubeconfig
 from portal.clusters.kube import Kube, connect_target
-from portal.clusters.live import run_clusters
+from portal.clusters.watching.hub import run_clusters
 from tests.conftest import free_port
 
 

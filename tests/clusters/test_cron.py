@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.clusters import cron
+from portal.clusters.health import cron
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)  # a Monday
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portal.clusters.health import RULES, Around, Health, badge, hint, judge, note, roll_up, sentence
-from portal.clusters.health_terms import BADGE_ORDER, CODES, clip
-from portal.clusters.health_words import SENTENCES
+from portal.clusters.health.judging import RULES, Around, Health, badge, hint, judge, note, roll_up, sentence
+from portal.clusters.health.terms import BADGE_ORDER, CODES, clip
+from portal.clusters.health.words import SENTENCES
 from portal.clusters.store import Store
 from tests.clusters.objects import MANIFESTS, load
 

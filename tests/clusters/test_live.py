@@ -8,9 +8,10 @@ import redis
 from django.urls import reverse
 from django.utils.html import escape
 
-from portal.clusters import actions, leases, podlogs, status
+from portal.clusters import actions, podlogs, status
 from portal.clusters.models import SYNCED, UNREACHABLE, Cluster, Transition
 from portal.clusters.podlogs import Asked
+from portal.clusters.watching import leases
 from portal.kit.live import valkey
 from tests.clusters.conftest import until, watchers
 
@@ -141,7 +142,7 @@ def test_a_new_watcher_goes_on_where_the_old_one_ended(committed_world, cluster,
 
 
 def test_a_writer_of_an_earlier_epoch_is_refused(committed_world, cluster):
-    from portal.clusters.live import PUBLISH
+    from portal.clusters.watching.hub import PUBLISH
 
     key = status.hash_key(committed_world.acme.pk, cluster.uid)
     script = valkey().register_script(PUBLISH)
@@ -186,7 +187,7 @@ def test_the_cluster_itself_is_described(committed_world, cluster, kube):
 def test_a_cluster_that_goes_away_is_unknown_in_words_and_comes_back(
     committed_world, cluster, bound, kube, start_process, sandbox_kubeconfig, monkeypatch
 ):
-    monkeypatch.setattr("portal.clusters.watch.BLINK", 0.2)
+    monkeypatch.setattr("portal.clusters.watching.watch.BLINK", 0.2)
     with watchers():
         kube.apply(deployment())
         until(wears(committed_world, "Healthy"), "healthy")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from portal.accounts.models import AuditEvent
 from portal.clusters import actions, panels, podlogs, status
 from portal.clusters.credentials import Place, fingerprint, seal, unseal
-from portal.clusters.health_terms import Health
+from portal.clusters.health.terms import Health
 from portal.clusters.models import SYNCED, Cluster, Transition
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ClusterRow, ContainerRow, EntityRow, NodeRow, PodRow, WorkloadRow

@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from portal.clusters import reflector as module
 from portal.clusters.errors import KubeForbidden, KubeUnauthorized
-from portal.clusters.live import _version
-from portal.clusters.reflector import Backoff, Connection, Reflector
 from portal.clusters.store import Key
 from portal.clusters.structs import BY_KIND
+from portal.clusters.watching import reflector as module
+from portal.clusters.watching.hub import _version
+from portal.clusters.watching.reflector import Backoff, Connection, Reflector
 from tests.contract.test_kube_reflector import Memory, until
 
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]

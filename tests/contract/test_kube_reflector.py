@@ -13,13 +13,13 @@ import pytest
 
 from portal.clusters import kubeconfig
 from portal.clusters.errors import KubeError
-from portal.clusters.health import Around, judge_key, sentence
+from portal.clusters.health.judging import Around, judge_key, sentence
 from portal.clusters.kube import Kube, connect_target
-from portal.clusters.live import _discover, _open
 from portal.clusters.network import resolve
-from portal.clusters.reflector import Connection, Reflector
 from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import BY_KIND, WATCHED, KubeObject
+from portal.clusters.watching.hub import _discover, _open
+from portal.clusters.watching.reflector import Connection, Reflector
 from tests.contract.conftest import ClusterUnderTest
 from tests.contract.test_kube_client import config, deployment
 
@@ -148,7 +148,7 @@ async def test_both_ways_of_listing_agree(cluster: ClusterUnderTest, kube: Kube,
 async def test_a_list_is_read_through_all_its_pages(
     cluster: ClusterUnderTest, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.clusters.reflector.PAGE", 2)
+    monkeypatch.setattr("portal.clusters.watching.reflector.PAGE", 2)
     memory = Memory()
     async with opened(cluster) as connection:
         connection.streams_lists = False

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from catalog.goldenpaths import discovery
 from portal.accounts.tenancy import tenant
 from portal.clusters import actions
 from portal.clusters.credentials import seal, unseal
 from portal.clusters.models import Cluster
+from portal.goldenpaths import discovery
 from portal.kit.live import valkey
 from tests.clusters.conftest import sandbox_kubeconfig as sandbox_kubeconfig
 from tests.conftest import World, free_port

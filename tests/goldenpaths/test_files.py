@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.goldenpaths import workspace
-from catalog.goldenpaths.files import MAX_FILES, File, checked, safe_path, tree_digest
-from catalog.goldenpaths.globs import select
-from catalog.goldenpaths.rendering import RenderError
+from portal.goldenpaths import workspace
+from portal.goldenpaths.files import MAX_FILES, File, checked, safe_path, tree_digest
+from portal.goldenpaths.globs import select
+from portal.goldenpaths.language.rendering import RenderError
 from portal.kit.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 
 BAD = [

@@ -6,14 +6,15 @@ from urllib.parse import urlencode
 import pytest
 from django.http import QueryDict
 
-from catalog.goldenpaths import actions, answers
-from catalog.goldenpaths.fields import Field, fields_of
-from catalog.goldenpaths.forms import clean, pages_of
-from catalog.goldenpaths.models import Version
-from catalog.goldenpaths.preview import preview
-from catalog.goldenpaths.reviewing import shown_answers
 from portal.accounts.access import Access
 from portal.accounts.models import Membership
+from portal.goldenpaths import actions
+from portal.goldenpaths.models import Version
+from portal.goldenpaths.preview import preview
+from portal.goldenpaths.questions import answers
+from portal.goldenpaths.questions.fields import Field, fields_of
+from portal.goldenpaths.questions.forms import clean, pages_of
+from portal.goldenpaths.reviewing import shown_answers
 from tests.conftest import World
 from tests.goldenpaths.test_templates import template
 

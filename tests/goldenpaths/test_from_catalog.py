@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from catalog import ingest
-from catalog.goldenpaths.models import GoldenPath
+from catalog.intake import ingest
 from catalog.models import Problem, Source
+from portal.goldenpaths.models import GoldenPath
 from tests.conftest import World
 from tests.goldenpaths.test_templates import CASES
 

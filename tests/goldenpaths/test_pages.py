@@ -11,14 +11,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from catalog.goldenpaths import actions, discovery
-from catalog.goldenpaths.discovery import Served
-from catalog.goldenpaths.files import File
-from catalog.goldenpaths.models import GoldenPath, Version
 from catalog.models import Entity
 from portal.accounts.models import AuditEvent
 from portal.clusters.models import Cluster
 from portal.githosts.models import Repository
+from portal.goldenpaths import actions, discovery
+from portal.goldenpaths.discovery import Served
+from portal.goldenpaths.files import File
+from portal.goldenpaths.models import GoldenPath, Version
 from tests.conftest import World
 from tests.goldenpaths.test_templates import template
 

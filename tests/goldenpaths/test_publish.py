@@ -3,11 +3,11 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from catalog.goldenpaths import actions, shipped_paths
-from catalog.goldenpaths.files import File
-from catalog.goldenpaths.models import GoldenPath, Version, VersionFile
-from catalog.goldenpaths.templates import InvalidTemplate
 from portal.accounts.models import AuditEvent
+from portal.goldenpaths import actions, shipped_paths
+from portal.goldenpaths.files import File
+from portal.goldenpaths.models import GoldenPath, Version, VersionFile
+from portal.goldenpaths.templates import InvalidTemplate
 from portal.kit.errors import Conflict
 from tests.conftest import World
 from tests.goldenpaths.test_templates import template

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from catalog.goldenpaths.expressions import condition, iterations, runs_after_failure
-from catalog.goldenpaths.rendering import Job, Options, RenderError, check_texts, matches, render_tree, render_value
+from portal.goldenpaths.language.expressions import condition, iterations, runs_after_failure
+from portal.goldenpaths.language.rendering import (
+    Job,
+    Options,
+    RenderError,
+    check_texts,
+    matches,
+    render_tree,
+    render_value,
+)
 
 CONTEXT = {
     "parameters": {
@@ -212,7 +220,7 @@ def test_a_child_sees_no_environment_and_opens_no_file(monkeypatch: pytest.Monke
     import subprocess
     import sys
 
-    from catalog.goldenpaths.rendering import RENDERER
+    from portal.goldenpaths.language.rendering import RENDERER
 
     probe = (
         "import runpy, io, sys, json, os, socket\n"

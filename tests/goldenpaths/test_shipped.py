@@ -11,13 +11,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from catalog.descriptors import parse
-from catalog.goldenpaths import shipped_paths, workspace
-from catalog.goldenpaths.documents import load_all
-from catalog.goldenpaths.files import File, tree_digest
-from catalog.goldenpaths.rendering import render_value
-from catalog.goldenpaths.schemas import completed
-from catalog.goldenpaths.templates import examine
+from catalog.descriptors.parsing import parse
+from portal.goldenpaths import shipped_paths, workspace
+from portal.goldenpaths.documents import load_all
+from portal.goldenpaths.files import File, tree_digest
+from portal.goldenpaths.language.rendering import render_value
+from portal.goldenpaths.questions.schemas import completed
+from portal.goldenpaths.templates import examine
 
 ANSWERS: dict[str, list[dict[str, Any]]] = {
     "python-web-service": [

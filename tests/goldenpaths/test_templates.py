@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.goldenpaths import schemas
-from catalog.goldenpaths.documents import YamlError, load_all
-from catalog.goldenpaths.files import File
-from catalog.goldenpaths.templates import InvalidTemplate, examine, refuse
-from catalog.goldenpaths.vocabulary import checked_input, repository_name
+from portal.goldenpaths.documents import YamlError, load_all
+from portal.goldenpaths.files import File
+from portal.goldenpaths.questions import schemas
+from portal.goldenpaths.templates import InvalidTemplate, examine, refuse
+from portal.goldenpaths.vocabulary import checked_input, repository_name
 from portal.kit.errors import Invalid
 
 CASES = Path(__file__).parent / "templates"

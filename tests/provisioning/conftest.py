@@ -22,7 +22,7 @@ def make_version(
     parameters: dict[str, Any] | None = None,
 ) -> Any:
     """A published version of a path with these steps; its bundle holds `files`."""
-    from catalog.goldenpaths.models import GoldenPath, Version, VersionFile
+    from portal.goldenpaths.models import GoldenPath, Version, VersionFile
 
     slug = slug or f"path-{uuid.uuid4().hex[:8]}"
     document = {

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from catalog.goldenpaths.actions import publish_shipped
-from catalog.goldenpaths.models import Version
 from catalog.models import Entity, Source
 from portal.accounts.access import enter
 from portal.accounts.models import AuditEvent
 from portal.clusters.kube import Kube, connect
 from portal.githosts.models import Repository
+from portal.goldenpaths.actions import publish_shipped
+from portal.goldenpaths.models import Version
 from portal.provisioning import failpoints
 from portal.provisioning.launching import launch_checked
 from portal.provisioning.manifests import RUN_LABEL

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from catalog.goldenpaths.answers import new_key
 from portal.accounts.models import AuditEvent
+from portal.goldenpaths.questions.answers import new_key
 from portal.provisioning import engine
 from portal.provisioning.models import Effect, Run
 from tests.provisioning.conftest import make_version, start_run
@@ -180,7 +180,7 @@ PARAMETERS = {"required": ["name"], "properties": {"name": {"type": "string", "p
 
 @pytest.fixture
 def path(world):
-    from catalog.goldenpaths.models import Version
+    from portal.goldenpaths.models import Version
 
     version = make_version(world, [log("${{ parameters.name }}")], slug="asker", parameters=PARAMETERS)
     with world.tenant():

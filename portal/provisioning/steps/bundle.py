@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from catalog.goldenpaths.files import File
 from portal.accounts.tenancy import tenant
+from portal.goldenpaths.files import File
 from portal.provisioning.context import StepContext
 
 MOST_NAMES = 60

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from catalog.bindings import label_of
-from catalog.goldenpaths.documents import load_all
-from catalog.goldenpaths.files import File
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import Kube, connect
 from portal.clusters.models import Cluster
+from portal.goldenpaths.documents import load_all
+from portal.goldenpaths.files import File
 from portal.kit.errors import NotFound, Refusal
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from catalog.goldenpaths import workspace
+from portal.goldenpaths import workspace
 from portal.provisioning.context import StepContext
 from portal.provisioning.outcomes import Done
 from portal.provisioning.steps.bundle import bundle_of, report

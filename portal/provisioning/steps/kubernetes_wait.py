@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.accounts.tenancy import tenant
 from portal.clusters.errors import KubeForbidden
-from portal.clusters.health import Around, Health, hint, judge, sentence
+from portal.clusters.health.judging import Around, Health, hint, judge, sentence
 from portal.clusters.kube import Discovery, Kube
 from portal.clusters.store import Store
 from portal.clusters.structs import BY_KIND, KubeObject

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from catalog.goldenpaths.files import File, safe_folder, within
-from catalog.goldenpaths.vocabulary import repository_name
 from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import Author, Repo
+from portal.goldenpaths.files import File, safe_folder, within
+from portal.goldenpaths.vocabulary import repository_name
 from portal.kit.errors import Conflict, Invalid
 from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
 from portal.provisioning.models import Effect

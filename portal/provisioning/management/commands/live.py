@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from portal.clusters.live import run_clusters
+from portal.clusters.watching.hub import run_clusters
 from portal.provisioning.sweeping import SourceSweeper, sweep_runs
 from portal.provisioning.watchman import keep_watch
 

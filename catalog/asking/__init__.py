@@ -1,0 +1,1 @@
+"""How entities are found: filters, order, pages and facets over rows."""

@@ -1,0 +1,47 @@
+"""The relations an entity's own fields make, in both directions; the other entity need not exist."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from catalog.descriptors.kinds import KINDS, REVERSE, fields_of
+from catalog.descriptors.refs import BadRef, normal, ref_of
+
+Edge = tuple[str, str, str]
+
+
+def of(document: Mapping[str, Any]) -> list[Edge]:
+    """(source ref, type, target ref) triples, distinct, ordered; references that cannot be read make none."""
+    me = ref_of(dict(document))
+    spec = document.get("spec")
+    if not isinstance(spec, dict) or me.kind not in KINDS:
+        return []
+    edges: set[Edge] = set()
+    for field in fields_of(me.kind, spec):
+        if not field.relation or field.name not in spec:
+            continue
+        value = spec[field.name]
+        for short in value if isinstance(value, list) else [value]:
+            try:
+                other = normal(short, kind=field.target, namespace=me.namespace)
+            except BadRef:
+                continue
+            edges.add((str(me), field.relation, other))
+            edges.add((other, REVERSE[field.relation], str(me)))
+    return sorted(edges)
+
+
+def outgoing(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(type, target ref) of the edges that start at this entity."""
+    me = str(ref_of(dict(document)))
+    return [(kind, target) for source, kind, target in of(document) if source == me]
+
+
+def owner_of(document: Mapping[str, Any]) -> str:
+    """The owner's complete reference, or an empty text."""
+    return next((target for kind, target in outgoing(document) if kind == "ownedBy"), "")
+
+
+def system_of(document: Mapping[str, Any]) -> str:
+    """The reference of the system or domain it is part of, or an empty text."""
+    wanted = ("system:", "domain:")
+    return next((target for kind, target in outgoing(document) if kind == "partOf" and target.startswith(wanted)), "")

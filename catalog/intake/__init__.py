@@ -1,0 +1,1 @@
+"""How entities come in: sources are read, compared, and stored."""

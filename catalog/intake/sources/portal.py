@@ -1,0 +1,28 @@
+"""Entities written in the portal: their texts are kept on their own rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from catalog.descriptors.refs import Ref
+from catalog.intake.sources.tree import MemoryTree, Tree
+from catalog.models import Entity, Source
+from portal.accounts.tenancy import tenant
+
+
+def path_of(ref: Ref) -> str:
+    """The file that an entity written in the portal would lie in."""
+    return f"{ref.kind}/{ref.namespace}/{ref.name}.yaml".lower()
+
+
+def files_of(source: Source) -> dict[str, bytes]:
+    """Every text of the source, by its path. Must run inside the tenant."""
+    rows = Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None)
+    return {path: raw.encode() for path, raw in rows.values_list("path", "raw")}
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Tree]:
+    """The texts as files."""
+    with tenant(source.organisation_id):
+        files = files_of(source)
+    yield MemoryTree(files, "")

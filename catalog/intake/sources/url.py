@@ -1,0 +1,150 @@
+"""A single descriptor at an address on the web, fetched without letting anybody choose what we connect to."""
+
+import hashlib
+import http.client
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from django.conf import settings
+
+from catalog.descriptors.yamlstream import MAX_BYTES
+from catalog.intake.sources.tree import FileUnreadable, SourceUnreadable, Tree, inside, text_of
+from catalog.models import Source
+from portal.githosts.egress import Destination, check_destination
+from portal.kit.errors import Refusal
+from portal.kit.plain import split_url
+
+CONNECT_SECONDS = 5.0
+TOTAL_SECONDS = 20.0
+_GITHUB = re.compile(r"^https://github\.com/([^/]+)/([^/]+)/(?:blob|raw|tree|edit)/(.+)$")
+_GITLAB = re.compile(r"^(https://[^/]+/.+)/-/(?:blob|tree|edit)/(.+)$")
+
+
+def raw_address(target: str) -> str:
+    """The address of the file itself when somebody pasted the address of its page on GitHub or GitLab."""
+    if found := _GITHUB.match(target):
+        return f"https://raw.githubusercontent.com/{found[1]}/{found[2]}/{found[3]}"
+    if found := _GITLAB.match(target):
+        return f"{found[1]}/-/raw/{found[2]}"
+    return target
+
+
+class UrlTree:
+    """The file at the address, and files beside or below it."""
+
+    revision = ""
+
+    def __init__(self, target: str) -> None:
+        base, _, self.name = raw_address(target).rpartition("/")
+        self.base = base + "/"
+        self.deadline = time.monotonic() + TOTAL_SECONDS
+        self.read_so_far: dict[str, str] = {}
+
+    def read(self, path: str) -> str:
+        if path not in self.read_so_far:
+            address = self.base + quote(inside(path), safe="/:@!$&'()*+,;=~%-._?")
+            try:
+                self.read_so_far[path] = text_of(fetch(address, deadline=self.deadline), path)
+            except Refusal as refusal:
+                raise FileUnreadable(refusal.text) from refusal
+        return self.read_so_far[path]
+
+    def paths(self) -> list[str]:
+        raise SourceUnreadable("Files at an address cannot be listed. Name one file, without *.", field="path")
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Tree]:
+    """The descriptor at the address; an address that cannot be read at all is the source's own failure."""
+    tree = UrlTree(source.target)
+    try:
+        text = tree.read(start_of(source.target))
+    except FileUnreadable as error:
+        raise SourceUnreadable(str(error), field="target") from error
+    tree.revision = hashlib.sha256(text.encode()).hexdigest()[:12]
+    yield tree
+
+
+def start_of(target: str) -> str:
+    """The name of the file at the address, inside its own tree."""
+    return raw_address(target).rpartition("/")[2]
+
+
+def fetch(address: str, *, deadline: float | None = None) -> bytes:
+    """The bytes at the address, at most 1 MiB, without redirects; raises Refusal."""
+    end = deadline or time.monotonic() + TOTAL_SECONDS
+    parts = split_url(address)
+    if parts is None:
+        raise SourceUnreadable(f'"{address}" is not a web address.', field="target")
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise SourceUnreadable("Write a whole web address that starts with https://.", field="target")
+    if parts.username is not None or parts.password is not None:
+        raise SourceUnreadable("An address must not hold a user name or password.", field="target")
+    found = check_destination(
+        parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), allowed=settings.ALLOWED_NETWORKS
+    )
+    if parts.scheme == "http" and not _is_allowed_plainly(found):
+        raise SourceUnreadable("The address must start with https://.", field="target")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _exchange(_connect(found, parts.scheme == "https"), path, parts.netloc, end)
+
+
+def _is_allowed_plainly(found: Destination) -> bool:
+    """Unencrypted only inside networks that the operator named."""
+    try:
+        check_destination("", 0, allowed=(), resolver=lambda *_: [found.address])
+    except Refusal:
+        return True
+    return False
+
+
+def _connect(found: Destination, is_encrypted: bool) -> http.client.HTTPConnection:
+    """A connection to exactly the address that was checked, with the host's own name for TLS."""
+    try:
+        sock: socket.socket = socket.create_connection((found.address, found.port), timeout=CONNECT_SECONDS)
+        if is_encrypted:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=found.host)
+    except ssl.SSLCertVerificationError as error:
+        raise SourceUnreadable(f"The certificate of {found.host} cannot be trusted.", field="target") from error
+    except (OSError, ssl.SSLError) as error:
+        raise SourceUnreadable(f"{found.host} cannot be reached.", field="target", status=503) from error
+    connection = http.client.HTTPConnection(found.host, found.port, timeout=CONNECT_SECONDS)
+    connection.sock = sock
+    return connection
+
+
+def _exchange(connection: http.client.HTTPConnection, path: str, host: str, end: float) -> bytes:
+    try:
+        connection.request("GET", path, headers={"Host": host, "User-Agent": "Slipway", "Accept": "*/*"})
+        answer = connection.getresponse()
+        if 300 <= answer.status < 400:
+            raise SourceUnreadable(
+                f"{connection.host} sends readers elsewhere ({answer.status}). Register the final address.",
+                field="target",
+            )
+        if answer.status != 200:
+            raise SourceUnreadable(f"{connection.host} answered {answer.status} for {path}.", field="target")
+        return _body(answer, connection, end)
+    except (OSError, http.client.HTTPException) as error:
+        raise SourceUnreadable(f"{connection.host} broke off the transfer.", field="target", status=503) from error
+    finally:
+        connection.close()
+
+
+def _body(answer: http.client.HTTPResponse, connection: http.client.HTTPConnection, end: float) -> bytes:
+    content = bytearray()
+    while chunk := answer.read1(65536):
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise SourceUnreadable("The file at this address is larger than 1 MiB.", field="target")
+        if time.monotonic() > end:
+            raise SourceUnreadable(f"{connection.host} takes too long to answer.", field="target", status=503)
+    if answer.length:
+        # The connection ended before the announced length: half a file would bury the entities of the other half.
+        raise SourceUnreadable(f"{connection.host} broke off the transfer.", field="target", status=503)
+    return bytes(content)

@@ -1,0 +1,1 @@
+"""Watching clusters: list, watch, judge what changed, and publish it."""

@@ -1,0 +1,120 @@
+"""Which live process watches which cluster: lease rows, an epoch that fences whoever held one before. Synchronous."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from portal.accounts.tenancy import sweep, tenant
+from portal.clusters.bindings import Bound, bounds_of
+from portal.clusters.models import Binding, Cluster, Transition
+from portal.clusters.watching.watch import Change
+
+LEASE = timedelta(seconds=15)
+CLUSTER_ANYWHERE = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A cluster that this process watches, in one epoch."""
+
+    organisation_id: int
+    pk: int
+    epoch: int
+
+
+def claim(owner: str) -> list[tuple[Held, Cluster]]:
+    """Takes every cluster that nobody watches. The answer holds what was taken, with the credential still sealed."""
+    with sweep():
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+        candidates = list(Cluster.objects.filter(free).values_list("organisation_id", "pk", "epoch"))
+    taken = []
+    for organisation_id, pk, epoch in candidates:
+        with tenant(organisation_id):
+            rows = Cluster.objects.for_tenant(organisation_id).filter(free, pk=pk, epoch=epoch)
+            if rows.update(lease_owner=owner, lease_until=Now() + LEASE, epoch=F("epoch") + 1):
+                cluster = Cluster.objects.for_tenant(organisation_id).get(pk=pk)
+                taken.append((Held(organisation_id, pk, cluster.epoch), cluster))
+    return taken
+
+
+def renew(owner: str, held: Iterable[Held]) -> set[Held]:
+    """Keeps what is held; answers what is still ours."""
+    kept = set()
+    for item in held:
+        with tenant(item.organisation_id):
+            rows = Cluster.objects.for_tenant(item.organisation_id)
+            if rows.filter(pk=item.pk, epoch=item.epoch, lease_owner=owner).update(lease_until=Now() + LEASE):
+                kept.add(item)
+    return kept
+
+
+def release(owner: str, held: Iterable[Held]) -> None:
+    """Gives back what is held, so that another process need not wait for the lease to end."""
+    for item in held:
+        with tenant(item.organisation_id):
+            rows = Cluster.objects.for_tenant(item.organisation_id)
+            rows.filter(pk=item.pk, epoch=item.epoch, lease_owner=owner).update(lease_until=Now())
+
+
+def note_state(item: Held, *, state: str, text: str, version: str, is_synced: bool) -> None:
+    """Writes a cluster's state to its row, if it is still ours."""
+    values: dict[str, object] = {"state": state, "state_text": text[:600]}
+    if version:
+        values["version"] = version[:60]
+    if is_synced:
+        values["last_synced_at"] = timezone.now()
+    with tenant(item.organisation_id):
+        rows = Cluster.objects.for_tenant(item.organisation_id)
+        rows.filter(pk=item.pk, epoch=item.epoch).update(**values)
+
+
+def bounds(organisation_id: int) -> dict[str, list[Bound]]:
+    """An organisation's bindings by the cluster that they are limited to; `CLUSTER_ANYWHERE` for the rest."""
+    found: dict[str, list[Bound]] = defaultdict(list)
+    with tenant(organisation_id):
+        for row in Binding.objects.for_tenant(organisation_id):
+            found[row.cluster_slug] += bounds_of(
+                entity_uid=str(row.entity_uid),
+                entity_ref=row.entity_ref,
+                kubernetes_id=row.kubernetes_id,
+                selector=row.selector,
+                namespace=row.namespace,
+                slipway_id=row.slipway_id,
+            )
+    return found
+
+
+def last_badges(item: Held) -> dict[str, str]:
+    """What each entity's badge was when somebody last wrote it down."""
+    with tenant(item.organisation_id):
+        rows = Transition.objects.for_tenant(item.organisation_id).filter(cluster_id=item.pk)
+        latest = rows.order_by("entity_uid", "-at", "-pk").distinct("entity_uid")
+        return {str(uid): became for uid, became in latest.values_list("entity_uid", "became")}
+
+
+def write_changes(item: Held, changes: list[Change]) -> None:
+    """Appends badge changes to the history, unless the cluster was forgotten meanwhile."""
+    with tenant(item.organisation_id):
+        if not Cluster.objects.for_tenant(item.organisation_id).filter(pk=item.pk, epoch=item.epoch).exists():
+            return
+        Transition.objects.bulk_create(
+            Transition(
+                organisation_id=item.organisation_id,
+                cluster_id=item.pk,
+                entity_uid=change.entity_uid,
+                entity_ref=change.entity_ref[:300],
+                was=change.was,
+                became=change.became,
+                code=change.code,
+                sentence=change.sentence[:1000],
+                at=change.at,
+            )
+            for change in changes
+        )

@@ -1,0 +1,142 @@
+"""What the home page says: a person's services, their runs, and what needs them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.asking.query import live
+from catalog.models import Entity, Problem, Source
+from portal.accounts.access import Access
+from portal.accounts.models import Team
+from portal.clusters import status
+from portal.clusters.status import EntityStatus
+from portal.provisioning.models import Run
+
+# The order in which services ask for attention; the rest follows by name.
+TROUBLE = ("Down", "Stuck", "Reduced", "Progressing", "Unknown")
+SHOWN = 12
+FAILED_RUNS_MATTER_FOR = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Service:
+    """An entity of mine and how it is."""
+
+    entity: Entity
+    status: EntityStatus | None
+
+    @property
+    def worry(self) -> int:
+        """Lower is more urgent."""
+        word = self.status.badge if self.status else ""
+        return TROUBLE.index(word) if word in TROUBLE else len(TROUBLE)
+
+
+@dataclass(frozen=True)
+class Matter:
+    """One thing that needs somebody: what, why, and where to look."""
+
+    icon: str
+    title: str
+    note: str
+    url: str
+    badge: str = ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything on the home page."""
+
+    services: list[Service]
+    services_total: int
+    runs: list[Run]
+    matters: list[Matter]
+    teams: list[Team]
+    has_catalog: bool
+
+
+def overview(access: Access) -> Overview:
+    """The page's content for one person."""
+    mine = live(access.organisation).filter(owner_ref__in=access.team_refs)
+    components = mine.filter(kind="Component")
+    rows = list(components.order_by("sort_name", "id")[:200])
+    known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
+    services = sorted((Service(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
+    runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
+    runs = runs.select_related("requester").order_by("-id")
+    return Overview(
+        services=services[:SHOWN],
+        services_total=components.count(),
+        runs=list(runs[:5]),
+        matters=[*_troubles(access, services), *_failures(access), *_problems(access), *_sources(access)],
+        teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
+        has_catalog=bool(rows) or live(access.organisation).exists(),
+    )
+
+
+def _entity_url(access: Access, entity: Entity) -> str:
+    where = {"kind": entity.kind.lower(), "namespace": entity.namespace, "name": entity.name}
+    return reverse("entity", kwargs={"org": access.organisation.slug, **where})
+
+
+def _troubles(access: Access, services: list[Service]) -> list[Matter]:
+    return [
+        Matter(
+            "heartbeat",
+            one.entity.display_name,
+            one.status.hint or one.status.sentence,
+            _entity_url(access, one.entity),
+            one.status.badge,
+        )
+        for one in services
+        if one.status and one.status.badge in ("Down", "Stuck", "Reduced")
+    ][:6]
+
+
+def _failures(access: Access) -> list[Matter]:
+    since = timezone.now() - FAILED_RUNS_MATTER_FOR
+    rows = Run.objects.for_tenant(access.organisation).filter(
+        Q(requester=access.user) | Q(owner_ref__in=access.team_refs),
+        status__in=("failed", "undo_failed"),
+        ended_at__gte=since,
+    )
+    return [
+        Matter(
+            "player-play",
+            f"Run #{run.pk}: {run.subject or run.title}",
+            run.error_text,
+            reverse("run", kwargs={"org": access.organisation.slug, "run": run.pk}),
+            "failed",
+        )
+        for run in rows.order_by("-id")[:4]
+    ]
+
+
+def _problems(access: Access) -> list[Matter]:
+    refs = live(access.organisation).filter(owner_ref__in=access.team_refs).values("ref")
+    rows = Problem.objects.for_tenant(access.organisation).filter(entity_ref__in=refs)
+    where = reverse("catalog-problems", kwargs={"org": access.organisation.slug})
+    return [
+        Matter("file-alert", row.entity_ref.partition("/")[2], f"{row.path}:{row.line}  {row.sentence}", where)
+        for row in rows.order_by("path", "line")[:4]
+    ]
+
+
+def _sources(access: Access) -> list[Matter]:
+    """Sources that cannot be read concern their maker and those who manage."""
+    rows = Source.objects.for_tenant(access.organisation).filter(state=Source.State.FAILED)
+    if not access.can("audit.view"):
+        rows = rows.filter(created_by=access.user)
+    return [
+        Matter(
+            "folders",
+            row.label,
+            row.state_text,
+            reverse("source", kwargs={"org": access.organisation.slug, "source": row.pk}),
+            "failed",
+        )
+        for row in rows.order_by("id")[:3]
+    ]

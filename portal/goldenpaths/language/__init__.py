@@ -1,0 +1,1 @@
+"""The language of templates: parsed, evaluated and rendered in a sandbox. Pure."""

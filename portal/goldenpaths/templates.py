@@ -1,0 +1,372 @@
+"""Reading a template.yaml: everything that is wrong with a golden path, found before anyone can launch it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonschema import Draft7Validator, FormatChecker, SchemaError
+
+from portal.goldenpaths.documents import Document, Path, YamlError, load_all
+from portal.goldenpaths.files import File, within
+from portal.goldenpaths.language.rendering import (
+    Checked,
+    Job,
+    Options,
+    Read,
+    RenderError,
+    check_texts,
+    is_template,
+    matches,
+)
+from portal.goldenpaths.questions import schemas
+from portal.goldenpaths.sentences import sentence_of
+from portal.goldenpaths.vocabulary import ACTIONS
+from portal.goldenpaths.workspace import Plan, source_folder
+from portal.kit.errors import Invalid, Refusal
+
+API_VERSION = "scaffolder.backstage.io/v1beta3"
+NO_FORMATS = FormatChecker(formats=())  # patterns are tried in the rendering child, never here
+ROOTS = frozenset({"parameters", "steps", "secrets", "user", "environment", "context", "each", "always", "failure"})
+
+_NAME = {"type": "string", "pattern": r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$", "maxLength": 63}
+_STEP = {
+    "type": "object",
+    "required": ["action"],
+    "properties": {
+        "id": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_-]*$", "maxLength": 63},
+        "name": {"type": "string"},
+        "action": {"type": "string"},
+        "input": {"type": "object"},
+        "if": {"type": ["string", "boolean"]},
+        "each": {"type": ["string", "array", "object"]},
+    },
+}
+SHAPE = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "properties": {
+        "apiVersion": {"const": API_VERSION},
+        "kind": {"const": "Template"},
+        "metadata": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": _NAME,
+                "namespace": {"type": "string", "pattern": r"^[a-z0-9]+(?:-+[a-z0-9]+)*$", "maxLength": 63},
+                "title": {"type": "string", "minLength": 1},
+                "description": {"type": "string"},
+                "tags": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+        "spec": {
+            "type": "object",
+            "required": ["type", "steps"],
+            "properties": {
+                "type": {"type": "string", "minLength": 1},
+                "owner": {"type": "string", "minLength": 1},
+                "lifecycle": {"type": "string"},
+                "parameters": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
+                "secrets": {"type": "object", "properties": {"schema": {"type": "object"}}},
+                "steps": {"type": "array", "items": _STEP, "minItems": 1, "maxItems": 100},
+                "output": {"type": "object"},
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing that is wrong with a golden path: where, and a sentence."""
+
+    path: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A template's document (or None when there is none to speak of) and what is wrong with it."""
+
+    document: dict[str, Any] | None
+    faults: list[Fault]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects the faults of one golden path."""
+
+    path: str
+    document: Document
+    bundle: Mapping[str, File]
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        spec: Mapping[str, Any] = self.document.data["spec"]
+        return spec
+
+    def fault(self, place: Path, sentence: str) -> None:
+        self.faults.append(Fault(self.path, self.document.line(place), sentence))
+
+
+def folder_of(template_path: str) -> str:
+    return template_path.rpartition("/")[0]
+
+
+def examine(files: Mapping[str, File], template_path: str = "template.yaml") -> Examined:
+    """The template at `template_path` among `files`, and everything that is wrong with it."""
+    file = files.get(template_path)
+    text = file.text() if file else None
+    if text is None:
+        return Examined(None, [Fault(template_path, 1, "There is no such file, or it is not text.")])
+    try:
+        documents = load_all(text, template_path)
+    except YamlError as error:
+        return Examined(None, [Fault(error.path, error.line, error.sentence)])
+    templates = [
+        document
+        for document in documents
+        if isinstance(document.data, dict) and document.data.get("kind") == "Template"
+    ]
+    if len(templates) != 1:
+        count = "no" if not templates else str(len(templates))
+        return Examined(
+            None, [Fault(template_path, 1, f"The file must hold one document of kind Template; it has {count}.")]
+        )
+    reader = _Reader(template_path, templates[0], within(files, folder_of(template_path)))
+    if _check_shape(reader):
+        _check_pages(reader)
+        _check_steps(reader)
+        _check_expressions(reader)
+        _check_skeletons(reader)
+    return Examined(reader.document.data, sorted(set(reader.faults)))
+
+
+def _check_shape(reader: _Reader) -> bool:
+    for error in Draft7Validator(SHAPE).iter_errors(reader.document.data):
+        place = tuple(error.absolute_path)
+        reader.fault(place, sentence_of(error, ".".join(str(part) for part in place) or "the template"))
+    return not reader.faults
+
+
+def _check_pages(reader: _Reader) -> None:
+    single = isinstance(reader.spec.get("parameters"), dict)
+    patterns: list[tuple[Path, str]] = []
+    for index, page in enumerate(schemas.pages_of(reader.document.data)):
+        place: Path = ("spec", "parameters") if single else ("spec", "parameters", index)
+        try:
+            Draft7Validator.check_schema(page, format_checker=NO_FORMATS)
+        except SchemaError as error:
+            reader.fault((*place, *error.absolute_path), _schema_sentence(error))
+            continue
+        for at in _references(page):
+            reader.fault((*place, *at), "“$ref” is not available in a form's schema; write the part out.")
+        _check_required(reader, page, place)
+        patterns += [((*place, *at), pattern) for at, pattern in _patterns(page)]
+    for (at, pattern), verdict in zip(patterns, matches((pattern, "") for _, pattern in patterns), strict=True):
+        if verdict is None:
+            reader.fault(at, f"The pattern “{pattern}” is not a valid regular expression.")
+
+
+def _schema_sentence(error: SchemaError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "the schema"
+    if error.absolute_path and error.absolute_path[-1] == "type":
+        return f"{where}: “{error.instance}” is no type; there are string, integer, number, boolean, array and object."
+    return sentence_of(error, where)
+
+
+def _references(value: Any, place: Path = ()) -> Iterator[Path]:
+    """Where a schema points elsewhere: a reference could make the portal fetch an address of the author's choice."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("$ref"), str):
+            yield (*place, "$ref")
+        for key, item in value.items():
+            yield from _references(item, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _references(item, (*place, index))
+
+
+def _check_required(reader: _Reader, schema: Mapping[str, Any], place: Path) -> None:
+    known = schemas.declared(schema)
+    for name in schema.get("required") or []:
+        if name not in known:
+            reader.fault((*place, "required"), f"“{name}” is required but the page has no such field.")
+    for name, child in (schema.get("properties") or {}).items():
+        if isinstance(child, Mapping) and child.get("type") == "object":
+            _check_required(reader, child, (*place, "properties", name))
+
+
+def _patterns(value: Any, place: Path = ()) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "pattern" and isinstance(item, str):
+                yield (*place, key), item
+            yield from _patterns(item, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _patterns(item, (*place, index))
+
+
+def step_id(step: Mapping[str, Any], index: int) -> str:
+    return str(step.get("id") or f"step-{index + 1}")
+
+
+def _check_steps(reader: _Reader) -> None:
+    seen: set[str] = set()
+    for index, step in enumerate(reader.spec["steps"]):
+        place: Path = ("spec", "steps", index)
+        identity = step_id(step, index)
+        if identity in seen:
+            reader.fault((*place, "id"), f"Two steps have the id “{identity}”.")
+        seen.add(identity)
+        spec = ACTIONS.get(step["action"])
+        if spec is None:
+            known = ", ".join(ACTIONS)
+            reader.fault((*place, "action"), f"There is no action called “{step['action']}”; there are: {known}.")
+            continue
+        for error in Draft7Validator(spec.input_schema).iter_errors(step.get("input") or {}):
+            at = tuple(error.absolute_path)
+            # What an expression comes to is checked when it is worked out.
+            if isinstance(error.instance, str) and is_template(error.instance):
+                continue
+            label = (
+                f"the input of step “{identity}”"
+                if not at
+                else f"{'.'.join(str(part) for part in at)} of step “{identity}”"
+            )
+            reader.fault((*place, "input", *at), sentence_of(error, label))
+
+
+def _texts(value: Any, place: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(item, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*place, index))
+
+
+def _check_expressions(reader: _Reader) -> None:
+    """Every expression of steps and output: syntax, filters, and that it reads only what exists by then."""
+    places = [*_texts(reader.spec["steps"], ("spec", "steps")), *_texts(reader.spec.get("output"), ("spec", "output"))]
+    jobs = [Job(text, reader.path, reader.document.line(place)) for place, text in places]
+    parameters: dict[str, Any] = {}
+    for page in schemas.pages_of(reader.document.data):
+        parameters |= schemas.declared(page)
+    steps = [step_id(step, index) for index, step in enumerate(reader.spec["steps"])]
+    for (place, _), checked in zip(places, check_texts(jobs), strict=True):
+        reader.faults += [Fault(reader.path, line, sentence) for sentence, line in checked.problems]
+        earlier = steps[: int(place[2])] if place[1] == "steps" else steps
+        reader.faults += [
+            Fault(reader.path, read.line, sentence)
+            for read in checked.reads
+            if not read.is_guarded and (sentence := _unknown(read, checked, parameters, earlier))
+        ]
+
+
+def _unknown(read: Read, checked: Checked, parameters: Mapping[str, Any], earlier: list[str]) -> str:
+    """A sentence when the chain reads something that is never there."""
+    root, *rest = read.path
+    if root not in checked.names:
+        return ""  # set inside the template itself
+    if root not in ROOTS:
+        return (
+            f"“{root}” is not a name that is known here; there are {', '.join(sorted(ROOTS - {'always', 'failure'}))}."
+        )
+    if root == "parameters" and rest and rest[0] not in parameters and rest[0] != "length":
+        return f"No page of the form asks for “{rest[0]}”."
+    if root == "steps" and rest and rest[0] not in earlier:
+        return f"No earlier step has the id “{rest[0]}”."
+    return ""
+
+
+def _check_skeletons(reader: _Reader) -> None:
+    for index, step in enumerate(reader.spec["steps"]):
+        url = (step.get("input") or {}).get("url")
+        if not step["action"].startswith("fetch:") or not isinstance(url, str):
+            continue
+        place: Path = ("spec", "steps", index, "input", "url")
+        try:
+            folder = source_folder(url.partition("${{")[0].rpartition("/")[0] if "${{" in url else url)
+        except Refusal as refusal:
+            reader.fault(place, refusal.text)
+            continue
+        source = within(reader.bundle, folder)
+        if not source:
+            reader.fault(place, f"The golden path has no folder “{folder or './'}”.")
+        elif step["action"] == "fetch:template":
+            _check_skeleton(reader, step.get("input") or {}, folder, source, place)
+
+
+def _check_skeleton(
+    reader: _Reader, step_input: Mapping[str, Any], folder: str, source: Mapping[str, File], place: Path
+) -> None:
+    values = step_input.get("values")
+    known = set(values) if isinstance(values, Mapping) else None
+    cookiecutter = bool(step_input.get("cookiecutterCompat"))
+    options = Options(
+        trim_blocks=bool(step_input.get("trimBlocks")),
+        lstrip_blocks=bool(step_input.get("lstripBlocks")),
+        cookiecutter=cookiecutter,
+    )
+    try:
+        plan = Plan(source, step_input)
+    except Refusal as refusal:
+        reader.fault(place, refusal.text)
+        return
+    prefix = f"{folder_of(reader.path)}/" if folder_of(reader.path) else ""
+    jobs: list[Job] = []
+    for path in source:
+        shown = f"{prefix}{folder}/{path}" if folder else f"{prefix}{path}"
+        jobs.append(Job("" if path in plan.keep_names else path, shown))
+        jobs.append(Job(plan.text(path) or "", shown))
+    for job, checked in zip(jobs, check_texts(jobs, options), strict=True):
+        reader.faults += [Fault(job.path, line, sentence) for sentence, line in checked.problems]
+        reader.faults += [
+            Fault(job.path, read.line, sentence)
+            for read in checked.reads
+            if not read.is_guarded and (sentence := _unknown_value(read, checked, known, cookiecutter))
+        ]
+
+
+def _unknown_value(read: Read, checked: Checked, known: set[str] | None, cookiecutter: bool) -> str:
+    root, *rest = read.path
+    if root not in checked.names:
+        return ""
+    roots = ("values", "cookiecutter") if cookiecutter else ("values",)
+    if root not in roots:
+        return f"“{root}” is not a name that is known here; files of a skeleton read “values”."
+    if known is not None and rest and rest[0] not in known:
+        return f"The step gives no value called “{rest[0]}”."
+    return ""
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise all faults as one refusal, when there are any."""
+    found = list(faults)
+    if not found:
+        return
+    first = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    raise InvalidTemplate(f"{first}{more}", found)
+
+
+class InvalidTemplate(Invalid):
+    """A golden path cannot be published; `faults` has every reason."""
+
+    code = "invalid-template"
+
+    def __init__(self, text: str, faults: list[Fault]) -> None:
+        listed = [{"path": fault.path, "line": fault.line, "sentence": fault.sentence} for fault in faults]
+        super().__init__(text, detail={"faults": listed})
+        self.faults = faults
+
+
+__all__ = ["Examined", "Fault", "InvalidTemplate", "RenderError", "examine", "folder_of", "refuse", "step_id"]
