@@ -39,7 +39,7 @@ def _match(job: dict[str, Any]) -> dict[str, Any]:
 
 def _templates(request: dict[str, Any]) -> list[dict[str, Any]]:
     # -I leaves the project off the path; only this package's own pure modules are wanted from it.
-    sys.path.append(str(Path(__file__).resolve().parents[2]))
+    sys.path.append(str(Path(__file__).resolve().parents[3]))
     from portal.goldenpaths.language import batches
 
     batches.warm()
