@@ -90,8 +90,7 @@ class Doing:
                     self._pause = 0.0
                 except DatabaseAway as error:
                     self._failed("the database is away: %s", error, most=AWAY_MOST)
-                except Exception as error:
-                    # the outermost loop: one duty's bug must not end the others
+                except Exception as error:  # noqa: BLE001 - the outermost loop: one duty's bug must not end the others
                     words = f"{type(error).__name__}: {error}"
                     self._failed("failed: %s", words, most=PAUSE_MOST, exc_info=error)
                     await self._line(words, is_failing=True)
