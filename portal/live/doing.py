@@ -134,16 +134,14 @@ class Doing:
             await asyncio.gather(keeping, return_exceptions=True)
 
     async def _keep(self) -> None:
+        if self.duty.watch:
+            await asyncio.sleep(PAUSE_FIRST)  # one that fails at once is not said to be working in between
         while True:
+            with contextlib.suppress(DatabaseAway):
+                await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease)
             if self.duty.watch:
-                # a watch goes on without the database, and keeps its own leases: this row only says so
-                with contextlib.suppress(DatabaseAway):
-                    await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease)
-                    await self._line("", is_failing=False)
+                await self._line("", is_failing=False)
             await asyncio.sleep(self.lease / 3)
-            if self.duty.turn:
-                with contextlib.suppress(DatabaseAway):
-                    await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease)
 
     async def _line(self, text: str, *, is_failing: bool) -> None:
         """Writes the health line when it says something else, and now and then so that it is seen to be new."""
@@ -153,6 +151,9 @@ class Doing:
             return
         with contextlib.suppress(DatabaseAway):
             name, place = self.duty.name, self.place
+            if self.duty.watch:
+                # a watch goes on without the database, and shares its work by leases of its own: this row only says so
+                await self.clerk(leases.hold, name, place, self.owner, self.lease)
             write = lambda: leases.note(  # noqa: E731 - keyword arguments do not travel to a thread
                 name, place, self.owner, text=text, is_failing=is_failing, is_done=not is_failing
             )
