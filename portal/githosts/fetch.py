@@ -37,6 +37,17 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """What a fetch brought: the commit, who made it ("name <address>", by the commit's own words), and the paths at
+    which a small text file stands for a link, or an empty folder for a submodule."""
+
+    commit: str
+    author: str
+    links: frozenset[str]
+    submodules: frozenset[str]
+
+
+@dataclass(frozen=True)
 class _Entry:
     mode: str
     path: str
@@ -89,7 +100,12 @@ def check_ref(ref: str) -> str:
 
 
 def fetch_tree(url: str, ref: str, into: Path) -> str:
-    """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`; return the commit's id.
+    """`fetch`, where only the commit's id is wanted."""
+    return fetch(url, ref, into).commit
+
+
+def fetch(url: str, ref: str, into: Path) -> Fetched:
+    """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`, byte for byte.
 
     `into` must exist and be empty. One commit deep, no submodules, no filters; symbolic links become small text files,
     so reading below `into` never leaves it.
@@ -122,9 +138,19 @@ def fetch_tree(url: str, ref: str, into: Path) -> str:
         if fetched.code != 0:
             raise _explained(location, ref, fetched)
         commit = gitcli.run(["rev-parse", "--verify", "FETCH_HEAD^{commit}"], git_dir).decode().strip()
-        if _check_size(git_dir, commit):
+        entries = _checked(git_dir, commit)
+        if entries:
+            # Above the repository's own attributes: no change of line ends, encodings or keywords.
+            (git_dir / "info").mkdir(exist_ok=True)
+            (git_dir / "info" / "attributes").write_text("* -text -ident -filter -working-tree-encoding\n")
             gitcli.run([f"--work-tree={into}", "checkout", "--quiet", "--force", commit, "--", "."], git_dir)
-    return commit
+        author = gitcli.run(["show", "--no-patch", "--format=%an <%ae>", commit], git_dir)
+    return Fetched(
+        commit,
+        author.decode("utf-8", "replace").strip()[:300],
+        frozenset(entry.path for entry in entries if entry.mode == "120000"),
+        frozenset(entry.path for entry in entries if entry.mode == "160000"),
+    )
 
 
 def _connection(location: Location) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -194,8 +220,8 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
     return GitFailed(f"Git could not fetch from {place}.", stderr=ended.words)
 
 
-def _check_size(git_dir: Path, commit: str) -> int:
-    """How many files the tree has; refuses one that would fill the disk, before it is written out."""
+def _checked(git_dir: Path, commit: str) -> list[_Entry]:
+    """What the tree has; refuses one that would fill the disk, before it is written out."""
     entries = _entries(gitcli.run(["ls-tree", "-r", "-z", "-l", commit], git_dir))
     if len(entries) > FILES_LIMIT:
         raise TooLarge(f"The repository has more than {FILES_LIMIT} files.", code="too_many_files")
@@ -206,7 +232,7 @@ def _check_size(git_dir: Path, commit: str) -> int:
     for entry in entries:
         if ".." in PurePosixPath(entry.path).parts:
             raise Invalid("The repository holds a path that leads out of it.", code="bad_path")
-    return len(entries)
+    return entries
 
 
 def _entries(listing: bytes) -> list[_Entry]:

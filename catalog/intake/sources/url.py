@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from catalog.descriptors.yamlstream import MAX_BYTES
-from catalog.intake.sources.tree import FileUnreadable, SourceUnreadable, Tree, inside, text_of
+from catalog.intake.sources.tree import (
+    Bounds,
+    FileUnreadable,
+    MemoryTree,
+    RawFile,
+    SourceUnreadable,
+    Tree,
+    inside,
+    text_of,
+)
 from catalog.models import Source
 from portal.kit import outbound
 from portal.kit.errors import Refusal
@@ -35,21 +44,26 @@ class UrlTree:
     """The file at the address, and files beside or below it."""
 
     revision = ""
+    author = ""
 
     def __init__(self, target: str) -> None:
         base, _, self.name = raw_address(target).rpartition("/")
         self.base = base + "/"
         self.deadline = time.monotonic() + TOTAL_SECONDS
-        self.read_so_far: dict[str, str] = {}
+        self.read_so_far: dict[str, bytes] = {}
 
     def read(self, path: str) -> str:
         if path not in self.read_so_far:
             address = self.base + quote(inside(path), safe="/:@!$&'()*+,;=~%-._?")
             try:
-                self.read_so_far[path] = text_of(fetch(address, deadline=self.deadline), path)
+                self.read_so_far[path] = fetch(address, deadline=self.deadline)
             except Refusal as refusal:
                 raise FileUnreadable(refusal.text) from refusal
-        return self.read_so_far[path]
+        return text_of(self.read_so_far[path], path)
+
+    def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:
+        """Only what was named and read: an address does not say what lies beside it."""
+        return MemoryTree(self.read_so_far, "").below(folder, bounds)
 
     def paths(self) -> list[str]:
         raise SourceUnreadable("Files at an address cannot be listed. Name one file, without *.", field="path")
