@@ -11,7 +11,7 @@ from typing import Protocol
 
 from catalog.descriptors.yamlstream import MAX_BYTES
 from portal.kit.errors import Invalid, Refusal
-from portal.kit.paths import safe_path
+from portal.kit.paths import is_git_folder, safe_path
 
 MAX_INCLUDED_BYTES = 4 * MAX_BYTES
 MAX_LISTED = 5000
@@ -227,10 +227,10 @@ class FolderTree:
                 basket.expect(path.removeprefix(prefix_of(folder)), 0, what)
         for place, folders, names in os.walk(top, onerror=_unlistable):
             # A repository's own folder is no file of it: git would not carry it either.
-            folders[:] = sorted(name for name in folders if name != ".git")
+            folders[:] = sorted(name for name in folders if not is_git_folder(name))
             links = [name for name in folders if Path(place, name).is_symlink()]
             for name in sorted([*names, *links]):
-                if name != ".git":
+                if not is_git_folder(name):
                     self._put(basket, Path(place, name), Path(place, name).relative_to(top).as_posix())
         return basket.files
 
