@@ -261,6 +261,10 @@ CLUSTER_PUBLIC_KEY = env.text("CLUSTER_PUBLIC_KEY", "")
 CLUSTER_PRIVATE_KEY = env.text("CLUSTER_PRIVATE_KEY", "")
 # Networks that servers of ours may be reached in although they are private: CIDRs.
 ALLOWED_NETWORKS = env.words("ALLOWED_NETWORKS")
+# What of ours listens (host:port) beyond PUBLIC_URL, the database and Valkey: never connected to for anybody.
+OWN_ADDRESSES = env.words("OWN_ADDRESSES")
+# The embedded cluster's API server (host:port): open to cluster connections and to nothing else.
+SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")
 # Folders that catalog sources and local git URLs may lie in.
 SOURCE_FOLDERS = [Path(folder) for folder in env.words("SOURCE_FOLDERS")]
 GIT_ROOT = Path(env.text("GIT_ROOT", str(VAR_DIR / "git")))
