@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     *IDENTITY_APPS,
     "portal.kit",
     "portal.accounts",
+    "portal.jobs",
     "portal.clusters",
     "portal.githosts",
     "catalog",
@@ -252,6 +253,13 @@ CELERY_BROKER_URL = VALKEY_URL
 # How long a worker may go silent before another takes its run, and how often it says that it is alive.
 RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", 30)
 RUN_HEARTBEAT_SECONDS = env.integer("RUN_HEARTBEAT_SECONDS", 10)
+# The same for jobs, and how many of them one person and one organisation may have under way.
+JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 30)
+JOB_HANGS_SECONDS = 3600
+JOBS_PER_PERSON = env.integer("JOBS_PER_PERSON", 10)
+JOBS_PER_ORGANISATION = env.integer("JOBS_PER_ORGANISATION", 100)
+# How long an API request waits for its job before it answers 202.
+JOB_ANSWER_SECONDS = env.integer("JOB_ANSWER_SECONDS", 25)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 3)
 
 # --- clusters, git, the outside ---------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ class Actor:
 
         A row from before facts were kept acts as its person's background work.
         """
-        if not facts:
+        if "way" not in facts:
             return cls.task(person)
         said = dict(facts)
         agent = said.pop("agent")
