@@ -66,11 +66,11 @@ def submit(
     return job
 
 
-def _check_room(organisation: Organisation, actor: User) -> None:
+def _check_room(organisation: Organisation, person: User) -> None:
     """Counted under a lock of the person's own: sixty requests at one moment are counted one by one."""
-    lease.count_alone(actor.pk)
+    lease.count_alone(person.pk)
     active = Job.objects.for_tenant(organisation).filter(state__in=ACTIVE_JOB)
-    if active.filter(actor=actor).count() >= settings.JOBS_PER_PERSON:
+    if active.filter(actor=person).count() >= settings.JOBS_PER_PERSON:
         raise TooMany(
             f"You have {settings.JOBS_PER_PERSON} pieces of work under way already. Wait until one is done.",
             code="too-many-jobs",
