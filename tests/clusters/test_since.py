@@ -43,7 +43,7 @@ def test_a_crash_cycle_is_one_transition_and_its_moment_stands_still(monkeypatch
     words = [change.became for change in found.changes]
     assert words.count("Down") <= 2  # the first crash is over before anybody could call it a loop
     assert words[-1] == "Down"
-    down = [row for row in rows if row.badge == "Down"][-6:]
+    down = [row for row in rows if row.badge == "Down"][-12:]
     assert len({row.health.facts["restarts"] for row in down}) > 2
     assert {row.since for row in down} == {found.since[UID]}
     assert found.since[UID] == found.changes[-1].at
