@@ -44,10 +44,10 @@ class Stem:
 
         django.setup()
         # What the first request, message or change would import is imported here, once for all processes.
-        import kubernetes.client  # noqa: F401
         import uvicorn  # noqa: F401
         from django.urls import get_resolver
 
+        import portal.clusters.kube  # noqa: F401
         from portal.celery import app
 
         app.loader.import_default_modules()
