@@ -47,9 +47,10 @@ class Stem:
         import uvicorn  # noqa: F401
         from django.urls import get_resolver
 
-        import portal.clusters.kube  # noqa: F401
         from portal.celery import app
+        from portal.clusters import kube
 
+        kube.preload()
         app.loader.import_default_modules()
         list(get_resolver().url_patterns)
 

@@ -171,6 +171,9 @@ def environment(wish: Wish) -> dict[str, str]:
         "DATABASE_POOL": "yes",
         # The embedded cluster listens on loopback; a cluster that you name yourself may be on a private network.
         "ALLOWED_NETWORKS": PRIVATE_NETWORKS if kubeconfig else "127.0.0.0/8",
+        # What of ours listens: nobody's source or repository reaches it, whatever the networks above say.
+        "OWN_ADDRESSES": f"{reachable(wish.host)}:{wish.port}",
+        "SANDBOX_ADDRESS": "" if kubeconfig else f"127.0.0.1:{sandbox_port(wish.var)}",
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
@@ -188,6 +191,18 @@ def close_to_others(var: Path) -> None:
         var.chmod(0o710)
     else:
         var.chmod(0o700)
+
+
+def sandbox_port(var: Path) -> str:
+    """The port of the embedded cluster, chosen once for the folder's life."""
+    folder = var / "sandbox"
+    folder.mkdir(exist_ok=True)
+    kept = folder / "port"
+    if not kept.exists():
+        from portal.embedded import free_port
+
+        kept.write_text(str(free_port()))
+    return kept.read_text().strip()
 
 
 # --- the guard --------------------------------------------------------------------------------------------------------
@@ -379,16 +394,10 @@ class House:
             self.postgres.database(DATABASE)
 
     def start_sandbox(self) -> int:
-        from portal.embedded import free_port
-
         folder = self.wish.var / "sandbox"
-        folder.mkdir(exist_ok=True)
-        kept = folder / "port"
-        if not kept.exists():
-            kept.write_text(str(free_port()))
         return spawn(
             [
-                sys.executable, "-m", "portal.sandbox", "--port", kept.read_text().strip(),
+                sys.executable, "-m", "portal.sandbox", "--port", sandbox_port(self.wish.var),
                 "--kubeconfig", str(folder / "kubeconfig"), "--state", str(folder / "state.json"),
             ],
             cwd=ROOT, start_new_session=True,

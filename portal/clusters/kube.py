@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
-from django.conf import settings
 from urllib3.exceptions import HTTPError
 
 from portal.clusters.credentials import unseal
@@ -169,6 +168,11 @@ class ServedKinds:
         raise KubeNotServed(f"The cluster {self.client.name} does not serve {kind} as {api_version}.{instead}")
 
 
+def preload() -> None:
+    """Imports the official client now: for a process from which others are forked, which then share it."""
+    import kubernetes.client  # noqa: F401
+
+
 class Client:
     """One cluster over the official client's transport."""
 
@@ -177,7 +181,7 @@ class Client:
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.client.exceptions import ApiException
 
-        endpoint = resolve(target.server, settings.ALLOWED_NETWORKS)
+        endpoint = resolve(target.server)
         self.name = name
         self._failures = (ApiException, HTTPError, OSError, ValueError)
         # an empty proxy is a decision: with None the client would take one from the environment
