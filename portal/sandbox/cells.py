@@ -111,10 +111,7 @@ def pod_status(pod: Object) -> str:
     if scheduled.get("reason") == "SchedulingGated":
         reason = "SchedulingGated"
     init = _init_reason(pod)
-    if not init or _holds(pod, "Initialized"):
-        reason = _main_reason(pod, reason)
-    else:
-        reason = init
+    reason = _main_reason(pod, reason) if not init or _holds(pod, "Initialized") else init
     if pod["metadata"].get("deletionTimestamp"):
         if status.get("reason") == "NodeLost":
             return "Unknown"

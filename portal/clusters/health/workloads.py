@@ -6,6 +6,7 @@ import re
 
 from portal.clusters.health import cron
 from portal.clusters.health.containers import ended_badly
+from portal.clusters.health.memory import has_ended_ever
 from portal.clusters.health.pods import EVENT_FRESH, is_over, judge_pod
 from portal.clusters.health.terms import Around, Avail, Facts, Health, Note, Rollout, clip, root_cause
 from portal.clusters.structs import (
@@ -82,7 +83,7 @@ def _available(told: int, replicas: int, pods: list[Pod], around: Around) -> int
     Bounded by all `replicas` rather than reduced by those that are ready: a workload's status comes a moment after its
     pods', and would otherwise count a pod as available in the moment of its next crash.
     """
-    looping = sum(1 for pod in pods if judge_pod(pod, around).code == "crash-loop")
+    looping = sum(1 for pod in pods if has_ended_ever(pod) and judge_pod(pod, around).code == "crash-loop")
     return min(told, max(replicas - looping, 0))
 
 
