@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from catalog.bindings import label_of
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import Kube, connect
@@ -12,17 +11,22 @@ from portal.goldenpaths.files import File
 from portal.kit.errors import NotFound, Refusal
 
 
-def connected(organisation: Organisation, slug: str) -> Kube:
-    """A connection to the organisation's cluster of that name."""
+def cluster_named(organisation: Organisation, slug: str) -> Cluster:
+    """The organisation's cluster of that name. Raises NotFound."""
     with tenant(organisation):
         cluster = Cluster.objects.for_tenant(organisation).filter(slug=slug).first()
     if cluster is None:
         raise NotFound(f"There is no cluster named “{slug}” here.", code="no-such-cluster", field="cluster")
-    return connect(cluster)
+    return cluster
 
 
-def entity_label(workspace: Mapping[str, File]) -> str:
-    """The label value for the entity that the workspace's catalog-info.yaml describes; empty without one."""
+def connected(organisation: Organisation, slug: str) -> Kube:
+    """A connection to the organisation's cluster of that name."""
+    return connect(cluster_named(organisation, slug))
+
+
+def entity_of(workspace: Mapping[str, File]) -> str:
+    """The reference of the entity that the workspace's catalog-info.yaml describes; empty without one."""
     file = workspace.get("catalog-info.yaml")
     text = file.text() if file else None
     if not text:
@@ -35,5 +39,5 @@ def entity_label(workspace: Mapping[str, File]) -> str:
         data = document.data if isinstance(document.data, dict) else {}
         metadata = data.get("metadata")
         if data.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
-            return label_of(f"{data['kind']}:{metadata.get('namespace') or 'default'}/{metadata['name']}")
+            return f"{data['kind']}:{metadata.get('namespace') or 'default'}/{metadata['name']}".lower()
     return ""
