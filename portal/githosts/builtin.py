@@ -1,6 +1,6 @@
 """The built-in git host: bare repositories of our own, served over smart HTTP with portal credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts import audit
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts import bare, names
 from portal.githosts.models import Repository
@@ -31,7 +32,7 @@ class BuiltinHost:
         description: str,
         owner_ref: str,
         marker: str,
-        actor: User | None,
+        actor: Actor,
         created_by_run: int | None = None,
         default_branch: str = "main",
     ) -> Repo:
@@ -100,13 +101,19 @@ class BuiltinHost:
     def read_file(self, repo: Repo, path: str, ref: str = "") -> bytes:
         return bare.content(self._path(repo), self._commit(repo, ref), path)
 
+    def read_blobs(self, repo: Repo, ids: Sequence[str]) -> list[bytes]:
+        return bare.blobs(self._path(repo), ids)
+
+    def author_of(self, repo: Repo, commit: str) -> Author:
+        return bare.history(self._path(repo), commit, limit=1)[0].author
+
     def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:
         commit = self.head(repo, ref)
         if commit is None and ref:
             raise NotFound(f"{repo.name} has no “{ref}”.")
         return bare.tree(self._path(repo), commit) if commit else []
 
-    def delete_repository(self, repo: Repo, *, actor: User | None, expected_head: str | None = None) -> None:
+    def delete_repository(self, repo: Repo, *, actor: Actor, expected_head: str | None = None) -> None:
         with tenant(repo.organisation_id):
             row = Repository.objects.for_tenant(repo.organisation_id).select_for_update().filter(name=repo.name).first()
             if row is None:

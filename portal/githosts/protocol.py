@@ -1,12 +1,13 @@
 """What the portal asks of a git host, whichever it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from portal.accounts.models import Organisation, User
+    from portal.accounts.actor import Actor
+    from portal.accounts.models import Organisation
 
 
 class TreeFile(Protocol):
@@ -78,7 +79,7 @@ class GitHost(Protocol):
         description: str,
         owner_ref: str,
         marker: str,
-        actor: "User | None",
+        actor: "Actor",
         created_by_run: int | None = None,
         default_branch: str = "main",
     ) -> Repo:
@@ -116,11 +117,19 @@ class GitHost(Protocol):
         """A file's bytes; NotFound when there is no such file at that ref."""
         ...
 
+    def read_blobs(self, repo: Repo, ids: Sequence[str]) -> list[bytes]:
+        """The bytes of files by their ids (`Entry.id`), in order, in one go."""
+        ...
+
+    def author_of(self, repo: Repo, commit: str) -> Author:
+        """Who a commit names as its author."""
+        ...
+
     def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:
         """Every file of the repository at that ref; [] while there is no commit."""
         ...
 
-    def delete_repository(self, repo: Repo, *, actor: "User | None", expected_head: str | None = None) -> None:
+    def delete_repository(self, repo: Repo, *, actor: "Actor", expected_head: str | None = None) -> None:
         """Delete it; with `expected_head`, Conflict when any reference points elsewhere ("": anywhere)."""
         ...
 

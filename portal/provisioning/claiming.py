@@ -9,8 +9,9 @@ from typing import Any
 
 from catalog.models import Entity
 from portal.accounts import audit
-from portal.accounts.access import enter
-from portal.accounts.models import Organisation, Team, User
+from portal.accounts.access import Access, enter
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation, Team
 from portal.accounts.tenancy import tenant
 from portal.clusters import claims, labels
 from portal.clusters.claims import Claimant, Remembered, Standing
@@ -43,7 +44,7 @@ class Doer:
     """What a run or a preview is to the rules: who asked, for which path, owner, entity; lineage "" is no run yet."""
 
     organisation: Organisation
-    person: User | None
+    actor: Actor
     path: str
     owner_ref: str
     entity_ref: str
@@ -67,9 +68,7 @@ def reach_of(doer: Doer, cluster: Cluster) -> Reach:
     rows = AllowedKind.objects.for_tenant(doer.organisation).filter(cluster=cluster, path=doer.path)
     team = Team.objects.for_tenant(doer.organisation).filter(ref=doer.owner_ref.lower()).first()
     is_of_it = team is not None and _is_of(doer, team.ref)
-    why = (
-        "" if team is None or is_of_it else f"{doer.person or 'Nobody'} is not in {team}, so its namespaces stay shut."
-    )
+    why = "" if team is None or is_of_it else f"{doer.actor.name} is not in {team}, so its namespaces stay shut."
     return Reach(
         patterns=cluster.patterns,
         team=team.slug if team is not None and is_of_it else "",
@@ -82,9 +81,13 @@ def reach_of(doer: Doer, cluster: Cluster) -> Reach:
 
 
 def _is_of(doer: Doer, owner_ref: str) -> bool:
-    if doer.person is None:
-        return False
-    return bool(enter(doer.person, doer.organisation.slug).can("workloads.adopt", owner_ref))
+    return doer.actor.person is not None and bool(access_of(doer).can("workloads.adopt", owner_ref))
+
+
+def access_of(doer: Doer) -> Access:
+    """The person's rights as they are now, bounded by the agent that acts for them. Inside a transaction."""
+    actor = doer.actor
+    return enter(actor.user, doer.organisation.slug, way=actor.way, address=actor.address, agent=actor.agent)
 
 
 def remembered(organisation: Organisation, uid: str) -> Remembered | None:
@@ -173,17 +176,19 @@ def claim_on(doer: Doer, cluster: str, seen: Seen) -> Claim | None:
 
 def _why_not(doer: Doer, owner: Owner) -> str:
     """Why this person may not adopt; "" when they may."""
-    if doer.person is None:
+    if doer.actor.person is None:
         return "Nobody answers for this run any more, so it adopts nothing."
     with tenant(doer.organisation):
-        verdict = enter(doer.person, doer.organisation.slug).can("workloads.adopt", owner.owner_ref or None)
+        verdict = access_of(doer).can("workloads.adopt", owner.owner_ref or None)
     return verdict.sentence
 
 
-def adoptions_of(keys: Collection[str], person: User) -> list[dict[str, Any]]:
+def adoptions_of(keys: Collection[str], actor: Actor) -> list[dict[str, Any]]:
     """Confirmations as a run keeps them, from what a page or a program sent: `<token>@<place>` each."""
     pairs = [key.partition("@") for key in list(keys)[:MOST_ADOPTIONS]]
-    return [{"place": place[:700], "token": token[:64], "by": person.pk} for token, at, place in pairs if at and place]
+    return [
+        {"place": place[:700], "token": token[:64], "by": actor.user.pk} for token, at, place in pairs if at and place
+    ]
 
 
 def is_confirmed(adoptions: Collection[Mapping[str, Any]], claim: Claim) -> bool:
@@ -206,7 +211,7 @@ def record_adoption(doer: Doer, run_id: int, seen: Seen) -> None:
     from_whom = claims.sentence(seen.standing, entity=owner.entity_ref, owner=owner.title)
     audit.record(
         organisation=doer.organisation,
-        actor=doer.person,
+        actor=doer.actor,
         verb="object.adopted",
         subject_label=seen.standing.label,
         summary=f"Adopted {seen.standing.label} in run {run_id}",

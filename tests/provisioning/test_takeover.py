@@ -17,6 +17,7 @@ from portal.clusters.kube import Kube, connect
 from portal.clusters.models import AllowedKind
 from portal.provisioning import actions
 from portal.provisioning.models import Effect, Run
+from tests.conftest import by
 from tests.contract.conftest import ClusterUnderTest
 from tests.contract.conftest import cluster as cluster
 from tests.contract.conftest import sandbox_cluster as sandbox_cluster
@@ -43,7 +44,7 @@ def shared(committed_world: Any, cluster: ClusterUnderTest) -> Any:
         (committed_world.rival, committed_world.eve),
     ):
         with tenant(organisation):
-            made = register_cluster(organisation=organisation, actor=person, name="shared", kubeconfig=text)
+            made = register_cluster(organisation=organisation, actor=by(person), name="shared", kubeconfig=text)
             found[organisation.slug] = made
     return found
 
@@ -86,7 +87,7 @@ def launch(world: Any, manifests: list[dict[str, Any]], space: str, *, name: str
     with tenant(organisation):
         return actions.launch(
             organisation=organisation,
-            actor=actor,
+            actor=by(actor),
             version=version,
             values={"name": name, "owner": more.pop("owner", "group:default/payments")},
             idempotency_key=uuid.uuid4().hex,
@@ -96,7 +97,7 @@ def launch(world: Any, manifests: list[dict[str, Any]], space: str, *, name: str
 
 def undo(world: Any, run: Run, finish: Any) -> Run:
     with tenant(run.organisation_id):
-        actions.undo(organisation=run.organisation, actor=run.requester, run=run)
+        actions.undo(organisation=run.organisation, actor=by(run.requester), run=run)
     return finish(run)
 
 

@@ -22,12 +22,12 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 import redis.asyncio
-from django.conf import settings
 from django.db import connection, connections
 from django.db.utils import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
+from portal.clusters import rollouts
 from portal.clusters.bindings import Matcher
 from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
 from portal.clusters.kube import target_of
@@ -168,7 +168,7 @@ class Session:
             self.watch.rediscover.clear()
             try:
                 target = target_of(self.cluster)
-                endpoint = await asyncio.to_thread(resolve, target.server, settings.ALLOWED_NETWORKS)
+                endpoint = await asyncio.to_thread(resolve, target.server)
                 async with _open(target, endpoint) as connection_:
                     await self._follow(connection_)
                 continue
@@ -437,7 +437,7 @@ def _report(held: Held, task: asyncio.Task[None]) -> None:
         log.error("watching cluster %s ended: %s", held.pk, error, exc_info=error)
 
 
-async def run_clusters(stop: asyncio.Event, on_workload: Callable[[int, str], None]) -> None:
+async def run_clusters(stop: asyncio.Event, on_workload: Callable[[int, str], None] = rollouts.tell) -> None:
     """Watches clusters until `stop`. on_workload(organisation id, key) hears of each change of a workload's health."""
     watchers = Watchers(on_workload)
     tasks = [asyncio.create_task(watchers.keep()), asyncio.create_task(watchers.listen())]
