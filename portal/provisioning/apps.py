@@ -8,7 +8,8 @@ class ProvisioningConfig(AppConfig):
     label = "provisioning"
 
     def ready(self) -> None:
-        from portal.provisioning import fragments, panels
+        from portal.provisioning import fragments, panels, steps
 
+        steps.register()
         fragments.register()
         panels.register()
