@@ -15,7 +15,7 @@ from catalog.intake.reading import Reading
 from catalog.intake.sources import folder
 from catalog.intake.sources.portal import files_of, path_of
 from catalog.intake.sources.tree import MemoryTree
-from catalog.intake.sources.upload import unpack
+from catalog.intake.sources.upload import tree_of
 from catalog.models import Entity, Relation, Source, Upload
 from catalog.tasks import refresh_source_task
 from catalog.teams import sync_teams
@@ -74,7 +74,7 @@ class Draft:
     def reading(self, source: Source) -> Reading:
         """What the source says; raises Refusal when it cannot be read."""
         if source.kind == Source.Kind.UPLOAD:
-            return ingest.read_tree(source, MemoryTree(unpack(self.content, self.target), ""))
+            return ingest.read_tree(source, tree_of(self.content, self.target))
         return ingest.gather(source)
 
 
@@ -170,6 +170,8 @@ def move_source(
         if other is not None and other.pk != source.pk:
             raise Conflict(f"{other.label} is registered already.", field="target", code="source-exists")
         before = source.label
+        for hook in ingest.ON_MOVE.values():
+            hook(organisation, source)
         source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
         source.save(update_fields=["kind", "target", "path", "revision"])
         ingest.store(source, reading)

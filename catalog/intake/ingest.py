@@ -1,8 +1,9 @@
 """Brings the rows in line with what a source says: compares digests, writes only what changed, in batches."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -28,6 +29,16 @@ LOCK_SPACE = 20_261
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
 # Called with the entities that were added or changed, inside the transaction. Higher rooms register here.
 AFTER_INGEST: dict[str, AfterIngest] = {}
+
+# A room above that keeps something of the files themselves takes it while they are open: no transaction is open then.
+AlsoRead = Callable[[Source, Tree, Reading], Any]
+ALSO_READ: dict[str, AlsoRead] = {}
+# And stores it here, inside the transaction, at every ingestion, changed or not. What it finds is kept and counted with
+# the source's own problems.
+AlsoStore = Callable[[Organisation, Source, Reading, Any], Iterable[Finding]]
+ALSO_STORE: dict[str, AlsoStore] = {}
+# Called inside the transaction that points a source elsewhere, with the source as it was.
+ON_MOVE: dict[str, Callable[[Organisation, Source], None]] = {}
 
 WRITTEN = [
     "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
@@ -68,7 +79,8 @@ def gather(source: Source) -> Reading:
 
 def read_tree(source: Source, tree: Tree) -> Reading:
     """What the files say, from the source's first file on."""
-    return read(tree, "**" if source.kind == Source.Kind.PORTAL else start_of(source))
+    reading = read(tree, "**" if source.kind == Source.Kind.PORTAL else start_of(source))
+    return replace(reading, beside={name: take(source, tree, reading) for name, take in ALSO_READ.items()})
 
 
 def ingest(source: Source) -> Outcome:
@@ -155,8 +167,11 @@ class _Work:
         changed = [self._filled(known[r], f) for r, f in mine.items() if r in known and self._differs(known[r], f)]
         gone = self._gone(known, mine)
         self._write(added, changed, gone)
+        organisation = Organisation.objects.get(pk=self.source.organisation_id)
+        for name, keep in ALSO_STORE.items():
+            self.problems.update(keep(organisation, self.source, self.reading, self.reading.beside.get(name)))
         self._write_problems()
-        self._tell(added + changed, gone)
+        self._tell(organisation, added + changed, gone)
         return Outcome(
             added=len(added),
             changed=len(changed),
@@ -253,10 +268,9 @@ class _Work:
             batch_size=BATCH,
         )
 
-    def _tell(self, fresh: list[Entity], gone: list[Entity]) -> None:
+    def _tell(self, organisation: Organisation, fresh: list[Entity], gone: list[Entity]) -> None:
         if not (fresh or gone):
             return
-        organisation = Organisation.objects.get(pk=self.source.organisation_id)
         for hook in AFTER_INGEST.values():
             hook(organisation, self.source, fresh)
         tell_removed(organisation, gone)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,8 @@ class Reading:
     broken: frozenset[str] = frozenset()
     is_whole: bool = True
     revision: str = ""
+    # What the rooms above took from the same files, by the room's name (see ingest.ALSO_READ).
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

@@ -1,6 +1,6 @@
 """The built-in git host: bare repositories of our own, served over smart HTTP with portal credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -99,6 +99,12 @@ class BuiltinHost:
 
     def read_file(self, repo: Repo, path: str, ref: str = "") -> bytes:
         return bare.content(self._path(repo), self._commit(repo, ref), path)
+
+    def read_blobs(self, repo: Repo, ids: Sequence[str]) -> list[bytes]:
+        return bare.blobs(self._path(repo), ids)
+
+    def author_of(self, repo: Repo, commit: str) -> Author:
+        return bare.history(self._path(repo), commit, limit=1)[0].author
 
     def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:
         commit = self.head(repo, ref)

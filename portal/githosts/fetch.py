@@ -3,7 +3,6 @@
 import re
 import shlex
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -11,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from portal.githosts import gitcli
-from portal.githosts.egress import Destination, check_destination
 from portal.githosts.errors import GitFailed
+from portal.kit import outbound
 from portal.kit.errors import Invalid, TooLarge
 from portal.kit.plain import split_url
 
@@ -26,8 +25,6 @@ PACK_LIMIT = 200 * 1024 * 1024
 TREE_LIMIT = 200 * 1024 * 1024
 FILES_LIMIT = 20_000
 
-HostCheck = Callable[[str, int], Destination]
-
 
 @dataclass(frozen=True)
 class Location:
@@ -37,6 +34,17 @@ class Location:
     url: str
     host: str = ""
     port: int = 0
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch brought: the commit, who made it ("name <address>", by the commit's own words), and the paths at
+    which a small text file stands for a link, or an empty folder for a submodule."""
+
+    commit: str
+    author: str
+    links: frozenset[str]
+    submodules: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -91,20 +99,20 @@ def check_ref(ref: str) -> str:
     return ref
 
 
-def check_host(host: str, port: int) -> Destination:
-    """The check that every fetch makes unless told otherwise: no address inside, but for the operator's networks."""
-    return check_destination(host, port, allowed=settings.ALLOWED_NETWORKS)
+def fetch_tree(url: str, ref: str, into: Path) -> str:
+    """`fetch`, where only the commit's id is wanted."""
+    return fetch(url, ref, into).commit
 
 
-def fetch_tree(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> str:
-    """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`; return the commit's id.
+def fetch(url: str, ref: str, into: Path) -> Fetched:
+    """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`, byte for byte.
 
     `into` must exist and be empty. One commit deep, no submodules, no filters; symbolic links become small text files,
     so reading below `into` never leaves it.
     """
     location = parse_location(url)
     wanted = check_ref(ref) if ref else "HEAD"
-    config, env = _connection(location, check)
+    config, env = _connection(location)
     target = str(_local(location.url)) if location.protocol == "file" else location.url
     with tempfile.TemporaryDirectory(prefix="slipway-fetch-") as scratch:
         git_dir = Path(scratch) / "fetch.git"
@@ -130,20 +138,33 @@ def fetch_tree(url: str, ref: str, into: Path, *, check: HostCheck = check_host)
         if fetched.code != 0:
             raise _explained(location, ref, fetched)
         commit = gitcli.run(["rev-parse", "--verify", "FETCH_HEAD^{commit}"], git_dir).decode().strip()
-        if _check_size(git_dir, commit):
+        entries = _checked(git_dir, commit)
+        if entries:
+            # Above the repository's own attributes: no change of line ends, encodings or keywords.
+            (git_dir / "info").mkdir(exist_ok=True)
+            (git_dir / "info" / "attributes").write_text("* -text -ident -filter -working-tree-encoding\n")
             gitcli.run([f"--work-tree={into}", "checkout", "--quiet", "--force", commit, "--", "."], git_dir)
-    return commit
+        author = gitcli.run(["show", "--no-patch", "--format=%an <%ae>", commit], git_dir)
+    return Fetched(
+        commit,
+        author.decode("utf-8", "replace").strip()[:300],
+        frozenset(entry.path for entry in entries if entry.mode == "120000"),
+        frozenset(entry.path for entry in entries if entry.mode == "160000"),
+    )
 
 
-def _connection(location: Location, check: HostCheck) -> tuple[tuple[str, ...], dict[str, str]]:
+def _connection(location: Location) -> tuple[tuple[str, ...], dict[str, str]]:
     """Git configuration and environment that make git connect to the very address that was checked."""
     if location.protocol == "file":
         return ("protocol.file.allow=always",), {}
-    found = check(location.host, location.port)
-    address = f"[{found.address}]" if ":" in found.address else found.address
+    found = outbound.destination(location.host, location.port)
     if location.protocol == "https":
         trusted = (f"http.sslCAInfo={settings.GIT_CA_FILE}",) if settings.GIT_CA_FILE else ()
-        return ("protocol.file.allow=never", f"http.curloptResolve={found.host}:{found.port}:{address}", *trusted), {}
+        return (
+            "protocol.file.allow=never",
+            f"http.curloptResolve={found.host}:{found.port}:{found.literal}",
+            *trusted,
+        ), {}
     # known_hosts names a port other than 22 beside the host; git hands the command to a shell.
     alias = found.host if found.port == DEFAULT_PORTS["ssh"] else f"[{found.host}]:{found.port}"
     pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={shlex.quote(alias)}"
@@ -199,8 +220,8 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
     return GitFailed(f"Git could not fetch from {place}.", stderr=ended.words)
 
 
-def _check_size(git_dir: Path, commit: str) -> int:
-    """How many files the tree has; refuses one that would fill the disk, before it is written out."""
+def _checked(git_dir: Path, commit: str) -> list[_Entry]:
+    """What the tree has; refuses one that would fill the disk, before it is written out."""
     entries = _entries(gitcli.run(["ls-tree", "-r", "-z", "-l", commit], git_dir))
     if len(entries) > FILES_LIMIT:
         raise TooLarge(f"The repository has more than {FILES_LIMIT} files.", code="too_many_files")
@@ -211,7 +232,7 @@ def _check_size(git_dir: Path, commit: str) -> int:
     for entry in entries:
         if ".." in PurePosixPath(entry.path).parts:
             raise Invalid("The repository holds a path that leads out of it.", code="bad_path")
-    return len(entries)
+    return entries
 
 
 def _entries(listing: bytes) -> list[_Entry]:

@@ -1,6 +1,6 @@
 """What the portal asks of a git host, whichever it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -114,6 +114,14 @@ class GitHost(Protocol):
 
     def read_file(self, repo: Repo, path: str, ref: str = "") -> bytes:
         """A file's bytes; NotFound when there is no such file at that ref."""
+        ...
+
+    def read_blobs(self, repo: Repo, ids: Sequence[str]) -> list[bytes]:
+        """The bytes of files by their ids (`Entry.id`), in order, in one go."""
+        ...
+
+    def author_of(self, repo: Repo, commit: str) -> Author:
+        """Who a commit names as its author."""
         ...
 
     def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:

@@ -14,6 +14,7 @@ from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
+from portal.jobs.models import Job
 from tests.githosts.conftest import make_repository
 from tests.provisioning.conftest import start_run
 
@@ -72,6 +73,9 @@ def furnish(world: Any, folder: Path) -> House:
         invitation = Invitation.objects.create(
             organisation=acme, email=f"{MARK}@x.example", digest="i", expires_at=later
         )
+        job = Job.objects.create(
+            organisation=acme, kind="test", lane="outside", title=MARK, actor=world.ada, arguments={"said": MARK}
+        )
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
@@ -103,9 +107,14 @@ def furnish(world: Any, folder: Path) -> House:
         "cluster": MARK,
         "clusters": "all",
         "logs": log.key,
+        "job": str(job.uid),
     }
     return House(
         names,
         topics,
-        {"api-location": {"uid": source.uid}, "api-location-by-entity": {"name": f"{MARK}-filed"}},
+        {
+            **{address: {"uid": job.uid} for address in ("job", "job-cancel", "api-job")},
+            "api-location": {"uid": source.uid},
+            "api-location-by-entity": {"name": f"{MARK}-filed"},
+        },
     )

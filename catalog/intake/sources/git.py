@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from catalog.intake.sources.tree import FolderTree, Tree
+from catalog.intake.sources.tree import SUBMODULE, SYMLINK, FolderTree, Tree
 from catalog.models import Source
-from portal.githosts.fetch import fetch_tree
+from portal.githosts.fetch import fetch
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[Tree]:
     """The repository's files at the wanted revision, in a folder that lives as long as the block."""
     with tempfile.TemporaryDirectory(prefix="slipway-catalog-") as folder:
-        commit = fetch_tree(source.target, source.revision, Path(folder))
-        yield FolderTree(Path(folder), commit)
+        fetched = fetch(source.target, source.revision, Path(folder))
+        odd = dict.fromkeys(fetched.links, SYMLINK) | dict.fromkeys(fetched.submodules, SUBMODULE)
+        yield FolderTree(Path(folder), fetched.commit, author=fetched.author, odd=odd)

@@ -3,7 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from catalog.intake.sources.tree import MAX_INCLUDED_BYTES, SourceUnreadable, Tree, missing, text_of, too_large
+from catalog.intake.sources.tree import (
+    MAX_INCLUDED_BYTES,
+    SUBMODULE,
+    SYMLINK,
+    Basket,
+    Bounds,
+    RawFile,
+    SourceUnreadable,
+    Tree,
+    missing,
+    prefix_of,
+    text_of,
+    too_large,
+)
 from catalog.models import Source
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
@@ -17,7 +30,14 @@ class RepositoryTree:
 
     def __init__(self, host: GitHost, repo: Repo, revision: str) -> None:
         self.host, self.repo, self.revision = host, repo, revision
-        self.sizes = {entry.path: entry.size for entry in host.list_tree(repo, revision) if entry.kind == "file"}
+        self.entries = {entry.path: entry for entry in host.list_tree(repo, revision)}
+        self.sizes = {path: entry.size for path, entry in self.entries.items() if entry.kind == "file"}
+
+    @property
+    def author(self) -> str:
+        """Who the commit names; who pushed it is in the audit log."""
+        author = self.host.author_of(self.repo, self.revision)
+        return f"{author.name} <{author.email}>"
 
     def read(self, path: str) -> str:
         if path not in self.sizes:
@@ -32,6 +52,22 @@ class RepositoryTree:
     def paths(self) -> list[str]:
         return sorted(self.sizes)
 
+    def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:
+        basket, prefix = Basket(bounds), prefix_of(folder)
+        wanted = [entry for path, entry in sorted(self.entries.items()) if path.startswith(prefix)]
+        planned = Basket(bounds)
+        for entry in wanted:
+            planned.expect(entry.path.removeprefix(prefix), entry.size, _ODD.get(entry.kind, ""))
+            planned.files[entry.path] = RawFile(b"")
+            planned.size += entry.size
+        contents = self.host.read_blobs(self.repo, [entry.id for entry in wanted])
+        for entry, content in zip(wanted, contents, strict=True):
+            basket.put(entry.path.removeprefix(prefix), content, is_executable=entry.mode == "100755")
+        return basket.files
+
+
+_ODD = {"link": SYMLINK, "submodule": SUBMODULE}
+
 
 @contextmanager
 def opened(source: Source) -> Iterator[Tree]:
@@ -42,7 +78,8 @@ def opened(source: Source) -> Iterator[Tree]:
         repo = host.find_repository(organisation, source.target)
         if repo is None:
             raise SourceUnreadable(f'There is no repository "{source.target}" here.', field="target")
-        head = host.head(repo, source.revision)
-        if head is None:
-            raise SourceUnreadable(f'The repository "{source.target}" has no commit yet.', field="target")
-        yield RepositoryTree(host, repo, head)
+    # Outside the transaction: from here on git is asked, and nothing waits for the database.
+    head = host.head(repo, source.revision)
+    if head is None:
+        raise SourceUnreadable(f'The repository "{source.target}" has no commit yet.', field="target")
+    yield RepositoryTree(host, repo, head)

@@ -3,7 +3,9 @@
 import fnmatch
 import os
 import posixpath
+import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,7 @@ from portal.kit.errors import Refusal
 
 MAX_INCLUDED_BYTES = 4 * MAX_BYTES
 MAX_LISTED = 5000
+SYMLINK, SUBMODULE = "a symbolic link", "a submodule"
 
 
 class SourceUnreadable(Refusal):
@@ -24,10 +27,58 @@ class FileUnreadable(Exception):
     """One file of a source cannot be read; `str()` is the sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file byte for byte; of its mode only "may be executed" counts, as in git."""
+
+    content: bytes
+    is_executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much may lie below a folder that is taken whole; sizes in bytes."""
+
+    files: int
+    file_bytes: int
+    total_bytes: int
+
+
+class Basket:
+    """Collects the files below a folder. What does not fit or is no plain file is a FileUnreadable, never left out."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.files: dict[str, RawFile] = {}
+        self.size = 0
+
+    def expect(self, path: str, size: int, odd: str = "") -> None:
+        """Says before the bytes are read whether they may come; `odd` is what stands there instead of a file."""
+        if odd:
+            raise FileUnreadable(f'"{path}" is {odd}; only plain files are kept. Put the file itself there.')
+        if size > self.bounds.file_bytes:
+            raise FileUnreadable(f'"{path}" is larger than {self.bounds.file_bytes / 2**20:g} MiB.')
+        if len(self.files) >= self.bounds.files:
+            raise FileUnreadable(f"There are more than {self.bounds.files:,} files in this folder.")
+        if self.size + size > self.bounds.total_bytes:
+            raise FileUnreadable(f"The files together are larger than {self.bounds.total_bytes / 2**20:g} MiB.")
+
+    def put(self, path: str, content: bytes, *, is_executable: bool = False) -> None:
+        """Keeps one file under its path below the folder."""
+        self.expect(path, len(content))
+        self.size += len(content)
+        self.files[path] = RawFile(content, is_executable)
+
+
 class Tree(Protocol):
     """The files of a source at one moment. Paths are relative, with slashes."""
 
     revision: str
+
+    @property
+    def author(self) -> str:
+        """Who made this state of the files, as far as the place says: "name <address>", or "" where it says nothing."""
+        ...
 
     def read(self, path: str) -> str:
         """The file's text; raises FileUnreadable."""
@@ -35,6 +86,11 @@ class Tree(Protocol):
 
     def paths(self) -> list[str]:
         """Every file, sorted; raises SourceUnreadable when they cannot be listed."""
+        ...
+
+    def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:
+        """Every file below `folder` ("" is all of the source) byte for byte, by its path from there, folders that
+        begin with a dot among them. Raises FileUnreadable for what is no plain file, and beyond the bounds."""
         ...
 
 
@@ -88,12 +144,20 @@ def _matches(parts: list[str], pattern: list[str]) -> bool:
     return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-class MemoryTree:
-    """Files held in memory: an upload, or a single address."""
+def prefix_of(folder: str) -> str:
+    """What the paths of all files below a folder begin with."""
+    return f"{folder.rstrip('/')}/" if folder else ""
 
-    def __init__(self, files: Mapping[str, bytes], revision: str) -> None:
+
+class MemoryTree:
+    """Files held in memory: an upload. `executables` are the paths of those that may be executed."""
+
+    author = ""
+
+    def __init__(self, files: Mapping[str, bytes], revision: str, executables: frozenset[str] = frozenset()) -> None:
         self.files = files
         self.revision = revision
+        self.executables = executables
 
     def read(self, path: str) -> str:
         content = self.files.get(path)
@@ -106,13 +170,25 @@ class MemoryTree:
     def paths(self) -> list[str]:
         return sorted(self.files)
 
+    def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:
+        basket, prefix = Basket(bounds), prefix_of(folder)
+        for path in self.paths():
+            if path.startswith(prefix):
+                basket.put(path.removeprefix(prefix), self.files[path], is_executable=path in self.executables)
+        return basket.files
+
 
 class FolderTree:
-    """Files below a folder; links are never followed out of it."""
+    """Files below a folder; links are never followed out of it. `odd` names what git wrote in place of a link or a
+    submodule, by its path."""
 
-    def __init__(self, root: Path, revision: str = "") -> None:
+    def __init__(
+        self, root: Path, revision: str = "", *, author: str = "", odd: Mapping[str, str] | None = None
+    ) -> None:
         self.root = root.resolve()
         self.revision = revision
+        self.author = author
+        self.odd = odd or {}
 
     def read(self, path: str) -> str:
         place = self._place(path)
@@ -142,3 +218,35 @@ class FolderTree:
                     f"The source has more than {MAX_LISTED} files. Name the file to start from instead of a pattern."
                 )
         return sorted(found)
+
+    def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:
+        basket, top = Basket(bounds), self.root / folder
+        for path, what in self.odd.items():
+            if path.startswith(prefix_of(folder)):
+                basket.expect(path.removeprefix(prefix_of(folder)), 0, what)
+        for place, folders, names in os.walk(top, onerror=_unlistable):
+            # A repository's own folder is no file of it: git would not carry it either.
+            folders[:] = sorted(name for name in folders if name != ".git")
+            links = [name for name in folders if Path(place, name).is_symlink()]
+            for name in sorted([*names, *links]):
+                if name != ".git":
+                    self._put(basket, Path(place, name), Path(place, name).relative_to(top).as_posix())
+        return basket.files
+
+    def _put(self, basket: Basket, place: Path, path: str) -> None:
+        try:
+            found = place.lstat()
+            basket.expect(path, found.st_size, _oddness(found.st_mode))
+            basket.put(path, place.read_bytes(), is_executable=bool(found.st_mode & 0o100))
+        except OSError as error:
+            raise FileUnreadable(f'"{path}" cannot be read: {error.strerror}.') from error
+
+
+def _unlistable(error: OSError) -> None:
+    raise FileUnreadable(f"A folder cannot be read: {error.strerror}.") from error
+
+
+def _oddness(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return SYMLINK
+    return "" if stat.S_ISREG(mode) else "neither a file nor a folder"

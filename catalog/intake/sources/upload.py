@@ -26,11 +26,16 @@ def opened(source: Source) -> Iterator[Tree]:
         upload = Upload.objects.for_tenant(source.organisation_id).filter(source=source).first()
     if upload is None:
         raise SourceUnreadable("The uploaded file is gone. Upload it again.")
-    yield MemoryTree(unpack(bytes(upload.content), upload.filename), "")
+    yield tree_of(bytes(upload.content), upload.filename)
 
 
-def unpack(content: bytes, filename: str) -> dict[str, bytes]:
+def tree_of(content: bytes, filename: str) -> MemoryTree:
     """The files in an upload; raises TooLarge or Invalid with the sentence for the person who sent it."""
+    basket = _unpacked(content, filename)
+    return MemoryTree(basket.files, "", frozenset(basket.executables))
+
+
+def _unpacked(content: bytes, filename: str) -> "_Basket":
     if len(content) > MAX_UPLOAD:
         raise TooLarge(
             f"{filename} is {len(content) / 2**20:.1f} MiB; an upload may have at most {MAX_UPLOAD // 2**20} MiB.",
@@ -53,7 +58,9 @@ def unpack(content: bytes, filename: str) -> dict[str, bytes]:
         raise Invalid(f"{filename} cannot be unpacked: the archive is damaged or locked.", field="upload") from error
     if filename.lower().endswith(".zip"):
         raise Invalid(f"{filename} is not a zip archive.", field="upload")
-    return {PLAIN_NAME: content}
+    basket = _Basket()
+    basket.put(PLAIN_NAME, content)
+    return basket
 
 
 class _Basket:
@@ -61,6 +68,7 @@ class _Basket:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.executables: set[str] = set()
         self.size = 0
 
     def name(self, name: str, is_plain_file: bool) -> str:
@@ -79,11 +87,13 @@ class _Basket:
             raise TooLarge(f"The archive holds more than {MAX_FILES} files.", field="upload")
         return path
 
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, mode: int = 0) -> None:
         self.size += len(content)
         if self.size > MAX_UNPACKED:
             raise TooLarge(f"The archive is larger than {MAX_UNPACKED // 2**20} MiB when unpacked.", field="upload")
         self.files[path] = content
+        if mode & 0o100:
+            self.executables.add(path)
 
     @property
     def room(self) -> int:
@@ -91,7 +101,7 @@ class _Basket:
         return MAX_UNPACKED - self.size + 1
 
 
-def _unzip(content: bytes) -> dict[str, bytes]:
+def _unzip(content: bytes) -> _Basket:
     basket = _Basket()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
@@ -100,11 +110,11 @@ def _unzip(content: bytes) -> dict[str, bytes]:
             mode = entry.external_attr >> 16
             path = basket.name(entry.filename, not mode or stat.S_ISREG(mode) or not stat.S_IFMT(mode))
             with archive.open(entry) as file:
-                basket.put(path, file.read(basket.room))
-    return basket.files
+                basket.put(path, file.read(basket.room), mode)
+    return basket
 
 
-def _untar(content: bytes) -> dict[str, bytes]:
+def _untar(content: bytes) -> _Basket:
     basket = _Basket()
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
         while (entry := archive.next()) is not None:
@@ -112,5 +122,5 @@ def _untar(content: bytes) -> dict[str, bytes]:
                 continue
             path = basket.name(entry.name, entry.isreg() and not entry.issparse())
             file = archive.extractfile(entry)
-            basket.put(path, file.read(basket.room) if file else b"")
-    return basket.files
+            basket.put(path, file.read(basket.room) if file else b"", entry.mode)
+    return basket
