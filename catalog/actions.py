@@ -69,7 +69,10 @@ class Draft:
             return ""
         if self.kind == Source.Kind.UPLOAD:
             return self.path.strip() or "**"
-        return (self.path.strip().removeprefix("/") or "catalog-info.yaml")[:500]
+        path = self.path.strip() or "catalog-info.yaml"
+        if path.startswith("/"):
+            raise Invalid("Write the path from the repository's root, without the slash in front.", field="path")
+        return path[:500]
 
     def reading(self, source: Source) -> Reading:
         """What the source says; raises Refusal when it cannot be read."""

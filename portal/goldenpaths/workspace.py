@@ -8,6 +8,7 @@ from portal.goldenpaths.files import File, Workspace
 from portal.goldenpaths.globs import select
 from portal.goldenpaths.language.rendering import Job, Options, RenderError, render_tree
 from portal.kit.errors import Invalid, NotFound
+from portal.kit.paths import safe_path
 
 TEMPLATE_EXTENSION = ".njk"
 
@@ -109,4 +110,4 @@ class Plan:
             name = name.removesuffix(self.extension)
         if not name or any(not segment.strip() for segment in name.split("/")):
             return None
-        return paths.safe_path(name)
+        return safe_path(name)

@@ -8,10 +8,11 @@ from catalog.descriptors.parsing import parse
 from catalog.models import Entity, Problem, Source
 from portal.accounts.tenancy import tenant
 from portal.githosts.hosts import HOSTS
-from portal.goldenpaths.files import File, safe_path
+from portal.goldenpaths.files import File
 from portal.goldenpaths.questions import choices
 from portal.goldenpaths.vocabulary import FLAG, TEXT, Example, shape
 from portal.kit.errors import Invalid, Refusal
+from portal.kit.paths import from_root, safe_path
 from portal.kit.plain import split_url
 from portal.provisioning.acting.contract import Action, LeftBehind, StepContext, Target, UndoContext, Undone
 from portal.provisioning.acting.outcomes import Done
@@ -84,7 +85,7 @@ def _main(refs: list[str]) -> str:
 
 def _origin(ctx: StepContext, given: dict[str, Any]) -> tuple[str, str, str]:
     """Kind, target and path of the source: one of our own repositories, or an address elsewhere."""
-    path = str(given.get("catalogInfoPath") or FILE).lstrip("/")
+    path = from_root(str(given.get("catalogInfoPath") or FILE))
     if given.get("repo"):
         return "repository", str(given["repo"]), path
     url = str(given.get("repoContentsUrl") or given.get("catalogInfoUrl"))
@@ -138,7 +139,7 @@ def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
 
 def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
     """The entities that the workspace's descriptor would bring; those of an address elsewhere are not known yet."""
-    path = safe_path(str(given.get("catalogInfoPath") or FILE).lstrip("/"))
+    path = from_root(str(given.get("catalogInfoPath") or FILE))
     if not given.get("repo") and path not in world.workspace:
         return {"entityRef": LATER, "catalogInfoUrl": LATER}
     try:

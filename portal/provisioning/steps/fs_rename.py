@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from portal.goldenpaths import files as paths
-from portal.goldenpaths.files import File, Workspace
+from portal.goldenpaths.files import File, Workspace, checked
 from portal.goldenpaths.vocabulary import FLAG, TEXT, Example, shape
 from portal.kit.errors import Conflict, NotFound
+from portal.kit.paths import safe_path
 from portal.provisioning.acting.contract import Action, StepContext
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import Pretence
@@ -16,7 +16,7 @@ def rename(workspace: Mapping[str, File], moves: list[dict[str, Any]]) -> Worksp
     """The workspace after the moves; a missing source or a taken target is a refusal."""
     result = dict(workspace)
     for move in moves:
-        old, new = paths.safe_path(move["from"]), paths.safe_path(move["to"])
+        old, new = safe_path(move["from"]), safe_path(move["to"])
         moved = _moved(result, old, new)
         if not moved:
             raise NotFound(f"There is no “{old}” in the workspace to rename.", code="missing-file")
@@ -25,7 +25,7 @@ def rename(workspace: Mapping[str, File], moves: list[dict[str, Any]]) -> Worksp
             raise Conflict(f"“{taken[0]}” exists already; set “overwrite: true” to replace it.", code="file-exists")
         contents = {target: result[source] for source, target in moved.items()}
         result = {path: file for path, file in result.items() if path not in moved} | contents
-    return paths.checked(result)
+    return checked(result)
 
 
 def _moved(workspace: Mapping[str, File], old: str, new: str) -> dict[str, str]:
