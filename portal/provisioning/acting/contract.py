@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.goldenpaths.files import File
 from portal.goldenpaths.vocabulary import ActionSpec
 from portal.provisioning.acting.outcomes import Outcome
@@ -49,7 +50,7 @@ class StepContext(Protocol):
     """Handed to an action's `run`. Everything else it needs, it gets from its rendered input."""
 
     organisation: Organisation
-    actor: User | None
+    actor: Actor
     run_id: int
     run_title: str
     run_created_at: datetime
@@ -82,7 +83,7 @@ class UndoContext(Protocol):
     """Handed to the taking back of one effect."""
 
     organisation: Organisation
-    actor: User | None
+    actor: Actor
     run_id: int
 
     @property

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils import timezone
 
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.goldenpaths.files import File
 from portal.kit.errors import Conflict
 from portal.provisioning.acting.contract import Target
@@ -47,7 +48,7 @@ class RunContext:
     """
 
     organisation: Organisation
-    actor: User | None
+    actor: Actor
     run_id: int
     run_title: str
     run_created_at: datetime
@@ -133,7 +134,7 @@ class TakingBack:
     """Handed to the taking back of one effect: the UndoContext of the real world."""
 
     organisation: Organisation
-    actor: User | None
+    actor: Actor
     run_id: int
     lease: Lease
     keeper: Keeper
