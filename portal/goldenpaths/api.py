@@ -91,7 +91,6 @@ class Paths(TenantAPIView):
             actor=self.access.user,
             files={item["path"]: _file(item) for item in data["files"]},
             template_path=data["templatePath"],
-            origin="Published through the API",
             request=request._request,
         )
         return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
