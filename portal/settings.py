@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     *IDENTITY_APPS,
     "portal.kit",
     "portal.accounts",
+    "portal.jobs",
     "portal.clusters",
     "portal.githosts",
     "catalog",
@@ -252,6 +253,13 @@ CELERY_BROKER_URL = VALKEY_URL
 # How long a worker may go silent before another takes its run, and how often it says that it is alive.
 RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", 30)
 RUN_HEARTBEAT_SECONDS = env.integer("RUN_HEARTBEAT_SECONDS", 10)
+# The same for jobs, and how many of them one person and one organisation may have under way.
+JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 30)
+JOB_HANGS_SECONDS = 3600
+JOBS_PER_PERSON = env.integer("JOBS_PER_PERSON", 10)
+JOBS_PER_ORGANISATION = env.integer("JOBS_PER_ORGANISATION", 100)
+# How long an API request waits for its job before it answers 202.
+JOB_ANSWER_SECONDS = env.integer("JOB_ANSWER_SECONDS", 25)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 3)
 
 # --- clusters, git, the outside ---------------------------------------------------------------------------------------
@@ -261,6 +269,10 @@ CLUSTER_PUBLIC_KEY = env.text("CLUSTER_PUBLIC_KEY", "")
 CLUSTER_PRIVATE_KEY = env.text("CLUSTER_PRIVATE_KEY", "")
 # Networks that servers of ours may be reached in although they are private: CIDRs.
 ALLOWED_NETWORKS = env.words("ALLOWED_NETWORKS")
+# What of ours listens (host:port) beyond PUBLIC_URL, the database and Valkey: never connected to for anybody.
+OWN_ADDRESSES = env.words("OWN_ADDRESSES")
+# The embedded cluster's API server (host:port): open to cluster connections and to nothing else.
+SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")
 # Folders that catalog sources and local git URLs may lie in.
 SOURCE_FOLDERS = [Path(folder) for folder in env.words("SOURCE_FOLDERS")]
 GIT_ROOT = Path(env.text("GIT_ROOT", str(VAR_DIR / "git")))

@@ -101,6 +101,9 @@ def environment(var: Path, host: str, port: int) -> dict[str, str]:
         "SOURCE_FOLDERS": str(ROOT / "demo"),
         # The embedded cluster listens on loopback; a cluster that you name yourself may be on a private network.
         "ALLOWED_NETWORKS": PRIVATE_NETWORKS if kubeconfig else "127.0.0.0/8",
+        # What of ours listens: nobody's source or repository reaches it, whatever the networks above say.
+        "OWN_ADDRESSES": f"{reachable(host)}:{port}",
+        "SANDBOX_ADDRESS": "" if kubeconfig else f"127.0.0.1:{sandbox_port(var)}",
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
@@ -125,14 +128,20 @@ def processes(var: Path, host: str, port: int) -> dict[str, tuple[list[str], lis
     return found
 
 
-def sandbox_command(var: Path) -> list[str]:
+def sandbox_port(var: Path) -> str:
+    """The port of the embedded cluster, chosen once for the folder's life."""
     folder = var / "sandbox"
     folder.mkdir(exist_ok=True)
     kept = folder / "port"
     if not kept.exists():
         kept.write_text(str(free_port()))
+    return kept.read_text().strip()
+
+
+def sandbox_command(var: Path) -> list[str]:
+    folder = var / "sandbox"
     return [
-        sys.executable, "-m", "portal.sandbox", "--port", kept.read_text().strip(),
+        sys.executable, "-m", "portal.sandbox", "--port", sandbox_port(var),
         "--kubeconfig", str(folder / "kubeconfig"), "--state", str(folder / "state.json"),
     ]  # fmt: skip
 

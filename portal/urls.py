@@ -11,9 +11,10 @@ from portal.clusters import urls as clusters
 from portal.desk import urls as insights
 from portal.githosts import urls as githosts
 from portal.goldenpaths import urls as goldenpaths
+from portal.jobs import urls as jobs
 from portal.provisioning import urls as provisioning
 
-APPS = (insights, provisioning, goldenpaths, ownership, catalog, clusters, githosts, accounts)
+APPS = (insights, provisioning, goldenpaths, ownership, catalog, clusters, githosts, jobs, accounts)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", start, name="start"),

@@ -194,6 +194,11 @@
   }
   document.addEventListener("htmx:load", (event) => settle(event.detail.elt.parentElement || document));
   document.addEventListener("slipway:changed", (event) => settle(event.target));
+  // The page of a job leads on to what came of it.
+  document.addEventListener("slipway:changed", (event) => {
+    const way = event.target.closest?.("[data-leads-on]")?.querySelector("a[data-go-on]");
+    if (way) location.replace(way.href);
+  });
   addEventListener("resize", () => settle(document));
   for (const hidden of $$("[data-needs-script]")) hidden.hidden = false;
   for (const log of $$("[data-follow]")) log.scrollTop = log.scrollHeight;

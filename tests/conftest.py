@@ -92,6 +92,13 @@ def make_world() -> World:
     )
 
 
+def by(person: Any) -> Any:
+    """The person as actions take them: at work in the background, from no address."""
+    from portal.accounts.actor import Actor
+
+    return Actor.task(person)
+
+
 @pytest.fixture
 def world(db: None) -> World:
     return make_world()
@@ -182,6 +189,29 @@ def start_process() -> Iterator[Callable[..., Process]]:
     yield start
     for process in reversed(started):
         process.stop()
+
+
+@pytest.fixture
+def do_jobs() -> Callable[[Any], list[Any]]:
+    """do_jobs(organisation): does what waits, here and now as a worker does it; gives the jobs that ended."""
+    from portal.accounts.tenancy import tenant
+    from portal.jobs.models import Job
+    from portal.jobs.work import work
+
+    def do(organisation: Any) -> list[Any]:
+        done: list[int] = []
+        while True:
+            with tenant(organisation):
+                waiting = list(Job.objects.for_tenant(organisation).filter(state="queued").order_by("pk"))
+            if not waiting:
+                break
+            for job in waiting:
+                work(organisation.pk, job.pk)
+                done.append(job.pk)
+        with tenant(organisation):
+            return list(Job.objects.for_tenant(organisation).filter(pk__in=done).order_by("pk"))
+
+    return do
 
 
 @pytest.fixture

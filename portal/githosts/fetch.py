@@ -3,7 +3,6 @@
 import re
 import shlex
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -11,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from portal.githosts import gitcli
-from portal.githosts.egress import Destination, check_destination
 from portal.githosts.errors import GitFailed
+from portal.kit import outbound
 from portal.kit.errors import Invalid, TooLarge
 from portal.kit.plain import split_url
 
@@ -25,8 +24,6 @@ FETCH_SECONDS = 45.0
 PACK_LIMIT = 200 * 1024 * 1024
 TREE_LIMIT = 200 * 1024 * 1024
 FILES_LIMIT = 20_000
-
-HostCheck = Callable[[str, int], Destination]
 
 
 @dataclass(frozen=True)
@@ -102,17 +99,12 @@ def check_ref(ref: str) -> str:
     return ref
 
 
-def check_host(host: str, port: int) -> Destination:
-    """The check that every fetch makes unless told otherwise: no address inside, but for the operator's networks."""
-    return check_destination(host, port, allowed=settings.ALLOWED_NETWORKS)
-
-
-def fetch_tree(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> str:
+def fetch_tree(url: str, ref: str, into: Path) -> str:
     """`fetch`, where only the commit's id is wanted."""
-    return fetch(url, ref, into, check=check).commit
+    return fetch(url, ref, into).commit
 
 
-def fetch(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> Fetched:
+def fetch(url: str, ref: str, into: Path) -> Fetched:
     """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`, byte for byte.
 
     `into` must exist and be empty. One commit deep, no submodules, no filters; symbolic links become small text files,
@@ -120,7 +112,7 @@ def fetch(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> F
     """
     location = parse_location(url)
     wanted = check_ref(ref) if ref else "HEAD"
-    config, env = _connection(location, check)
+    config, env = _connection(location)
     target = str(_local(location.url)) if location.protocol == "file" else location.url
     with tempfile.TemporaryDirectory(prefix="slipway-fetch-") as scratch:
         git_dir = Path(scratch) / "fetch.git"
@@ -161,15 +153,18 @@ def fetch(url: str, ref: str, into: Path, *, check: HostCheck = check_host) -> F
     )
 
 
-def _connection(location: Location, check: HostCheck) -> tuple[tuple[str, ...], dict[str, str]]:
+def _connection(location: Location) -> tuple[tuple[str, ...], dict[str, str]]:
     """Git configuration and environment that make git connect to the very address that was checked."""
     if location.protocol == "file":
         return ("protocol.file.allow=always",), {}
-    found = check(location.host, location.port)
-    address = f"[{found.address}]" if ":" in found.address else found.address
+    found = outbound.destination(location.host, location.port)
     if location.protocol == "https":
         trusted = (f"http.sslCAInfo={settings.GIT_CA_FILE}",) if settings.GIT_CA_FILE else ()
-        return ("protocol.file.allow=never", f"http.curloptResolve={found.host}:{found.port}:{address}", *trusted), {}
+        return (
+            "protocol.file.allow=never",
+            f"http.curloptResolve={found.host}:{found.port}:{found.literal}",
+            *trusted,
+        ), {}
     # known_hosts names a port other than 22 beside the host; git hands the command to a shell.
     alias = found.host if found.port == DEFAULT_PORTS["ssh"] else f"[{found.host}]:{found.port}"
     pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={shlex.quote(alias)}"

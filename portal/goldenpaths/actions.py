@@ -9,18 +9,18 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
 from portal.goldenpaths import shipped_paths
 from portal.goldenpaths.documents import load_all
-from portal.goldenpaths.files import File, Workspace, checked, tree_digest, within
+from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version, VersionFile
 from portal.goldenpaths.origins import API, SHIPPED, Origin, owner_in_words
-from portal.goldenpaths.questions import schemas
-from portal.goldenpaths.templates import Fault, examine, folder_of, refuse
+from portal.goldenpaths.preparing import Prepared, prepare
+from portal.goldenpaths.templates import refuse
 from portal.kit.errors import Conflict
 
 # Words that stand where a path's slug stands in addresses.
@@ -46,24 +46,13 @@ class Provenance:
         return "".join(f"; {part}" for part in parts[:1]) + "".join(f", {part}" for part in parts[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A path that has been examined: the files that would be stored, their digest, and what is wrong with them."""
-
-    bundle: Workspace
-    digest: str
-    document: dict[str, Any] | None
-    faults: list[Fault]
-
-
 def publish(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     files: Mapping[str, File],
     template_path: str = "template.yaml",
     origin: Origin = API,
-    request: HttpRequest | None = None,
 ) -> Version:
     """Publish a golden path from its files; the same files again are the same version.
 
@@ -72,33 +61,21 @@ def publish(
     """
     prepared = prepare(files, template_path)
     refuse(prepared.faults)
-    return publish_prepared(organisation=organisation, actor=actor, prepared=prepared, origin=origin, request=request)
-
-
-def prepare(files: Mapping[str, File], template_path: str = "template.yaml") -> Prepared:
-    """Examine a path. Starts renderers and waits for them: call it outside of transactions. Raises Refusal for trees
-    that cannot be kept at all."""
-    tree = checked(files)
-    examined = examine(tree, template_path)
-    bundle = within(tree, folder_of(template_path))
-    document = examined.document
-    if document is not None and not examined.faults:
-        document = _in_order(document)
-    return Prepared(bundle, tree_digest(bundle), document, examined.faults)
+    return publish_prepared(organisation=organisation, actor=actor, prepared=prepared, origin=origin)
 
 
 def publish_prepared(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     prepared: Prepared,
     origin: Origin,
     provenance: Provenance = Provenance(),
-    request: HttpRequest | None = None,
 ) -> Version:
     """Publish what `prepare` found sound. Waits for nothing but the database.
 
-    The actor is None where the trust in a source publishes. Raises InvalidTemplate and Conflict as `publish` does.
+    Where the trust in a source publishes, the actor is Slipway itself. Raises InvalidTemplate and Conflict as
+    `publish` does.
     """
     refuse(prepared.faults)
     document = prepared.document or {}
@@ -128,14 +105,11 @@ def publish_prepared(
                 "pushed_by": str(provenance.pushed_by or ""),
                 "trusted_by": str(provenance.trusted_by or ""),
             },
-            request=request,
         )
     return version
 
 
-def publish_shipped(
-    *, organisation: Organisation, actor: User | None, request: HttpRequest | None = None
-) -> list[Version]:
+def publish_shipped(*, organisation: Organisation, actor: Actor) -> list[Version]:
     """Publish the paths that come with the product, each as a new version only where its files changed."""
     return [
         publish(
@@ -143,26 +117,9 @@ def publish_shipped(
             actor=actor,
             files=shipped_paths.read(name),
             origin=SHIPPED,
-            request=request,
         )
         for name in shipped_paths.names()
     ]
-
-
-def _in_order(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the order of every form's fields written out: the database keeps no order of keys."""
-    for page in schemas.pages_of(document):
-        _write_order(page)
-    return document
-
-
-def _write_order(schema: dict[str, Any]) -> None:
-    names = schemas.declared(schema)
-    if names:
-        schema.setdefault("ui:order", [*names, "*"])
-    for child in names.values():
-        if isinstance(child, dict):
-            _write_order(child)
 
 
 def reference_of(document: Mapping[str, Any]) -> str:
@@ -244,7 +201,7 @@ def _version(
     document: dict[str, Any],
     prepared: Prepared,
     *,
-    actor: User | None,
+    actor: Actor,
     origin: Origin,
     provenance: Provenance,
 ) -> Version:
@@ -262,7 +219,7 @@ def _version(
         digest=digest,
         document=document,
         origin=origin.words[:300],
-        published_by=actor,
+        published_by=actor.person,
         commit=provenance.commit,
         author=provenance.author,
         trusted_by=provenance.trusted_by,

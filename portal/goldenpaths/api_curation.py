@@ -103,10 +103,9 @@ class CandidatePublication(TenantAPIView):
         body.is_valid(raise_exception=True)
         version = deciding.publish_candidate(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             candidate=candidate_or_404(self.access.organisation, uid),
             digest=body.validated_data["digest"],
-            request=request._request,
         )
         return Response({"path": version.path.slug, "number": version.number, "digest": version.digest}, status=201)
 
@@ -122,11 +121,10 @@ class CandidateRefusal(TenantAPIView):
         body.is_valid(raise_exception=True)
         deciding.decline(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             candidate=candidate_or_404(self.access.organisation, uid),
             digest=body.validated_data["digest"],
             reason=body.validated_data["reason"],
-            request=request._request,
         )
         return Response(status=204)
 
@@ -153,10 +151,9 @@ class Trusts(TenantAPIView):
             raise NotFound("There is no such location.")
         trust = trusting.grant(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             source=source,
             reason=body.validated_data["reason"],
-            request=request._request,
         )
         return Response(TrustSerializer(trust).data, status=201)
 
@@ -171,7 +168,5 @@ class TrustDetail(TenantAPIView):
         found = Trust.objects.for_tenant(self.access.organisation).filter(uid=uid).first()
         if found is None:
             raise NotFound("There is no such trust.")
-        trusting.withdraw(
-            organisation=self.access.organisation, actor=self.access.user, trust=found, request=request._request
-        )
+        trusting.withdraw(organisation=self.access.organisation, actor=self.access.actor, trust=found)
         return Response(status=204)

@@ -89,9 +89,7 @@ def _has_news(request: TenantRequest) -> bool:
 def paths_publish(request: TenantRequest) -> HttpResponse:
     """Publish the shipped paths."""
     try:
-        versions = actions.publish_shipped(
-            organisation=request.access.organisation, actor=request.user, request=request
-        )
+        versions = actions.publish_shipped(organisation=request.access.organisation, actor=request.access.actor)
     except Refusal as refusal:
         return _gallery(request, refusal)
     names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)

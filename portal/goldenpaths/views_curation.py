@@ -108,10 +108,9 @@ def candidate_publish(request: TenantRequest, uid: UUID) -> HttpResponse:
     try:
         version = deciding.publish_candidate(
             organisation=organisation,
-            actor=request.user,
+            actor=request.access.actor,
             candidate=found,
             digest=request.POST.get("digest", ""),
-            request=request,
         )
     except Refusal as refusal:
         return _candidate(request, candidate_or_404(organisation, uid), refusal)
@@ -128,11 +127,10 @@ def candidate_decline(request: TenantRequest, uid: UUID) -> HttpResponse:
     try:
         deciding.decline(
             organisation=organisation,
-            actor=request.user,
+            actor=request.access.actor,
             candidate=found,
             digest=request.POST.get("digest", ""),
             reason=request.POST.get("reason", ""),
-            request=request,
         )
     except Refusal as refusal:
         return _candidate(request, candidate_or_404(organisation, uid), refusal)
@@ -151,10 +149,9 @@ def candidate_trust(request: TenantRequest, uid: UUID) -> HttpResponse:
             raise NotFound("The source of this candidate is no longer registered.")
         trusting.grant(
             organisation=organisation,
-            actor=request.user,
+            actor=request.access.actor,
             source=found.source,
             reason=request.POST.get("reason", ""),
-            request=request,
         )
     except Refusal as refusal:
         return _candidate(request, found, refusal)
@@ -172,10 +169,9 @@ def trust_withdraw(request: TenantRequest, uid: UUID) -> HttpResponse:
         raise NotFound("There is no such trust.")
     trusting.withdraw(
         organisation=organisation,
-        actor=request.user,
+        actor=request.access.actor,
         trust=found,
         reason=request.POST.get("reason", ""),
-        request=request,
     )
     messages.success(request, f"{found.label} is no longer trusted.")
     return redirect("candidates", org=organisation.slug)

@@ -89,6 +89,13 @@ class TooLarge(Refusal):
     code = "too-large"
 
 
+class TooMany(Refusal):
+    """More at once, or more often, than one person or organisation may; the sentence says when to try again."""
+
+    status = 429
+    code = "too-many"
+
+
 class Unavailable(Refusal):
     """A part we depend on is away; trying again later is sensible."""
 

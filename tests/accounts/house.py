@@ -14,6 +14,8 @@ from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
+from portal.jobs.models import Job
+from tests.conftest import by
 from tests.githosts.conftest import make_repository
 from tests.provisioning.conftest import start_run
 
@@ -53,9 +55,9 @@ def furnish(world: Any, folder: Path) -> House:
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
     )
     with tenant(acme):
-        entity = catalog.write_entity(organisation=acme, actor=world.dev, text=ENTITY.format(name=MARK))
+        entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
-        source = catalog.add_source(organisation=acme, actor=world.dev, kind="folder", target=str(folder))
+        source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
             slug=MARK,
@@ -71,6 +73,9 @@ def furnish(world: Any, folder: Path) -> House:
         )
         invitation = Invitation.objects.create(
             organisation=acme, email=f"{MARK}@x.example", digest="i", expires_at=later
+        )
+        job = Job.objects.create(
+            organisation=acme, kind="test", lane="outside", title=MARK, actor=world.ada, arguments={"said": MARK}
         )
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
     log = podlogs.Asked(cluster.pk, MARK, MARK)
@@ -103,9 +108,14 @@ def furnish(world: Any, folder: Path) -> House:
         "cluster": MARK,
         "clusters": "all",
         "logs": log.key,
+        "job": str(job.uid),
     }
     return House(
         names,
         topics,
-        {"api-location": {"uid": source.uid}, "api-location-by-entity": {"name": f"{MARK}-filed"}},
+        {
+            **{address: {"uid": job.uid} for address in ("job", "job-cancel", "api-job")},
+            "api-location": {"uid": source.uid},
+            "api-location-by-entity": {"name": f"{MARK}-filed"},
+        },
     )

@@ -23,7 +23,9 @@ FACES_THAT_WRITE = {
     "portal.githosts.serve.tell": "after a push; writes its event itself",
 }
 # Functions that take an actor and record nothing themselves, each with its reason.
-NO_CHANGE: dict[str, str] = {}
+NO_CHANGE: dict[str, str] = {
+    "portal.jobs.actions.submit": "asks for work; the verb that a worker then does writes its own event",
+}
 
 
 @dataclass

@@ -63,6 +63,9 @@ PAGES: dict[str, str] = {
     "run-cancel": "developer",
     "run-retry": "developer",
     "run-undo": "developer",
+    # outside work
+    "job": "viewer",
+    "job-cancel": "viewer",
     # clusters
     "clusters": "viewer",
     "cluster": "viewer",
@@ -98,6 +101,7 @@ API: dict[str, str | dict[str, str]] = {
     "api-location": {"get": "viewer", "put": "developer", "delete": "developer"},
     "api-analyze-location": "developer",
     "api-location-by-entity": "viewer",
+    "api-job": "viewer",
     "api-clusters": "viewer",
     "api-cluster": "viewer",
     "api-entity-status": "viewer",

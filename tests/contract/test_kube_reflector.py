@@ -73,7 +73,7 @@ async def until(check: Callable[[], Any], seconds: float = 30) -> Any:
 
 def opened(cluster: ClusterUnderTest) -> AbstractAsyncContextManager[Connection]:
     target = kubeconfig.parse(cluster.kubeconfig.read_text())
-    return _open(target, resolve(target.server, LOOPBACK))
+    return _open(target, resolve(target.server))
 
 
 @pytest.fixture

@@ -290,6 +290,8 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
     "token-revoke": _ACTION,
+    "job-cancel": _ACTION,
+    "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
 
 

@@ -13,7 +13,7 @@ from portal.accounts.audit import record
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
 from portal.goldenpaths.models import Candidate, GoldenPath
-from tests.conftest import World
+from tests.conftest import World, by
 
 TEMPLATE = """apiVersion: scaffolder.backstage.io/v1beta3
 kind: Template
@@ -66,7 +66,7 @@ class Shop:
         self.clone = folder / "clone"
         self.clone.mkdir()
         HOSTS["slipway"].create_repository(
-            world.acme, name="shop", description="", owner_ref="", marker="run-7", actor=world.ada, created_by_run=7
+            world.acme, name="shop", description="", owner_ref="", marker="run-7", actor=by(world.ada), created_by_run=7
         )
         with world.tenant():
             self.place = Repository.objects.for_tenant(world.acme).get(name="shop").path
@@ -84,7 +84,7 @@ class Shop:
             with self.world.tenant():
                 record(
                     organisation=self.world.acme,
-                    actor=self.world.dev,
+                    actor=by(self.world.dev),
                     verb="repository.pushed",
                     subject=Repository.objects.for_tenant(self.world.acme).get(name="shop"),
                     summary="Pushed main of shop",
@@ -96,7 +96,7 @@ class Shop:
         """What a run's last step does: the repository becomes a source, in the name of whoever launched the run."""
         with self.world.tenant():
             return catalog_actions.add_source(
-                organisation=self.world.acme, actor=person, kind="repository", target="shop", run_id=7
+                organisation=self.world.acme, actor=by(person), kind="repository", target="shop", run_id=7
             )
 
 

@@ -22,7 +22,7 @@ from portal.goldenpaths.curation import deciding, trusting
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import Candidate, CandidateFile, GoldenPath, Trust, Version
 from portal.kit.errors import Conflict, Invalid
-from tests.conftest import World
+from tests.conftest import World, by
 from tests.goldenpaths.curation import LOCATION, TEMPLATE, Shop, git, path_files, paths, refresh, waiting, write
 from tests.goldenpaths.test_takeover import decide, problems, shop
 
@@ -41,7 +41,7 @@ def source(world: World, shop: Shop) -> Source:
 def publish(world: World, candidate: Candidate) -> Version:
     with world.tenant():
         return deciding.publish_candidate(
-            organisation=world.acme, actor=world.ada, candidate=candidate, digest=candidate.digest
+            organisation=world.acme, actor=by(world.ada), candidate=candidate, digest=candidate.digest
         )
 
 
@@ -154,7 +154,7 @@ def test_a_removed_source_takes_its_candidates_along(
 ) -> None:
     (candidate,) = waiting(world)
     with world.tenant():
-        catalog_actions.remove_source(organisation=world.acme, actor=world.mae, source=source)
+        catalog_actions.remove_source(organisation=world.acme, actor=by(world.mae), source=source)
     assert waiting(world) == []
     assert decide(client_for(world.ada), candidate) == 409
 
@@ -164,7 +164,7 @@ def test_a_removed_source_takes_its_candidates_along(
 
 def trust(world: World, source: Source, reason: str = "Only the platform team pushes there.") -> Trust:
     with world.tenant():
-        return trusting.grant(organisation=world.acme, actor=world.ada, source=source, reason=reason)
+        return trusting.grant(organisation=world.acme, actor=by(world.ada), source=source, reason=reason)
 
 
 def ended(world: World, one: Trust) -> str:
@@ -205,7 +205,7 @@ def test_trust_never_takes_a_name(world: World, shop: Shop, source: Source) -> N
 def move(world: World, source: Source, target: str, path: str) -> None:
     with world.tenant():
         draft = catalog_actions.Draft("repository", target, path)
-        catalog_actions.move_source(organisation=world.acme, actor=world.mae, source=source, draft=draft)
+        catalog_actions.move_source(organisation=world.acme, actor=by(world.mae), source=source, draft=draft)
 
 
 def test_trust_lapses_when_the_source_is_moved_and_stays_gone_when_it_comes_back(
@@ -361,7 +361,7 @@ def from_api(world: World, root: Path, client: Client) -> None:
 
 def register(world: World, **where: Any) -> None:
     with world.tenant():
-        catalog_actions.add_source(organisation=world.acme, actor=world.ada, **where)
+        catalog_actions.add_source(organisation=world.acme, actor=by(world.ada), **where)
     for candidate in waiting(world):
         publish(world, candidate)
 

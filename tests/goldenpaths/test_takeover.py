@@ -15,7 +15,7 @@ from catalog.models import Problem, Source
 from portal.accounts.models import AuditEvent
 from portal.goldenpaths.actions import publish_shipped
 from portal.goldenpaths.models import Candidate, Version
-from tests.conftest import World
+from tests.conftest import World, by
 from tests.goldenpaths.curation import LOCATION, Shop, path_files, paths, refresh, waiting, write
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_a_developers_refresh_after_the_push_publishes_nothing(
 
 def test_a_shipped_name_is_slipways_own(world: World, shop: Shop, client_for: Callable[[Any], Client]) -> None:
     with world.tenant():
-        publish_shipped(organisation=world.acme, actor=world.ada)
+        publish_shipped(organisation=world.acme, actor=by(world.ada))
     source = shop.register(world.ada)
     shop.push({"catalog-info.yaml": LOCATION, **path_files("python-web-service")})
     refresh(source)
@@ -102,7 +102,7 @@ def test_a_name_stays_with_its_origin(
     with world.tenant():
         catalog_actions.add_source(
             organisation=world.acme,
-            actor=world.ada,
+            actor=by(world.ada),
             kind="folder",
             target=str(tmp_path / "other"),
             path="template.yaml",
@@ -129,7 +129,7 @@ def test_moving_an_admins_source_publishes_nothing(
     write(tmp_path / "mine", path_files("grab", folder=""))
     with world.tenant():
         draft = catalog_actions.Draft("folder", str(tmp_path / "mine"), "template.yaml")
-        catalog_actions.move_source(organisation=world.acme, actor=world.mae, source=source, draft=draft)
+        catalog_actions.move_source(organisation=world.acme, actor=by(world.mae), source=source, draft=draft)
     assert paths(world) == {}
     assert [candidate.ref for candidate in waiting(world)] == ["template:default/grab"]
 

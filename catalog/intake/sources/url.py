@@ -3,14 +3,11 @@
 import hashlib
 import http.client
 import re
-import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
-
-from django.conf import settings
 
 from catalog.descriptors.yamlstream import MAX_BYTES
 from catalog.intake.sources.tree import (
@@ -24,7 +21,7 @@ from catalog.intake.sources.tree import (
     text_of,
 )
 from catalog.models import Source
-from portal.githosts.egress import Destination, check_destination
+from portal.kit import outbound
 from portal.kit.errors import Refusal
 from portal.kit.plain import split_url
 
@@ -99,28 +96,18 @@ def fetch(address: str, *, deadline: float | None = None) -> bytes:
         raise SourceUnreadable("Write a whole web address that starts with https://.", field="target")
     if parts.username is not None or parts.password is not None:
         raise SourceUnreadable("An address must not hold a user name or password.", field="target")
-    found = check_destination(
-        parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), allowed=settings.ALLOWED_NETWORKS
-    )
-    if parts.scheme == "http" and not _is_allowed_plainly(found):
+    found = outbound.destination(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    # Unencrypted only inside networks that the operator named.
+    if parts.scheme == "http" and found.is_public:
         raise SourceUnreadable("The address must start with https://.", field="target")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return _exchange(_connect(found, parts.scheme == "https"), path, parts.netloc, end)
 
 
-def _is_allowed_plainly(found: Destination) -> bool:
-    """Unencrypted only inside networks that the operator named."""
-    try:
-        check_destination("", 0, allowed=(), resolver=lambda *_: [found.address])
-    except Refusal:
-        return True
-    return False
-
-
-def _connect(found: Destination, is_encrypted: bool) -> http.client.HTTPConnection:
+def _connect(found: outbound.Destination, is_encrypted: bool) -> http.client.HTTPConnection:
     """A connection to exactly the address that was checked, with the host's own name for TLS."""
     try:
-        sock: socket.socket = socket.create_connection((found.address, found.port), timeout=CONNECT_SECONDS)
+        sock = found.connect(CONNECT_SECONDS)
         if is_encrypted:
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=found.host)
     except ssl.SSLCertVerificationError as error:

@@ -22,7 +22,6 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 import redis.asyncio
-from django.conf import settings
 from django.db import connection, connections
 from django.db.utils import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as BrokerAway
@@ -168,7 +167,7 @@ class Session:
             self.watch.rediscover.clear()
             try:
                 target = target_of(self.cluster)
-                endpoint = await asyncio.to_thread(resolve, target.server, settings.ALLOWED_NETWORKS)
+                endpoint = await asyncio.to_thread(resolve, target.server)
                 async with _open(target, endpoint) as connection_:
                     await self._follow(connection_)
                 continue

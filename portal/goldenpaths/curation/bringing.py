@@ -11,11 +11,12 @@ from catalog.descriptors.findings import Finding
 from catalog.intake.reading import Found, Reading
 from catalog.intake.sources.tree import Bounds, FileUnreadable, RawFile, Tree
 from catalog.models import Entity, Source
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import AuditEvent, Organisation, User
 from portal.accounts.tenancy import TenantQuerySet, tenant
 from portal.goldenpaths import actions
-from portal.goldenpaths.actions import Prepared, Provenance
+from portal.goldenpaths.actions import Provenance
 from portal.goldenpaths.curation import places, trusting
 from portal.goldenpaths.curation.deciding import publish_waiting
 from portal.goldenpaths.files import (
@@ -30,6 +31,7 @@ from portal.goldenpaths.files import (
 )
 from portal.goldenpaths.models import Candidate, CandidateFile, GoldenPath, Trust
 from portal.goldenpaths.origins import Origin
+from portal.goldenpaths.preparing import Prepared, prepare
 from portal.goldenpaths.templates import Fault, folder_of
 from portal.kit.errors import Refusal
 
@@ -81,7 +83,7 @@ def _examined(source: Source, files: Workspace, template_path: str) -> Prepared:
         if known is not None:
             faults = [Fault(each["path"], each["line"], each["sentence"]) for each in known.problems]
             return Prepared(bundle, digest, known.document, faults)
-    return actions.prepare(files, template_path)
+    return prepare(files, template_path)
 
 
 def _same(source: Source, template_path: str, digest: str) -> Candidate | None:
@@ -190,7 +192,7 @@ def _new_candidate(
     )
     record(
         organisation=organisation,
-        actor=pusher,
+        actor=Actor.task(pusher),
         verb="path.brought",
         subject=candidate,
         summary=f"Brought {candidate.title} from {source.label}"
@@ -226,7 +228,11 @@ def _publish_by_trust(organisation: Organisation, candidate: Candidate, prepared
     if actions.whose(organisation, prepared.document or {}, origin):
         return
     publish_waiting(
-        organisation=organisation, actor=None, candidate=candidate, prepared=prepared, trusted_by=trust.granted_by
+        organisation=organisation,
+        actor=Actor.slipway(),
+        candidate=candidate,
+        prepared=prepared,
+        trusted_by=trust.granted_by,
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
 from portal.goldenpaths import actions
-from portal.goldenpaths.actions import Prepared, Provenance
+from portal.goldenpaths.actions import Provenance
 from portal.goldenpaths.models import Candidate, CandidateFile, Version
 from portal.goldenpaths.origins import Origin
+from portal.goldenpaths.preparing import Prepared
 from portal.goldenpaths.templates import Fault
 from portal.kit.errors import Conflict, Invalid, NotFound
 
@@ -32,10 +33,9 @@ def candidate_or_404(organisation: Organisation, uid: UUID) -> Candidate:
 def publish_candidate(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     candidate: Candidate,
     digest: str,
-    request: HttpRequest | None = None,
 ) -> Version:
     """Publish the bytes that the person looked at: `digest` names them.
 
@@ -47,20 +47,22 @@ def publish_candidate(
         faults = [Fault(each["path"], each["line"], each["sentence"]) for each in locked.problems]
         prepared = Prepared(locked.bundle(), locked.digest, locked.document, faults)
         return publish_waiting(
-            organisation=organisation, actor=actor, candidate=locked, prepared=prepared, request=request
+            organisation=organisation,
+            actor=actor,
+            candidate=locked,
+            prepared=prepared,
         )
 
 
 def publish_waiting(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     candidate: Candidate,
     prepared: Prepared,
     trusted_by: User | None = None,
-    request: HttpRequest | None = None,
 ) -> Version:
-    """Make a version of a candidate that waits; the actor is None where a trust publishes it."""
+    """Make a version of a candidate that waits; the actor is Slipway itself where a trust publishes it."""
     with transaction.atomic():
         version = actions.publish_prepared(
             organisation=organisation,
@@ -70,7 +72,6 @@ def publish_waiting(
                 candidate.origin_key, candidate.origin_label, candidate.origin_address, candidate.commit[:12]
             ),
             provenance=Provenance(candidate.commit, candidate.author, candidate.pushed_by, trusted_by),
-            request=request,
         )
         _decide(candidate, Candidate.State.PUBLISHED, actor, version=version)
     return version
@@ -79,11 +80,10 @@ def publish_waiting(
 def decline(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     candidate: Candidate,
     digest: str,
     reason: str,
-    request: HttpRequest | None = None,
 ) -> None:
     """Send a candidate back with a reason, which whoever owns the source reads among its problems."""
     if not reason.strip():
@@ -98,7 +98,6 @@ def decline(
             subject=locked,
             summary=f"Declined {locked.title} from {locked.origin_label}",
             data={"digest": locked.digest, "commit": locked.commit, "author": locked.author, "reason": locked.reason},
-            request=request,
         )
 
 
@@ -112,9 +111,9 @@ def _still(organisation: Organisation, candidate: Candidate, digest: str) -> Can
 
 
 def _decide(
-    candidate: Candidate, state: str, actor: User | None, *, reason: str = "", version: Version | None = None
+    candidate: Candidate, state: str, actor: Actor, *, reason: str = "", version: Version | None = None
 ) -> None:
-    candidate.state, candidate.decided_at, candidate.decided_by = state, timezone.now(), actor
+    candidate.state, candidate.decided_at, candidate.decided_by = state, timezone.now(), actor.person
     candidate.reason, candidate.version = reason, version
     candidate.save(update_fields=["state", "decided_at", "decided_by", "reason", "version"])
     CandidateFile.objects.for_tenant(candidate.organisation_id).filter(candidate=candidate).delete()

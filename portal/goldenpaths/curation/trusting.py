@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
 from catalog.models import Source
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
 from portal.goldenpaths.curation import places
@@ -17,7 +17,11 @@ from portal.kit.errors import Conflict, Invalid
 
 
 def grant(
-    *, organisation: Organisation, actor: User, source: Source, reason: str, request: HttpRequest | None = None
+    *,
+    organisation: Organisation,
+    actor: Actor,
+    source: Source,
+    reason: str,
 ) -> Trust:
     """Trust a source from now on: its candidates publish by themselves. What waits already still waits.
 
@@ -38,7 +42,7 @@ def grant(
             place=places.place_of(locked),
             rights=places.rights_of(locked),
             reason=reason.strip()[:1000],
-            granted_by=actor,
+            granted_by=actor.person,
         )
         record(
             organisation=organisation,
@@ -47,18 +51,21 @@ def grant(
             subject=trust,
             summary=f"Trusted {trust.label}: what it brings is published by itself",
             data={"source": str(locked.uid), "place": trust.place, "reason": trust.reason},
-            request=request,
         )
     return trust
 
 
 def withdraw(
-    *, organisation: Organisation, actor: User, trust: Trust, reason: str = "", request: HttpRequest | None = None
+    *,
+    organisation: Organisation,
+    actor: Actor,
+    trust: Trust,
+    reason: str = "",
 ) -> None:
     """End a trust. Raises Conflict when it has ended already."""
     why = reason.strip()[:1000] or f"Withdrawn by {actor}."
     with transaction.atomic():
-        if not _end(organisation, trust, why, ended_by=actor):
+        if not _end(organisation, trust, why, ended_by=actor.person):
             raise Conflict("This trust has ended already.", code="ended")
         record(
             organisation=organisation,
@@ -67,7 +74,6 @@ def withdraw(
             subject=trust,
             summary=f"No longer trusts {trust.label}",
             data={"reason": why},
-            request=request,
         )
 
 
@@ -116,7 +122,7 @@ def lapse(organisation: Organisation, trust: Trust, why: str) -> None:
     if _end(organisation, trust, why):
         record(
             organisation=organisation,
-            actor=None,
+            actor=Actor.slipway(),
             verb="trust.lapsed",
             subject=trust,
             summary=f"The trust in {trust.label} lapsed. {why}"[:500],

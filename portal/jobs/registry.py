@@ -1,0 +1,52 @@
+"""Which kinds of jobs there are: rooms fill this in their app's ready()."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from portal.jobs.work import Work
+
+
+@dataclass(frozen=True)
+class Done:
+    """A good end. `result` is for programs (plain JSON), `goes_to` the page that shows it (a path of this site)."""
+
+    text: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    goes_to: str = ""
+
+
+Runner = Callable[["Work"], Done]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of job.
+
+    run     does the work in a worker, outside any transaction; may be called again after a worker died, so what it
+            writes goes together with `work.note(…)`. A Refusal is the job's end, in its words.
+    lane    jobs of one person and lane are done `at_once` at a time; "outside" waits for strangers' machines,
+            "asking" for something that answers in seconds.
+    kept    how long the row stays after the end.
+    attempts  how often a worker may die over it before it is given up.
+    """
+
+    name: str
+    label: str
+    run: Runner
+    lane: str = "outside"
+    at_once: int = 1
+    kept: timedelta = timedelta(days=7)
+    attempts: int = 5
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Makes a kind known."""
+    KINDS[kind.name] = kind
