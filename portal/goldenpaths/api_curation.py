@@ -99,12 +99,13 @@ class CandidatePublication(TenantAPIView):
 
     @extend_schema(operation_id="publish_candidate", request=Decision, responses={201: serializers.DictField()})
     def post(self, request: Request, org: str, uid: UUID) -> Response:
+        found = candidate_or_404(self.access.organisation, uid)
         body = Decision(data=request.data)
         body.is_valid(raise_exception=True)
         version = deciding.publish_candidate(
             organisation=self.access.organisation,
             actor=self.access.actor,
-            candidate=candidate_or_404(self.access.organisation, uid),
+            candidate=found,
             digest=body.validated_data["digest"],
         )
         return Response({"path": version.path.slug, "number": version.number, "digest": version.digest}, status=201)
@@ -117,12 +118,13 @@ class CandidateRefusal(TenantAPIView):
 
     @extend_schema(operation_id="decline_candidate", request=Declining, responses={204: None})
     def post(self, request: Request, org: str, uid: UUID) -> Response:
+        found = candidate_or_404(self.access.organisation, uid)
         body = Declining(data=request.data)
         body.is_valid(raise_exception=True)
         deciding.decline(
             organisation=self.access.organisation,
             actor=self.access.actor,
-            candidate=candidate_or_404(self.access.organisation, uid),
+            candidate=found,
             digest=body.validated_data["digest"],
             reason=body.validated_data["reason"],
         )

@@ -197,6 +197,8 @@ STOPS: tuple[Stop, ...] = (
     Stop("path-second", "path", f"{O}/paths/python-web-service/", act=second_page),
     Stop("review", "path-review", f"{O}/paths/python-web-service/", act=review),
     Stop("versions", "path-versions", f"{O}/paths/python-web-service/versions/"),
+    Stop("candidates", "candidates", f"{O}/paths/candidates/"),
+    Stop("candidate", "candidate", f"{O}/paths/candidates/{{candidate}}/"),
     Stop("runs", "runs", f"{O}/runs/"),
     Stop("runs-nothing", "runs", f"{O}/runs/?state=undone"),
     Stop("run", "run", f"{O}/runs/{{run}}/"),
@@ -227,6 +229,8 @@ STOPS: tuple[Stop, ...] = (
     # What managers and admins have more.
     Stop("home-admin", "home", f"{O}/", "ada"),
     Stop("paths-admin", "paths", f"{O}/paths/", "ada"),
+    Stop("candidates-admin", "candidates", f"{O}/paths/candidates/", "ada"),
+    Stop("candidate-admin", "candidate", f"{O}/paths/candidates/{{candidate}}/", "ada"),
     Stop("people-admin", "people", f"{O}/people/", "ada"),
     Stop("invite-wrong", "people-invite", f"{O}/people/", "ada", act=press("Send invitation")),
     Stop("remove-question", "member-remove", f"{O}/people/", "ada", act=question("Remove Dev")),
@@ -290,6 +294,7 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
     "token-revoke": _ACTION,
+    **dict.fromkeys(("candidate-publish", "candidate-decline", "candidate-trust", "trust-withdraw"), _ACTION),
     "job-cancel": _ACTION,
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
