@@ -15,7 +15,6 @@ page_urls: list[URLPattern | URLResolver] = [
     path("paths/trust/<uuid:uid>/withdraw/", views_curation.trust_withdraw, name="trust-withdraw"),
     path("paths/<slug:path>/", views.path, name="path"),
     path("paths/<slug:path>/field/", views.path_field, name="path-field"),
-    path("paths/<slug:path>/review/", views.path_review, name="path-review"),
     path("paths/<slug:path>/versions/", views.path_versions, name="path-versions"),
 ]
 api_urls: list[URLPattern | URLResolver] = [
@@ -32,5 +31,4 @@ api_urls: list[URLPattern | URLResolver] = [
     path("paths/trust/<uuid:uid>/", api_curation.TrustDetail.as_view(), name="api-trust"),
     path("paths/<slug:path>/", api.PathDetail.as_view(), name="api-path"),
     path("paths/<slug:path>/parameter-schema/", api.ParameterSchema.as_view(), name="api-path-parameter-schema"),
-    path("paths/<slug:path>/preview/", api.PathPreview.as_view(), name="api-path-preview"),
 ]
