@@ -295,7 +295,7 @@ def test_cluster_admin_is_not_granted_without_an_admins_word(committed_world, sh
         run = finish(launch(committed_world, [manifest], "orders"))
         assert run.status == "failed"
         assert kube.get(grant["apiVersion"], grant["kind"], None, name) is None
-    assert "apiVersion, kind and metadata.name" in run.error_text
+    assert "this is no manifest" in run.error_text
     with committed_world.tenant():
         run = launch(committed_world, [grant], "orders")
         kind = "ClusterRoleBinding.rbac.authorization.k8s.io"
