@@ -21,6 +21,7 @@ def make_version(
     output: dict[str, Any] | None = None,
     files: dict[str, bytes] | None = None,
     parameters: dict[str, Any] | None = None,
+    organisation: Any = None,
 ) -> Any:
     """A published version of a path with these steps; its bundle holds `files`."""
     from portal.goldenpaths.models import GoldenPath, Version, VersionFile
@@ -38,9 +39,10 @@ def make_version(
             "output": output or {},
         },
     }
-    with tenant(world.acme):
+    organisation = organisation or world.acme
+    with tenant(organisation):
         path = GoldenPath.objects.create(
-            organisation=world.acme,
+            organisation=organisation,
             slug=slug,
             ref=f"template:default/{slug}",
             name=slug,
@@ -50,11 +52,11 @@ def make_version(
             current_number=1,
         )
         version = Version.objects.create(
-            organisation=world.acme, path=path, number=1, digest=uuid.uuid4().hex, document=document
+            organisation=organisation, path=path, number=1, digest=uuid.uuid4().hex, document=document
         )
         for name, content in (files or {}).items():
             VersionFile.objects.create(
-                organisation=world.acme,
+                organisation=organisation,
                 version=version,
                 path=name,
                 mode=0o644,
@@ -87,6 +89,15 @@ def start_run(
             secrets=secrets or {},
             idempotency_key=uuid.uuid4().hex,
         )
+
+
+def acts(monkeypatch: pytest.MonkeyPatch, action: str, run: Callable[..., Any]) -> None:
+    """For this test, the action runs like that."""
+    from dataclasses import replace
+
+    from portal.provisioning.steps import ACTIONS
+
+    monkeypatch.setitem(ACTIONS, action, replace(ACTIONS[action], run=run))
 
 
 def reload(run: Any) -> Any:
@@ -129,7 +140,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 @pytest.fixture
 def finish() -> Callable[[Any], Any]:
     """finish(run) -> the run, advanced in this process until it rests."""
-    from portal.provisioning import engine
+    from portal.provisioning.engine import advance as engine
 
     def advance(run: Any) -> Any:
         while engine.advance(run.organisation_id, run.pk):
