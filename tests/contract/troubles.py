@@ -136,6 +136,12 @@ def _holds(obj: Object, kind: str, status: str) -> bool:
     )
 
 
+def _turned(obj: Object, kind: str) -> str:
+    """When a condition last became what it is, as the server writes it; such moments compare as text."""
+    found = (item for item in obj.get("status", {}).get("conditions") or () if item["type"] == kind)
+    return next((str(item.get("lastTransitionTime")) for item in found), "")
+
+
 @dataclass
 class Trouble:
     """One line of the list. `codes` and `words` are what has to be said; `holds` for how many seconds it must stay."""
@@ -337,7 +343,13 @@ def _evicted() -> Trouble:
 
     def happened(seen: Seen) -> bool:
         is_left = any(pod["status"].get("reason") == "Evicted" for pod in seen.pods(name))
-        return is_left and seen.serves(name) and seen.condition(name, "Ready", "True") and len(seen.pods(name)) == 2
+        living = [
+            pod for pod in seen.pods(name) if pod["status"]["phase"] == "Running" and _holds(pod, "Ready", "True")
+        ]
+        # the deployment's count comes a moment after its pods': it must have been written since the new one was ready
+        turned = max((_turned(pod, "Ready") for pod in living), default="")
+        found = seen.deployment(name)
+        return bool(is_left and turned and found and seen.serves(name) and _turned(found, "Available") >= turned)
 
     return Trouble(
         name,
