@@ -347,7 +347,7 @@ def _evicted() -> Trouble:
             pod for pod in seen.pods(name) if pod["status"]["phase"] == "Running" and _holds(pod, "Ready", "True")
         ]
         # the deployment's count comes a moment after its pods': it must have been written since the new one was ready
-        turned = max((_turned(pod, "Ready") for pod in living), default="")
+        turned = max((_turned(pod, "Ready") for pod in living if _holds(pod, "Ready", "True")), default="")
         found = seen.deployment(name)
         return bool(is_left and turned and found and seen.serves(name) and _turned(found, "Available") >= turned)
 
