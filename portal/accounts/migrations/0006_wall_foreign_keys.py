@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         ("accounts", "0005_seal_authenticators"),
         ("catalog", "0001_initial"),
         ("clusters", "0001_initial"),
-        ("goldenpaths", "0001_initial"),
+        ("goldenpaths", "0002_candidates"),
         ("provisioning", "0002_who_acts"),
     ]
 
@@ -30,6 +30,9 @@ class Migration(migrations.Migration):
         WallForeignKeys("catalog.problem"),
         WallForeignKeys("goldenpaths.version"),
         WallForeignKeys("goldenpaths.versionfile"),
+        WallForeignKeys("goldenpaths.candidate"),
+        WallForeignKeys("goldenpaths.candidatefile"),
+        WallForeignKeys("goldenpaths.trust"),
         WallForeignKeys("provisioning.run"),
         WallForeignKeys("provisioning.step"),
         WallForeignKeys("provisioning.effect"),
