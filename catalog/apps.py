@@ -8,13 +8,47 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import bindings, teams, topics
+        from catalog import bindings, naming, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.kit.live import TopicKind, register_topic
+        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.references import register_guide
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)
+        register_entry(
+            Entry(
+                "catalog",
+                "Catalog",
+                "layout-grid",
+                "catalog.view",
+                20,
+                also=("entity", "entity-*"),
+                query="?kind=Component",
+                words="services components entities",
+            ),
+            Entry(
+                "sources",
+                "Sources",
+                "folders",
+                "catalog.view",
+                120,
+                "Organisation",
+                also=("source", "source-*", "sources-*"),
+                words="register locations import descriptors",
+            ),
+            Entry(
+                "source-register",
+                "Register a source",
+                "plus",
+                "catalog.register",
+                121,
+                words="add import catalog-info",
+                in_menu=False,
+            ),
+        )
+        register_guide(naming.Guide())

@@ -10,6 +10,18 @@ class ClustersConfig(AppConfig):
     def ready(self) -> None:
         from portal.clusters import panels
         from portal.kit.duties import Duty, register_duty
+        from portal.kit.navigation import Entry, register_entry
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
         panels.register()
+        register_entry(
+            Entry(
+                "clusters",
+                "Clusters",
+                "server-2",
+                "clusters.view",
+                50,
+                also=("cluster", "cluster-*", "workload-*"),
+                words="kubernetes nodes",
+            ),
+        )

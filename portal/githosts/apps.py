@@ -6,3 +6,12 @@ from django.apps import AppConfig
 class GithostsConfig(AppConfig):
     name = "portal.githosts"
     label = "githosts"
+
+    def ready(self) -> None:
+        from portal.kit.navigation import Entry, register_entry
+
+        register_entry(
+            Entry(
+                "repos", "Repositories", "git-branch", "repos.view", 60, also=("repo", "repo-*"), words="git code clone"
+            ),
+        )

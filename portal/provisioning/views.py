@@ -11,6 +11,7 @@ from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
 from portal.goldenpaths.models import GoldenPath
 from portal.kit.errors import Invalid
+from portal.kit.references import named
 from portal.provisioning import actions, fragments, listing, states
 from portal.provisioning.answering import shown_answers
 from portal.provisioning.models import Effect, LogLine, Run, Step
@@ -25,6 +26,7 @@ def run_list(request: TenantRequest) -> HttpResponse:
     found, older = listing.page_of(listing.runs(access.organisation, filters, access.user))
     context = {
         "runs": found,
+        "names": named(access.organisation.pk, [*(run.owner_ref for run in found), filters.entity]),
         "older": older,
         "filters": filters,
         "states": states.RUN_STATES.values(),
