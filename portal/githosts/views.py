@@ -9,7 +9,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from portal.accounts.access import TenantRequest, gate
-from portal.githosts import bare, browse
+from portal.githosts import bare, browse, rights
 from portal.githosts.builtin import clone_path
 from portal.githosts.models import Repository
 from portal.kit.errors import NotFound
@@ -17,7 +17,8 @@ from portal.kit.errors import NotFound
 PAGE = 50
 
 
-def _repository(request: TenantRequest, name: str) -> Repository:
+def find(request: TenantRequest, name: str) -> Repository:
+    """The organisation's repository of that name; NotFound otherwise."""
     found = Repository.objects.for_tenant(request.access.organisation).filter(name=name).first()
     if found is None:
         raise NotFound(f"There is no repository named “{name}”.")
@@ -61,7 +62,7 @@ def _shared(request: TenantRequest, repository: Repository, at: browse.Place | N
         "place": at,
         "branches": bare.branches(repository.path) if at else [],
         "clone_url": clone_url,
-        "can_push": request.access.can("repos.push"),
+        "can_push": rights.may_push(request.access, repository),
         "clone_command": f"git clone {clone_url}",
     }
 
@@ -69,7 +70,7 @@ def _shared(request: TenantRequest, repository: Repository, at: browse.Place | N
 @gate("repos.view")
 def repo(request: TenantRequest, repo: str) -> HttpResponse:
     """A repository: how to clone it, its files and its README."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""))
     context = _shared(request, repository, at)
     if at is None:
@@ -87,7 +88,7 @@ def repo(request: TenantRequest, repo: str) -> HttpResponse:
 @gate("repos.view")
 def repo_file(request: TenantRequest, repo: str, path: str) -> HttpResponse:
     """A folder or a file inside a repository."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""), path)
     if at is None:
         raise NotFound(f"{repository.name} is empty.")
@@ -106,7 +107,7 @@ def repo_file(request: TenantRequest, repo: str, path: str) -> HttpResponse:
 @gate("repos.view")
 def repo_raw(request: TenantRequest, repo: str, path: str) -> HttpResponse:
     """A file's bytes, always as a download: what somebody pushed must never run as a page of ours."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""), path)
     if at is None:
         raise NotFound(f"{repository.name} is empty.")
@@ -122,7 +123,7 @@ def repo_raw(request: TenantRequest, repo: str, path: str) -> HttpResponse:
 @gate("repos.view")
 def repo_commits(request: TenantRequest, repo: str) -> HttpResponse:
     """The history of a repository, or of one path in it (`path=`)."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""), request.GET.get("path", ""))
     context = _shared(request, repository, at)
     if at is None:
@@ -137,4 +138,4 @@ def repo_commits(request: TenantRequest, repo: str) -> HttpResponse:
 @gate("repos.view")
 def repo_of_clone_url(request: TenantRequest, repo: str) -> HttpResponseBase:
     """A clone address opened in a browser leads to the repository's page."""
-    return redirect("repo", org=request.access.organisation.slug, repo=_repository(request, repo).name)
+    return redirect("repo", org=request.access.organisation.slug, repo=find(request, repo).name)

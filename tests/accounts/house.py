@@ -14,6 +14,8 @@ from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
+from portal.githosts.actions import let_push
+from portal.githosts.models import Repository
 from portal.jobs.models import Job
 from tests.githosts.conftest import make_repository
 from tests.provisioning.conftest import start_run
@@ -50,6 +52,10 @@ def furnish(world: Any, folder: Path) -> House:
     """Puts one of everything into acme; `folder` is for the files of a source."""
     acme = world.acme
     make_repository(acme, MARK)
+    with tenant(acme):
+        grant = let_push(
+            organisation=acme, actor=world.ada, repository=Repository.objects.get(name=MARK), person=world.mae
+        )
     run = start_run(
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
     )
@@ -86,6 +92,7 @@ def furnish(world: Any, folder: Path) -> House:
         "team": world.payments.slug,
         "person": world.dev.pk,
         "repo": MARK,
+        "grant": grant.pk,
         "path": MARK,
         "run": run.pk,
         "source": source.pk,
