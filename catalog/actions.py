@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
@@ -19,8 +18,9 @@ from catalog.intake.sources.upload import tree_of
 from catalog.models import Entity, Relation, Source, Upload
 from catalog.tasks import refresh_source_task
 from catalog.teams import sync_teams
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation, User
+from portal.accounts.models import Organisation
 from portal.githosts.fetch import check_ref, parse_location
 from portal.githosts.pushes import Push
 from portal.kit.errors import Conflict, Invalid, NotFound
@@ -101,7 +101,7 @@ def glance(*, organisation: Organisation, draft: Draft) -> Glance:
 def add_source(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     kind: str,
     target: str,
     path: str = "catalog-info.yaml",
@@ -109,7 +109,6 @@ def add_source(
     content: bytes = b"",
     run_id: int | None = None,
     on_conflict: str = "reject",
-    request: HttpRequest | None = None,
 ) -> Source:
     """Registers a source and reads it at once: its entities are there when this returns.
 
@@ -126,7 +125,7 @@ def add_source(
         if before is not None and on_conflict != "refresh":
             raise Conflict(f"{source.label} is registered already.", field="target", code="source-exists")
         if before is None:
-            source.created_by, source.run_id = actor, run_id
+            source.created_by, source.run_id = actor.person, run_id
             source.save()
             record(
                 organisation=organisation,
@@ -134,7 +133,6 @@ def add_source(
                 verb="source.registered",
                 subject=source,
                 summary=f"Registered {source.get_kind_display().lower()} {source.label}",
-                request=request,
             )
         source = before or source
         if kind == Source.Kind.UPLOAD:
@@ -156,10 +154,9 @@ def _registered(source: Source) -> Source | None:
 def move_source(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     source: Source,
     draft: Draft,
-    request: HttpRequest | None = None,
 ) -> Source:
     """Points a source somewhere else and reads it there at once: what the new place describes stays what it was.
 
@@ -185,14 +182,11 @@ def move_source(
             verb="source.moved",
             subject=source,
             summary=f"Moved the source {before} to {source.label}",
-            request=request,
         )
     return source
 
 
-def refresh_source(
-    *, organisation: Organisation, actor: User | None, source: Source, request: HttpRequest | None = None
-) -> None:
+def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) -> None:
     """Asks for the source to be read soon: by the worker now, or by the next sweep when the message is lost."""
     with transaction.atomic():
         Source.objects.for_tenant(organisation).filter(pk=source.pk).update(
@@ -204,7 +198,6 @@ def refresh_source(
             verb="source.refreshed",
             subject=source,
             summary=f"Asked for a refresh of {source.label}",
-            request=request,
         )
         organisation_id, source_id = organisation.pk, source.pk
         transaction.on_commit(lambda: _nudge(organisation_id, source_id))
@@ -218,7 +211,7 @@ def refresh_pushed(push: Push) -> None:
     rows = Source.objects.for_tenant(push.organisation).filter(kind=Source.Kind.REPOSITORY, target=push.repository.name)
     for source in rows:
         if push.moved(source.revision):
-            refresh_source(organisation=push.organisation, actor=push.actor, source=source, request=push.request)
+            refresh_source(organisation=push.organisation, actor=push.actor, source=source)
 
 
 def _nudge(organisation_id: int, source_id: int) -> None:
@@ -228,17 +221,12 @@ def _nudge(organisation_id: int, source_id: int) -> None:
         log.warning("refresh of source %s waits for the sweep: %s", source_id, error)
 
 
-def remove_source(
-    *, organisation: Organisation, actor: User | None, source: Source, request: HttpRequest | None = None
-) -> int:
-    """Removes the source; its entities become tombstones that say so. Returns how many.
-
-    The actor is None where a run is undone whose people have left.
-    """
+def remove_source(*, organisation: Organisation, actor: Actor, source: Source) -> int:
+    """Removes the source; its entities become tombstones that say so. Returns how many."""
     with transaction.atomic():
         rows = list(live(organisation).filter(source=source).only("pk", "organisation_id", "uid", "ref", "kind"))
         Relation.objects.for_tenant(organisation).filter(from_entity__in=rows).delete()
-        ingest.bury(rows, f"Its source, {source.label}, was removed by {actor or 'a run that was undone'}.")
+        ingest.bury(rows, f"Its source, {source.label}, was removed by {actor}.")
         ingest.tell_removed(organisation, rows)
         record(
             organisation=organisation,
@@ -246,7 +234,6 @@ def remove_source(
             verb="source.removed",
             subject=source,
             summary=f"Removed {source.label} with {len(rows)} entities",
-            request=request,
         )
         source.delete()
     return len(rows)
@@ -255,10 +242,9 @@ def remove_source(
 def write_entity(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     text: str,
     entity: Entity | None = None,
-    request: HttpRequest | None = None,
 ) -> Entity:
     """Writes an entity that lives in the portal: a new one, or a new text for `entity`.
 
@@ -274,7 +260,7 @@ def write_entity(
             target="portal",
             revision="",
             path="",
-            defaults={"schedule_minutes": 0, "created_by": actor},
+            defaults={"schedule_minutes": 0, "created_by": actor.person},
         )
         path = path_of(parse(text, "").entities[0].ref)
         files = {**files_of(source), path: text.encode()}
@@ -287,7 +273,6 @@ def write_entity(
             subject=written,
             subject_label=ref,
             summary=f"{'Changed' if entity else 'Wrote'} {ref}",
-            request=request,
         )
     return written
 
@@ -310,15 +295,13 @@ def check_text(text: str, entity: Entity | None = None) -> str:
     return ref
 
 
-def remove_entity(
-    *, organisation: Organisation, actor: User, entity: Entity, request: HttpRequest | None = None
-) -> None:
+def remove_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -> None:
     """Removes an entity that lives in the portal; it becomes a tombstone."""
     if entity.source is None or entity.source.kind != Source.Kind.PORTAL:
         raise NotFound("Only entities written in the portal can be removed here.")
     with transaction.atomic():
         Relation.objects.for_tenant(organisation).filter(from_entity=entity).delete()
-        ingest.bury([entity], f"It was removed by {actor or 'a run that was undone'}.")
+        ingest.bury([entity], f"It was removed by {actor}.")
         ingest.tell_removed(organisation, [entity])
         record(
             organisation=organisation,
@@ -327,5 +310,4 @@ def remove_entity(
             subject=entity,
             subject_label=entity.ref,
             summary=f"Removed {entity.ref}",
-            request=request,
         )

@@ -62,11 +62,10 @@ class LocationsView(CatalogView):
             return self._dry_run(draft)
         source = actions.add_source(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             kind=draft.kind,
             target=draft.target,
             on_conflict="refresh" if request.query_params.get("onConflict") == "refresh" else "reject",
-            request=request._request,
         )
         rows = live(self.access.organisation).filter(source=source).select_related("source").order_by("path", "line")
         entities = present(self.access.organisation, list(rows[:1000]))
@@ -124,10 +123,9 @@ class LocationView(CatalogView):
         """Points the location to another address and reads it there."""
         source = actions.move_source(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             source=self.mine(uid),
             draft=draft_of(self.body(request)),
-            request=request._request,
         )
         return Response(location(source))
 
@@ -135,9 +133,7 @@ class LocationView(CatalogView):
     def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
         """Removes the location and what it describes."""
         found = self.mine(uid)
-        actions.remove_source(
-            organisation=self.access.organisation, actor=self.access.user, source=found, request=request._request
-        )
+        actions.remove_source(organisation=self.access.organisation, actor=self.access.actor, source=found)
         return HttpResponse(status=204)
 
 

@@ -90,13 +90,12 @@ def _field_of(refusal: Refusal, form: SourceForm) -> str:
 def _registered(request: TenantRequest, draft: actions.Draft) -> HttpResponseBase:
     found = actions.add_source(
         organisation=request.access.organisation,
-        actor=request.user,
+        actor=request.access.actor,
         kind=draft.kind,
         target=draft.target,
         path=draft.path,
         revision=draft.revision,
         content=draft.content,
-        request=request,
     )
     messages.success(request, f"Registered {found.label}: {found.entity_count} entities.")
     return redirect("source", org=request.access.organisation.slug, source=found.pk)
@@ -109,7 +108,7 @@ def refresh(request: TenantRequest, source: int) -> HttpResponseBase:
     found = _source(request, source)
     if found.kind == Source.Kind.PORTAL:
         raise NotFound("Entities written in the portal need no refresh.")
-    actions.refresh_source(organisation=request.access.organisation, actor=request.user, source=found, request=request)
+    actions.refresh_source(organisation=request.access.organisation, actor=request.access.actor, source=found)
     messages.success(request, "The source is being read again.")
     return redirect("source", org=request.access.organisation.slug, source=found.pk)
 
@@ -122,8 +121,6 @@ def remove(request: TenantRequest, source: int) -> HttpResponseBase:
     mine = found.created_by_id == request.access.user.pk
     request.access.require("catalog.remove", is_requester=mine)
     label = found.label
-    count = actions.remove_source(
-        organisation=request.access.organisation, actor=request.user, source=found, request=request
-    )
+    count = actions.remove_source(organisation=request.access.organisation, actor=request.access.actor, source=found)
     messages.success(request, f"Removed {label}; {count} entities left the catalog with it.")
     return redirect("sources", org=request.access.organisation.slug)

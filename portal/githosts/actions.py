@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from portal.accounts import audit
+from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Team, User
 from portal.githosts.models import Grant, Repository
 from portal.kit.errors import Invalid
 
 
 @transaction.atomic
-def hand_over(
-    *, organisation: Organisation, actor: User, repository: Repository, team: Team, request: HttpRequest | None = None
-) -> None:
+def hand_over(*, organisation: Organisation, actor: Actor, repository: Repository, team: Team) -> None:
     """Make a team the owner; grants stay."""
     if repository.owner_ref == team.ref:
         return
@@ -28,7 +26,6 @@ def hand_over(
         subject=repository,
         summary=f"Handed the repository {repository.name} over to {team}",
         data={"was": before, "is": team.ref},
-        request=request,
     )
 
 
@@ -36,11 +33,10 @@ def hand_over(
 def let_push(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     repository: Repository,
     team: Team | None = None,
     person: User | None = None,
-    request: HttpRequest | None = None,
 ) -> Grant:
     """Let a team or a person push, whoever owns the repository; twice is once. Raises Invalid for neither or both."""
     if (team is None) == (person is None):
@@ -52,7 +48,7 @@ def let_push(
         repository=repository,
         team=team,
         person=person,
-        defaults={"granted_by": actor},
+        defaults={"granted_by": actor.person},
     )
     if is_new:
         audit.record(
@@ -62,7 +58,6 @@ def let_push(
             subject=repository,
             summary=f"Let {grant} push to {repository.name}",
             data={"team": team.ref} if team else {"person": person.email if person else ""},
-            request=request,
         )
     return grant
 
@@ -71,10 +66,9 @@ def let_push(
 def withdraw(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     repository: Repository,
     grant: Grant,
-    request: HttpRequest | None = None,
 ) -> None:
     """Take a grant back."""
     audit.record(
@@ -83,7 +77,6 @@ def withdraw(
         verb="repository.push-withdrawn",
         subject=repository,
         summary=f"No longer let {grant} push to {repository.name}",
-        request=request,
     )
     grant.delete()
 
@@ -92,10 +85,9 @@ def withdraw(
 def set_protection(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     repository: Repository,
     is_protected: bool,
-    request: HttpRequest | None = None,
 ) -> None:
     """Protect the default branch, or lift the protection: then who may push may rewrite and delete it."""
     if repository.is_protected == is_protected:
@@ -109,5 +101,4 @@ def set_protection(
         verb="repository.protected" if is_protected else "repository.unprotected",
         subject=repository,
         summary=f"Protected {branch}" if is_protected else f"Lifted the protection of {branch}",
-        request=request,
     )

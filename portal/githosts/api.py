@@ -176,7 +176,7 @@ class RepositoryDetail(RepositoryView):
     def patch(self, request: Request, org: str, repo: str) -> Response:
         repository = self.managed(repo)
         wanted = self.body(RepositoryChange, request)
-        organisation, actor = self.access.organisation, self.access.user
+        organisation, actor = self.access.organisation, self.access.actor
         if "is_protected" in wanted:
             if not wanted["is_protected"] and not (verdict := rights.may_unprotect(self.access)):
                 raise Forbidden(verdict.sentence)
@@ -185,7 +185,6 @@ class RepositoryDetail(RepositoryView):
                 actor=actor,
                 repository=repository,
                 is_protected=wanted["is_protected"],
-                request=request._request,
             )
         if "owner_ref" in wanted:
             actions.hand_over(
@@ -193,7 +192,6 @@ class RepositoryDetail(RepositoryView):
                 actor=actor,
                 repository=repository,
                 team=self.team(wanted["owner_ref"]),
-                request=request._request,
             )
         return Response(self.described(repository, org))
 
@@ -223,11 +221,10 @@ class Grants(RepositoryView):
             person = member.user
         grant = actions.let_push(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             repository=repository,
             team=self.team(wanted["team"]) if wanted.get("team") else None,
             person=person,
-            request=request._request,
         )
         return Response(grant_data(grant), status=201)
 
@@ -242,9 +239,8 @@ class GrantDetail(RepositoryView):
         repository = self.managed(repo)
         actions.withdraw(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             repository=repository,
             grant=grant_of(repository, grant),
-            request=request._request,
         )
         return Response(status=204)

@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts import audit
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts import actions, bare, names, pushes, rights
 from portal.githosts.models import Repository
@@ -31,7 +32,7 @@ class BuiltinHost:
         description: str,
         owner_ref: str,
         marker: str,
-        actor: User | None,
+        actor: Actor,
         created_by_run: int | None = None,
         default_branch: str = "main",
     ) -> Repo:
@@ -61,9 +62,9 @@ class BuiltinHost:
                     summary=f"Created the repository {name}",
                     data={"run": created_by_run} if created_by_run else {},
                 )
-                if actor is not None and rights.owning_team(row) is None:
+                if actor.person is not None and rights.owning_team(row) is None:
                     # No team could push to it: whoever made it can, and can be asked.
-                    actions.let_push(organisation=organisation, actor=actor, repository=row, person=actor)
+                    actions.let_push(organisation=organisation, actor=actor, repository=row, person=actor.person)
             bare.create(row.path, marker=marker, branch=row.default_branch)
         return repo_of(organisation, row)
 
@@ -97,7 +98,7 @@ class BuiltinHost:
             rows.update(pushed_at=timezone.now())
             ref = f"refs/heads/{branch or repo.default_branch}"
             for row in rows.select_related("organisation"):
-                pushes.tell(pushes.Push(row.organisation, row, (ref,), None))
+                pushes.tell(pushes.Push(row.organisation, row, (ref,), Actor.slipway()))
         return commit
 
     def head(self, repo: Repo, branch: str = "") -> str | None:
@@ -119,7 +120,7 @@ class BuiltinHost:
             raise NotFound(f"{repo.name} has no “{ref}”.")
         return bare.tree(self._path(repo), commit) if commit else []
 
-    def delete_repository(self, repo: Repo, *, actor: User | None, expected_head: str | None = None) -> None:
+    def delete_repository(self, repo: Repo, *, actor: Actor, expected_head: str | None = None) -> None:
         with tenant(repo.organisation_id):
             row = Repository.objects.for_tenant(repo.organisation_id).select_for_update().filter(name=repo.name).first()
             if row is None:

@@ -6,24 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts import audit
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts.models import Repository
 
 
 @dataclass(frozen=True)
 class Push:
-    """A push that moved something. `refs` are the full names of what moved; `actor` is None for the portal's own."""
+    """A push that moved something. `refs` are the full names of what moved; `actor` is who pushed, or Slipway."""
 
     organisation: Organisation
     repository: Repository
     refs: tuple[str, ...]
-    actor: User | None
-    request: HttpRequest | None = None
+    actor: Actor
 
     def moved(self, revision: str) -> bool:
         """Whether the branch or tag moved; "" is the default branch."""
@@ -44,11 +43,10 @@ def tell(push: Push) -> None:
 def note_push(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     repository: Repository,
     before: dict[str, str],
     after: dict[str, str],
-    request: HttpRequest | None = None,
 ) -> None:
     """Writes down what a person's push moved, and tells; `before` and `after` are the references with their ids."""
     moved: dict[str, Any] = {
@@ -69,6 +67,5 @@ def note_push(
             subject=repository,
             summary=f"Pushed {names}{more} of {repository.name}",
             data={"refs": dict(list(moved.items())[:20])},
-            request=request,
         )
-        tell(Push(organisation, repository, tuple(moved), actor, request))
+        tell(Push(organisation, repository, tuple(moved), actor))

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from portal.accounts.access import Access
 from portal.accounts.models import Team
-from portal.accounts.permissions import PERMISSIONS, Verdict, rank, scope_allows
+from portal.accounts.permissions import Verdict
 from portal.githosts.models import Grant, Repository
 from portal.kit.errors import NotFound
 
@@ -16,11 +16,11 @@ MANAGE = "repos.manage"
 
 def may_push(access: Access, repository: Repository) -> Verdict:
     """May they push? The owning team and the teams above it, who was granted it, and managers up."""
-    verdict = access.can(PUSH, repository.owner_ref)
-    if verdict or not _lacks_only_standing(access, PUSH):
+    verdict, with_standing = access.can(PUSH, repository.owner_ref), access.can(PUSH, is_requester=True)
+    if verdict or not with_standing:
         return verdict
     if is_granted(access, repository):
-        return access.can(PUSH, repository.owner_ref, is_requester=True)
+        return with_standing
     return Verdict(
         False, f"You cannot push to {repository.name}: {_belongs(repository)} Ask {_whom(repository)} to let you."
     )
@@ -29,7 +29,7 @@ def may_push(access: Access, repository: Repository) -> Verdict:
 def may_manage(access: Access, repository: Repository) -> Verdict:
     """May they say who pushes? The owning team and the teams above it, and managers up; no grant passes itself on."""
     verdict = access.can(MANAGE, repository.owner_ref)
-    if verdict or not _lacks_only_standing(access, MANAGE):
+    if verdict or not access.can(MANAGE, is_requester=True):
         return verdict
     return Verdict(
         False, f"You cannot change {repository.name}: {_belongs(repository)} Ask {_whom(repository)} to do it."
@@ -64,12 +64,6 @@ def owning_team(repository: Repository) -> Team | None:
 def protected_ref(repository: Repository) -> str:
     """The reference that nobody rewrites or deletes; "" when the protection is lifted."""
     return f"refs/heads/{repository.default_branch}" if repository.is_protected else ""
-
-
-def _lacks_only_standing(access: Access, permission: str) -> bool:
-    """Role and token suffice where one has a standing with the repository."""
-    is_tall = rank(access.role) >= rank(PERMISSIONS[permission].owner_role)
-    return is_tall and (access.token is None or scope_allows(access.token.scopes, permission))
 
 
 def _belongs(repository: Repository) -> str:

@@ -81,10 +81,9 @@ def repo_hand_over(request: TenantRequest, repo: str) -> HttpResponse:
     team = form.cleaned_data["team"]
     actions.hand_over(
         organisation=request.access.organisation,
-        actor=request.user,
+        actor=request.access.actor,
         repository=repository,
         team=team,
-        request=request,
     )
     return _back(request, repository, f"{repository.name} belongs to {team}.")
 
@@ -99,9 +98,8 @@ def repo_grant(request: TenantRequest, repo: str) -> HttpResponse:
         return _page(request, repository, grant=form)
     grant = actions.let_push(
         organisation=request.access.organisation,
-        actor=request.user,
+        actor=request.access.actor,
         repository=repository,
-        request=request,
         **form.cleaned_data,
     )
     return _back(request, repository, f"{grant} may push to {repository.name}.")
@@ -116,10 +114,9 @@ def repo_withdraw(request: TenantRequest, repo: str, grant: int) -> HttpResponse
     who = str(found)
     actions.withdraw(
         organisation=request.access.organisation,
-        actor=request.user,
+        actor=request.access.actor,
         repository=repository,
         grant=found,
-        request=request,
     )
     return _back(request, repository, f"{who} no longer has a grant for {repository.name}.")
 
@@ -134,10 +131,9 @@ def repo_protect(request: TenantRequest, repo: str) -> HttpResponse:
         raise Forbidden(verdict.sentence)
     actions.set_protection(
         organisation=request.access.organisation,
-        actor=request.user,
+        actor=request.access.actor,
         repository=repository,
         is_protected=is_protected,
-        request=request,
     )
     word = "is protected" if is_protected else "is no longer protected"
     return _back(request, repository, f"{repository.default_branch} of {repository.name} {word}.")

@@ -64,3 +64,6 @@ class SourceSweeper:
                 return count
             self._nudged[pair] = now
         return len(fresh)
+
+
+sweep_sources = SourceSweeper()

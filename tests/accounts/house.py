@@ -17,6 +17,7 @@ from portal.clusters.models import Cluster
 from portal.githosts.actions import let_push
 from portal.githosts.models import Repository
 from portal.jobs.models import Job
+from tests.conftest import by
 from tests.githosts.conftest import make_repository
 from tests.provisioning.conftest import start_run
 
@@ -54,15 +55,15 @@ def furnish(world: Any, folder: Path) -> House:
     make_repository(acme, MARK)
     with tenant(acme):
         grant = let_push(
-            organisation=acme, actor=world.ada, repository=Repository.objects.get(name=MARK), person=world.mae
+            organisation=acme, actor=by(world.ada), repository=Repository.objects.get(name=MARK), person=world.mae
         )
     run = start_run(
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
     )
     with tenant(acme):
-        entity = catalog.write_entity(organisation=acme, actor=world.dev, text=ENTITY.format(name=MARK))
+        entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
-        source = catalog.add_source(organisation=acme, actor=world.dev, kind="folder", target=str(folder))
+        source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
             slug=MARK,

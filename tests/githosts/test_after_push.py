@@ -7,6 +7,7 @@ from catalog.models import Entity, Source
 from catalog.tasks import refresh_source_task
 from portal.accounts.models import AuditEvent
 from portal.accounts.tenancy import tenant
+from tests.conftest import by
 from tests.githosts.conftest import Plain, git, make_repository
 
 DESCRIPTOR = """\
@@ -36,7 +37,7 @@ def description(world) -> str:
 
 def register(world, **where) -> Source:
     with tenant(world.acme):
-        return add_source(organisation=world.acme, actor=world.mae, kind="repository", target="checkout", **where)
+        return add_source(organisation=world.acme, actor=by(world.mae), kind="repository", target="checkout", **where)
 
 
 def change_and_push(work, words, *to):

@@ -12,6 +12,7 @@ from portal.accounts.tenancy import tenant
 from portal.githosts import actions, serve, smart
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Grant, Repository
+from tests.conftest import by
 from tests.githosts.conftest import git, make_repository
 
 host = HOSTS["slipway"]
@@ -110,11 +111,11 @@ def test_a_grant_lets_push_and_its_end_ends_it(committed_world, clone, by):
     assert not push(work)[0]
     who = {"person": una} if by == "person" else {"team": search}
     with tenant(world.acme):
-        grant = actions.let_push(organisation=world.acme, actor=world.dev, repository=repository(world), **who)
+        grant = actions.let_push(organisation=world.acme, actor=by(world.dev), repository=repository(world), **who)
     pushed, said = push(work)
     assert pushed, said
     with tenant(world.acme):
-        actions.withdraw(organisation=world.acme, actor=world.dev, repository=repository(world), grant=grant)
+        actions.withdraw(organisation=world.acme, actor=by(world.dev), repository=repository(world), grant=grant)
     commit(work, "again")
     assert not push(work)[0]
     with tenant(world.acme):
@@ -127,7 +128,7 @@ def test_a_grant_lifts_neither_a_viewer_nor_a_token(committed_world, clone):
     una = person(world, "Una")
     with tenant(world.acme):
         for user in (world.vic, una):
-            actions.let_push(organisation=world.acme, actor=world.ada, repository=repository(world), person=user)
+            actions.let_push(organisation=world.acme, actor=by(world.ada), repository=repository(world), person=user)
     viewers, readers = clone(world.vic), clone(una, "repo:read")
     commit(viewers)
     commit(readers)
@@ -202,11 +203,11 @@ def test_what_is_lost_while_a_push_is_on_its_way_does_not_pass_the_hook(committe
     make_repository(world.acme)
     una = person(world, "Una")
     with tenant(world.acme):
-        actions.let_push(organisation=world.acme, actor=world.ada, repository=repository(world), person=una)
+        actions.let_push(organisation=world.acme, actor=by(world.ada), repository=repository(world), person=una)
     request = RequestFactory().post(
         "/", headers={"Authorization": f"Bearer {token_for(una, world.acme, 'repo:write')}"}
     )
-    assert serve.visit(request, "acme", "checkout", "git-receive-pack").user == una
+    assert serve.visit(request, "acme", "checkout", "git-receive-pack").actor.person == una
     with tenant(world.acme):
         if loses == "grant":
             Grant.objects.all().delete()
@@ -252,8 +253,10 @@ def test_a_hook_that_cannot_run_stops_every_push(tmp_path, monkeypatch):
 
 @pytest.mark.django_db
 def test_who_makes_a_repository_that_no_team_owns_may_push_to_it(world):
-    make_repository(world.acme, "orphan", files={}, owner_ref="group:default/nobody", marker="run:2", actor=world.dev)
-    make_repository(world.acme, "owned", files={}, marker="run:3", actor=world.dev)
+    make_repository(
+        world.acme, "orphan", files={}, owner_ref="group:default/nobody", marker="run:2", actor=by(world.dev)
+    )
+    make_repository(world.acme, "owned", files={}, marker="run:3", actor=by(world.dev))
     with tenant(world.acme):
         assert [(grant.repository.name, grant.person) for grant in Grant.objects.all()] == [("orphan", world.dev)]
 

@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from portal.accounts.models import AuditEvent, Membership
+from portal.accounts.models import ApiToken, AuditEvent, Membership
 from portal.accounts.tenancy import tenant
 from portal.githosts import bare, pushes, smart
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
 from portal.kit.errors import Invalid, TooLarge
+from tests.conftest import by
 from tests.githosts.conftest import git, make_repository
 
 host = HOSTS["slipway"]
@@ -38,7 +39,8 @@ def test_clone_commit_push_and_clone_again(address, committed_world, token_for, 
     with tenant(committed_world.acme):
         [event] = AuditEvent.objects.filter(verb="repository.pushed")
         assert event.actor == committed_world.dev
-        assert (event.ip, event.via[:9]) == ("127.0.0.1", "test (slw")
+        assert (event.way, event.ip, event.via[:9]) == ("git", "127.0.0.1", "test (slw")
+        assert event.token_id == ApiToken.objects.get().pk
         assert set(event.data["refs"]) == {"refs/heads/main", "refs/heads/feature"}
         assert Repository.objects.get().pushed_at is not None
 
@@ -123,14 +125,14 @@ def test_a_push_tells_whoever_asked_to_know(world, monkeypatch):
     with tenant(world.acme):
         row = Repository.objects.get()
     told = []
-    monkeypatch.setitem(pushes.AFTER_PUSH, "test", lambda push: told.append((push.repository.name, push.actor)))
-    about = {"organisation": world.acme, "actor": world.dev, "repository": row}
+    monkeypatch.setitem(pushes.AFTER_PUSH, "test", lambda push: told.append((push.repository.name, push.actor.name)))
+    about = {"organisation": world.acme, "actor": by(world.dev), "repository": row}
     pushes.note_push(**about, before={}, after=bare.refs(row.path))
     assert told == []
     make_repository(world.acme)
-    assert told == [("checkout", None)], "the portal's own commits are told too"
+    assert told == [("checkout", "Slipway")], "the portal's own commits are told too"
     pushes.note_push(**about, before={}, after=bare.refs(row.path))
-    assert told[1:] == [("checkout", world.dev)]
+    assert told[1:] == [("checkout", "Dev")]
     assert host.head(repo)
 
 
