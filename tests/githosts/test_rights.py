@@ -100,16 +100,16 @@ def test_another_teams_developer_does_not_push_and_is_told_whom_to_ask(committed
     )
 
 
-@pytest.mark.parametrize("by", ["person", "team", "team above"])
-def test_a_grant_lets_push_and_its_end_ends_it(committed_world, clone, by):
+@pytest.mark.parametrize("to", ["person", "team", "team above"])
+def test_a_grant_lets_push_and_its_end_ends_it(committed_world, clone, to):
     world = committed_world
     above = team(world, "platform")
     search = team(world, "search", parent=above)
-    una = person(world, "Una", team=above if by == "team above" else search)
+    una = person(world, "Una", team=above if to == "team above" else search)
     work = clone(una)
     commit(work)
     assert not push(work)[0]
-    who = {"person": una} if by == "person" else {"team": search}
+    who = {"person": una} if to == "person" else {"team": search}
     with tenant(world.acme):
         grant = actions.let_push(organisation=world.acme, actor=by(world.dev), repository=repository(world), **who)
     pushed, said = push(work)
