@@ -23,7 +23,7 @@ def work(committed_world, address, token_for, tmp_path):
     """A working copy of a repository that the catalog reads."""
     world = committed_world
     make_repository(
-        world.acme, files={"catalog-info.yaml": Plain(DESCRIPTOR.format("Before").encode())}, marker="run:2"
+        world.acme, "orders", files={"catalog-info.yaml": Plain(DESCRIPTOR.format("Before").encode())}, marker="run:2"
     )
     url = address(token_for(world.dev, world.acme, "repo:write"), name="orders")
     assert git("clone", "-q", url, "work", cwd=tmp_path).returncode == 0
