@@ -23,9 +23,9 @@ def work(committed_world, address, token_for, tmp_path):
     """A working copy of a repository that the catalog reads."""
     world = committed_world
     make_repository(
-        world.acme, files={"catalog-info.yaml": Plain(DESCRIPTOR.format("Before").encode())}, marker="run:1"
+        world.acme, "orders", files={"catalog-info.yaml": Plain(DESCRIPTOR.format("Before").encode())}, marker="run:2"
     )
-    url = address(token_for(world.dev, world.acme, "repo:write"))
+    url = address(token_for(world.dev, world.acme, "repo:write"), name="orders")
     assert git("clone", "-q", url, "work", cwd=tmp_path).returncode == 0
     return tmp_path / "work"
 
@@ -37,7 +37,7 @@ def description(world) -> str:
 
 def register(world, **where) -> Source:
     with tenant(world.acme):
-        return add_source(organisation=world.acme, actor=by(world.mae), kind="repository", target="checkout", **where)
+        return add_source(organisation=world.acme, actor=by(world.mae), kind="repository", target="orders", **where)
 
 
 def change_and_push(work, words, *to):
