@@ -12,7 +12,7 @@ from django.urls import reverse
 from catalog.descriptors.parsing import parse
 from portal.accounts.access import Access
 from portal.clusters.models import Cluster
-from portal.githosts.builtin import check_name
+from portal.githosts.builtin import check_name, clone_path
 from portal.goldenpaths import discovery, workspace
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File, Workspace, safe_folder, within
@@ -206,7 +206,7 @@ class _Walk:
         slug = self.access.organisation.slug
         page = reverse("repo", kwargs={"org": slug, "repo": name})
         return {
-            "remoteUrl": f"{settings.PUBLIC_URL}/o/{slug}/git/{name}.git",
+            "remoteUrl": f"{settings.PUBLIC_URL}{clone_path(slug, name)}",
             "repoContentsUrl": f"{settings.PUBLIC_URL}{page}",
             "commitHash": LATER,
             "repo": name,

@@ -39,6 +39,11 @@ PAGES: dict[str, str] = {
     "repo-grant": "developer",
     "repo-withdraw": "developer",
     "repo-protect": "developer",
+    "git-hosts": "admin",
+    "git-host-new": "admin",
+    "git-host-replace": "admin",
+    "git-host-try": "admin",
+    "git-host-remove": "admin",
     # catalog and teams
     "catalog": "viewer",
     "catalog-problems": "viewer",
