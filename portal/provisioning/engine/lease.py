@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from portal.accounts.tenancy import tenant
 from portal.kit.live import announce
 from portal.provisioning import states
-from portal.provisioning.logbook import Logbook
+from portal.provisioning.engine.logbook import Logbook
 from portal.provisioning.models import Run
 from portal.provisioning.redaction import Redactor
 

@@ -54,6 +54,12 @@ def keep(run: Run, files: Mapping[str, File]) -> None:
     )
 
 
+def clear_unless_retried(run: Run) -> None:
+    """Take everything off the bench at the run's end, unless a retry will want it and nothing in it is secret."""
+    if run.status == "succeeded" or run.secret_names:
+        clear(run)
+
+
 def clear(run: Run) -> None:
     """Take everything off the bench: nobody will work on it again."""
     Workspace.objects.for_tenant(run.organisation_id).filter(run_id=run.pk).delete()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.goldenpaths.models import Version
-from portal.goldenpaths.preview import HIDDEN, PreviewFile
 from portal.goldenpaths.questions import schemas
 from portal.goldenpaths.questions.answers import is_nested, is_secret, option_key
 from portal.goldenpaths.questions.forms import pages_of
 from portal.goldenpaths.questions.schemas import Schema
+from portal.provisioning.acting.pretence import HIDDEN, PreviewFile
 
 
 @dataclass(slots=True)

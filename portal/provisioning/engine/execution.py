@@ -9,17 +9,16 @@ from django.conf import settings
 
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths.files import File
-from portal.goldenpaths.vocabulary import checked_input
 from portal.kit.errors import Refusal
-from portal.provisioning import bench, retries
-from portal.provisioning.context import Intent, StepContext
-from portal.provisioning.failpoints import failpoint
-from portal.provisioning.inputs import Prepared, context_of, prepare, written_steps
-from portal.provisioning.keeper import Keeper
-from portal.provisioning.lease import Cancelled, Lease
+from portal.provisioning.acting.outcomes import Done, Outcome, Wait
+from portal.provisioning.engine import bench, retries
+from portal.provisioning.engine.context import LedgerIntent, RunContext
+from portal.provisioning.engine.failpoints import failpoint
+from portal.provisioning.engine.keeper import Keeper
+from portal.provisioning.engine.lease import Cancelled, Lease
 from portal.provisioning.models import Effect, Run, Step
-from portal.provisioning.outcomes import Done, Outcome, Wait
 from portal.provisioning.steps import ACTIONS
+from portal.provisioning.walking.walk import Facts, Plan, Walk, carry_out
 
 
 def grace() -> timedelta:
@@ -34,7 +33,7 @@ class Visit:
     lease: Lease
     run: Run
     steps: list[Step]
-    secrets: dict[str, str]
+    walk: Walk
     files: dict[str, File]
 
 
@@ -48,16 +47,17 @@ def execute(visit: Visit, step: Step) -> bool:
     point = _failpoints(visit, step)
     point("claimed")
     try:
-        prepared = _prepared(visit, step)
+        plan = visit.walk.plan(step.idx)
+        visit.lease.logbook.redactor.add(visit.walk.made_of_secrets(step.idx, plan))
     except Refusal as refusal:
         return _write_failure(visit, step, refusal, [])
-    if prepared.is_skipped:
+    if plan.is_skipped:
         return _write_skip(visit, step)
-    _begin(visit, step, prepared)
+    _begin(visit, step, plan)
     point("begun")
-    intents: list[Intent] = []
-    with Keeper(visit.lease) as keeper:
-        ending = _act(visit, step, prepared, keeper, intents)
+    intents: list[LedgerIntent] = []
+    with Keeper(visit.lease, is_deaf=visit.walk.runs_always(step.idx)) as keeper:
+        ending = _act(visit, step, plan, keeper, intents)
     point("acted")
     again = _write_ending(visit, step, ending, intents, point)
     point("committed")
@@ -68,16 +68,7 @@ def _failpoints(visit: Visit, step: Step) -> Callable[[str], None]:
     return lambda name: failpoint(f"{step.key}.{name}", visit.lease.key)
 
 
-def _prepared(visit: Visit, step: Step) -> Prepared:
-    written = written_steps(visit.run.version.document)[step.idx]
-    prepared = prepare(written, context_of(visit.run, visit.steps, visit.secrets))
-    # All inputs are checked before the first iteration runs.
-    prepared.inputs[:] = [checked_input(step.action, given, step=step.key) for given in prepared.inputs]
-    visit.lease.logbook.redactor.add(prepared.secrets)
-    return prepared
-
-
-def _begin(visit: Visit, step: Step, prepared: Prepared) -> None:
+def _begin(visit: Visit, step: Step, plan: Plan) -> None:
     """The transaction before any effect: the step is running, and this is what it is about to do."""
     is_new_attempt = step.status != "waiting" or step.failures > 0
     with visit.lease.fenced() as run:
@@ -85,8 +76,7 @@ def _begin(visit: Visit, step: Step, prepared: Prepared) -> None:
         step.attempt += is_new_attempt
         step.strikes += 1
         step.started_at = step.started_at or run.now
-        inputs = prepared.inputs if prepared.is_many else prepared.inputs[0]
-        step.input = visit.lease.logbook.redactor.clean_value(inputs)
+        step.input = visit.lease.logbook.redactor.clean_value(plan.inputs if plan.is_many else plan.inputs[0])
         if is_new_attempt:
             again = f", attempt {step.attempt}" if step.attempt > 1 else ""
             visit.lease.logbook.write(f"{step.name} ({step.action}{again})", step_idx=step.idx)
@@ -94,38 +84,30 @@ def _begin(visit: Visit, step: Step, prepared: Prepared) -> None:
 
 
 def _act(
-    visit: Visit, step: Step, prepared: Prepared, keeper: Keeper, intents: list[Intent]
+    visit: Visit, step: Step, plan: Plan, keeper: Keeper, intents: list[LedgerIntent]
 ) -> Outcome | Refusal | Stopped:
     """Call the action for each input; the first that waits, refuses or is stopped decides."""
     outputs: list[dict[str, Any]] = []
-    try:
-        for number, given in enumerate(prepared.inputs):
-            context = _context(visit, step, keeper, number, intents)
-            outcome = ACTIONS[step.action](context, given)
-            visit.files = context.workspace
-            if isinstance(outcome, Wait):
-                return outcome
-            outputs.append(outcome.output)
+
+    def act(number: int, given: dict[str, Any]) -> Outcome:
+        if number:
             keeper.check()
+        context = _context(visit, step, keeper, number, intents)
+        outcome = ACTIONS[plan.action].run(context, given)
+        visit.files = context.workspace
+        return outcome
+
+    try:
+        return carry_out(plan, act, outputs)
     except Refusal as refusal:
         return refusal
     except Cancelled:
-        # Asked to stop after the last effect was made: what is finished is finished.
-        return Stopped() if len(outputs) < len(prepared.inputs) else Done(_output(prepared, outputs))
-    return Done(_output(prepared, outputs))
+        return Stopped()
 
 
-def _output(prepared: Prepared, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """A step with `each` answers lists under the same names."""
-    if not prepared.is_many:
-        return outputs[0]
-    names = dict.fromkeys(name for output in outputs for name in output)
-    return {name: [output.get(name) for output in outputs] for name in names}
-
-
-def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: list[Intent]) -> StepContext:
+def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: list[LedgerIntent]) -> RunContext:
     run = visit.run
-    return StepContext(
+    return RunContext(
         organisation=run.organisation,
         actor=run.launcher,
         run_id=run.pk,
@@ -133,7 +115,6 @@ def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: lis
         run_created_at=run.created_at,
         owner_ref=run.owner_ref,
         version=run.version,
-        values=run.values,
         step_id=step.pk,
         step_idx=step.idx,
         step_key=step.key,
@@ -143,33 +124,39 @@ def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: lis
         workspace=visit.files,
         lease=visit.lease,
         keeper=keeper,
+        runs_always=visit.walk.runs_always(step.idx),
         intents=intents,
     )
 
 
 def _write_ending(
-    visit: Visit, step: Step, ending: Outcome | Refusal | Stopped, intents: list[Intent], point: Callable[[str], None]
+    visit: Visit,
+    step: Step,
+    ending: Outcome | Refusal | Stopped,
+    intents: list[LedgerIntent],
+    point: Callable[[str], None],
 ) -> bool:
     if isinstance(ending, Refusal):
         return _write_failure(visit, step, ending, intents)
     with visit.lease.fenced() as run:
-        _confirm(intents)
+        _confirm(visit.lease, intents)
         step.strikes = 0
         step.failures = 0
         step.sentence = ""
-        again = _rest(run, step, ending) if isinstance(ending, Wait) else _finish(visit, run, step, ending)
+        again = _rest(visit, run, step, ending) if isinstance(ending, Wait) else _finish(visit, run, step, ending)
         step.save()
         point("before-commit")
     return again
 
 
-def _rest(run: Run, step: Step, wait: Wait) -> bool:
+def _rest(visit: Visit, run: Run, step: Step, wait: Wait) -> bool:
     """Wait without a worker. Whoever began to wait just now looks once more: the call may have come in between."""
     is_first = run.woken_by != list(wait.woken_by)
     step.move("waiting")
-    step.sentence = wait.sentence
+    step.sentence = visit.lease.logbook.redactor.clean(wait.sentence)
     run.move("waiting")
-    again = is_first or run.is_woken or run.cancel_requested_at is not None
+    is_to_stop = run.cancel_requested_at is not None and not visit.walk.runs_always(step.idx)
+    again = is_first or run.is_woken or is_to_stop
     run.rest(run.now + grace() if again else wait.until, wait.woken_by)
     return again
 
@@ -194,11 +181,13 @@ def _texts(value: Any) -> list[str]:
     return [str(item) for item in value if item] if isinstance(value, list) else [str(value)]
 
 
-def _confirm(intents: list[Intent]) -> None:
+def _confirm(lease: Lease, intents: list[LedgerIntent]) -> None:
     for intent in intents:
-        if intent.row.confirmed_at is not None:
+        if intent.is_confirmed:
             Effect.objects.for_tenant(intent.row.organisation_id).filter(pk=intent.row.pk).update(
-                outcome=intent.row.outcome, reference=intent.row.reference, confirmed_at=intent.row.confirmed_at
+                outcome=intent.row.outcome,
+                reference=lease.logbook.redactor.clean_value(intent.reference),
+                confirmed_at=intent.row.confirmed_at,
             )
 
 
@@ -212,15 +201,16 @@ def _write_skip(visit: Visit, step: Step) -> bool:
     return True
 
 
-def _write_failure(visit: Visit, step: Step, refusal: Refusal, intents: list[Intent]) -> bool:
-    """A refusal that may pass waits and is tried again; any other ends the run in the refusal's words."""
+def _write_failure(visit: Visit, step: Step, refusal: Refusal, intents: list[LedgerIntent]) -> bool:
+    """A refusal that may pass waits and is tried again; any other fails the step in the refusal's words."""
     text = visit.lease.logbook.redactor.clean(refusal.text)
     with visit.lease.fenced() as run:
-        _confirm(intents)
+        _confirm(visit.lease, intents)
         step.strikes = 0
         step.failures += 1
         delay = retries.next_delay(refusal, step.failures)
-        if delay is None or step.status == "pending":
+        is_over = delay is None or step.status == "pending"
+        if is_over or delay is None:
             fail(visit.lease, run, step, refusal.code, text, visit.lease.logbook.redactor.clean_value(refusal.detail))
         else:
             step.move("waiting")
@@ -229,18 +219,22 @@ def _write_failure(visit: Visit, step: Step, refusal: Refusal, intents: list[Int
             run.move("waiting")
             run.rest(run.now + delay)
         step.save()
-    return False
+    return is_over
 
 
 def fail(lease: Lease, run: Run, step: Step, code: str, text: str, detail: dict[str, Any] | None = None) -> None:
-    """End the run at this step, in words; the caller holds the run and saves the step."""
+    """Fail the step, in words; the caller holds the run and saves the step.
+
+    The run is not over yet: steps that ask to run after a failure come first. The first failure is the run's own.
+    """
     step.move("failed")
     step.sentence = ""
     step.error_code, step.error_text, step.error_detail = code, text, detail or {}
     step.ended_at = run.now
     lease.logbook.write(text, level="error", step_idx=step.idx)
-    run.error_code, run.error_text = code, text
-    run.end("failed")
+    if not run.error_text:
+        run.error_code, run.error_text = code, text
+    run.rest(run.now + grace())
 
 
 def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]]) -> Visit:
@@ -255,4 +249,7 @@ def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]])
         files = bench.read(run)
     secrets = opened(run)
     lease.logbook.redactor.add(secrets.values())
-    return Visit(lease, run, steps, secrets, files)
+    facts = Facts(run.version.document, run.values, run.requester, str(run.pk), secrets)
+    outputs = {step.key: step.output or {} for step in steps if step.status == "succeeded"}
+    is_ending = run.cancel_requested_at is not None or any(step.status == "failed" for step in steps)
+    return Visit(lease, run, steps, Walk(facts, outputs, is_ending=is_ending), files)

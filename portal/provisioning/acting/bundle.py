@@ -1,12 +1,14 @@
-"""The golden path's own files, as the fetching steps read them, and what they say when they are done."""
+"""What the fetching actions say when they are done, and the files they read."""
 
 from collections.abc import Mapping
 
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths.files import File
-from portal.provisioning.context import StepContext
+from portal.goldenpaths.vocabulary import TEXT, Schema
+from portal.provisioning.acting.contract import StepContext
 
 MOST_NAMES = 60
+SOURCE: dict[str, Schema] = {"url": TEXT, "targetPath": TEXT, "token": TEXT}
 
 
 def bundle_of(ctx: StepContext) -> dict[str, File]:

@@ -4,12 +4,14 @@ from django.utils import timezone
 
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
-from portal.provisioning import bench, retries
-from portal.provisioning.context import LeftBehind, UndoContext, Undone
-from portal.provisioning.execution import Visit, grace
-from portal.provisioning.failpoints import failpoint
-from portal.provisioning.keeper import Keeper
+from portal.provisioning.acting.contract import LeftBehind, Undone
+from portal.provisioning.engine import bench, retries
+from portal.provisioning.engine.context import TakingBack
+from portal.provisioning.engine.execution import Visit, grace
+from portal.provisioning.engine.failpoints import failpoint
+from portal.provisioning.engine.keeper import Keeper
 from portal.provisioning.models import Effect, Run
+from portal.provisioning.redaction import has_mask
 from portal.provisioning.steps import UNDO
 
 
@@ -22,8 +24,8 @@ def undo_next(visit: Visit) -> bool:
     if effect is None:
         return _end(visit)
     failpoint("undo.claimed", visit.lease.key)
-    with Keeper(visit.lease) as keeper:
-        context = UndoContext(run.organisation, run.steerer, run.pk, visit.lease, keeper)
+    with Keeper(visit.lease, is_deaf=True) as keeper:
+        context = TakingBack(run.organisation, run.steerer, run.pk, visit.lease, keeper)
         verdict = _verdict(context, effect)
     failpoint("undo.acted", visit.lease.key)
     with visit.lease.fenced() as locked:
@@ -32,7 +34,11 @@ def undo_next(visit: Visit) -> bool:
     return again
 
 
-def _verdict(context: UndoContext, effect: Effect) -> Undone | LeftBehind | Refusal:
+def _verdict(context: TakingBack, effect: Effect) -> Undone | LeftBehind | Refusal:
+    if has_mask(effect.reference) or has_mask(effect.before):
+        return LeftBehind(
+            f"{effect.label} was made with a secret in its name, which is not kept; take it back by hand."
+        )
     try:
         return UNDO[effect.kind](context, effect)
     except Refusal as refusal:

@@ -9,16 +9,34 @@ from portal.clusters.kube import Kube, connect
 from portal.clusters.models import Cluster
 from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File
+from portal.goldenpaths.vocabulary import TEXT, Schema
 from portal.kit.errors import NotFound, Refusal
+
+# What kubernetes:apply answers and kubernetes:wait takes.
+OBJECTS: Schema = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["apiVersion", "kind", "name"],
+        "properties": dict.fromkeys(("apiVersion", "kind", "namespace", "name", "uid"), TEXT),
+    },
+}
+
+
+def cluster_of(organisation: Organisation, slug: str) -> Cluster:
+    """The organisation's cluster of that name. Raises NotFound."""
+    with tenant(organisation):
+        cluster: Cluster | None = Cluster.objects.for_tenant(organisation).filter(slug=slug).first()
+    if cluster is None:
+        raise NotFound(
+            f"There is no cluster called “{slug}”. An admin connects clusters.", code="no-such-cluster", field="cluster"
+        )
+    return cluster
 
 
 def connected(organisation: Organisation, slug: str) -> Kube:
     """A connection to the organisation's cluster of that name."""
-    with tenant(organisation):
-        cluster = Cluster.objects.for_tenant(organisation).filter(slug=slug).first()
-    if cluster is None:
-        raise NotFound(f"There is no cluster named “{slug}” here.", code="no-such-cluster", field="cluster")
-    return connect(cluster)
+    return connect(cluster_of(organisation, slug))
 
 
 def entity_label(workspace: Mapping[str, File]) -> str:

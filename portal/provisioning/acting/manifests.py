@@ -2,13 +2,13 @@
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File, safe_folder, within
+from portal.goldenpaths.globs import select
 from portal.kit.errors import Invalid
 
 Manifest = dict[str, Any]
@@ -38,11 +38,12 @@ POD_METADATA: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Placed:
-    """A manifest with where it was written and whether a cluster may do without it."""
+    """A manifest with where it was written (file and line) and whether a cluster may do without it."""
 
     manifest: Manifest
     where: str
     is_optional: bool = False
+    line: int = 1
 
     @property
     def api_version(self) -> str:
@@ -80,17 +81,25 @@ class Placed:
 
 def gather(given: Mapping[str, Any], workspace: Mapping[str, File]) -> list[Placed]:
     """The manifests that a kubernetes:apply step means, from its `manifests` and from files below its `path`."""
-    globs = [str(pattern) for pattern in given.get("optional") or []]
-    found = [(item, f"manifest {number}") for number, item in enumerate(given.get("manifests") or [], start=1)]
+    found: list[_Found] = [(item, f"manifest {number}", 1) for number, item in enumerate(_given(given), start=1)]
     if given.get("path"):
         for path, file in _files(str(given["path"]), workspace).items():
-            found += [(item, path) for item in _documents(file, path)]
-    placed = [_checked(item, where, globs) for item, where in _flattened(found)]
+            found += _documents(file, path)
+    optional = select({where for _, where, _ in found}, [str(one) for one in given.get("optional") or []])
+    placed = [_checked(item, where, line, is_optional=where in optional) for item, where, line in found]
     if not placed:
         raise Invalid("There are no manifests to apply at the step's path.", code="no-manifests")
     if len(placed) > MAX_OBJECTS:
         raise Invalid(f"The step applies {len(placed)} objects; at most {MAX_OBJECTS} fit one step.", code="too-many")
     return placed
+
+
+_Found = tuple[Any, str, int]
+
+
+def _given(given: Mapping[str, Any]) -> Iterator[Any]:
+    for item in given.get("manifests") or []:
+        yield from item["items"] if _is_list(item) else [item]
 
 
 def _files(path: str, workspace: Mapping[str, File]) -> dict[str, File]:
@@ -103,33 +112,34 @@ def _files(path: str, workspace: Mapping[str, File]) -> dict[str, File]:
     }
 
 
-def _documents(file: File, path: str) -> list[Any]:
+def _documents(file: File, path: str) -> Iterator[_Found]:
     text = file.text()
     if text is None:
         raise Invalid(f"{path} is not a text file, so it holds no manifest.", code="not-text")
-    return [document.data for document in load_all(text, path)]
-
-
-def _flattened(found: Iterable[tuple[Any, str]]) -> Iterable[tuple[Any, str]]:
-    for item, where in found:
-        if (
-            isinstance(item, dict)
-            and str(item.get("kind", "")).endswith("List")
-            and isinstance(item.get("items"), list)
-        ):
-            yield from ((inner, where) for inner in item["items"])
+    for document in load_all(text, path):
+        if _is_list(document.data):
+            for index, item in enumerate(document.data["items"]):
+                yield item, path, document.line(("items", index))
         else:
-            yield item, where
+            yield document.data, path, document.line(())
 
 
-def _checked(item: Any, where: str, globs: list[str]) -> Placed:
+def _is_list(item: Any) -> bool:
+    """Whether it is a `kind: List` (or ConfigMapList and the like) of manifests."""
+    return isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list)
+
+
+def _checked(item: Any, where: str, line: int, *, is_optional: bool) -> Placed:
     metadata = item.get("metadata") if isinstance(item, dict) else None
-    has_type = isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("apiVersion", "kind"))
-    if not has_type or not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise Invalid(f"{where} holds something without apiVersion, kind and metadata.name.", code="not-a-manifest")
+    if not isinstance(metadata, dict) or not all(isinstance(item.get(key), str) for key in ("apiVersion", "kind")):
+        raise Invalid(
+            f"{where}, line {line}: this is no manifest; it lacks apiVersion, kind or metadata.", code="not-a-manifest"
+        )
+    if not isinstance(metadata.get("name"), str):
+        raise Invalid(f"{where}, line {line}: the {item['kind']} lacks metadata.name.", code="not-a-manifest")
     annotations = metadata.get("annotations") or {}
     says_so = isinstance(annotations, dict) and str(annotations.get(OPTIONAL, "")).lower() == "true"
-    return Placed(item, where, says_so or any(fnmatchcase(where, pattern) for pattern in globs))
+    return Placed(item, where, is_optional or says_so, line)
 
 
 def ordered(placed: list[Placed]) -> list[Placed]:
@@ -153,7 +163,7 @@ def in_namespace(placed: list[Placed], namespace: str, is_namespaced: Callable[[
             manifest["metadata"]["namespace"] = item.namespace or namespace or "default"
         else:
             manifest["metadata"].pop("namespace", None)
-        result.append(Placed(manifest, item.where, item.is_optional))
+        result.append(replace(item, manifest=manifest))
     return result
 
 

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseAway
 from django.db import connections
 
 from portal.accounts.tenancy import tenant
-from portal.provisioning.lease import Cancelled, Lease, LeaseLost
+from portal.provisioning.engine.lease import Cancelled, Lease, LeaseLost
 from portal.provisioning.models import Run
 
 # Log lines are at most this old when they are committed; a wish to cancel is heard within the second.
@@ -19,10 +19,14 @@ LISTEN = 1.0
 
 
 class Keeper:
-    """Context manager around a step's action; `check()` is for the action, between two calls to the outside."""
+    """Context manager around a step's action; `check()` is for the action, between two calls to the outside.
 
-    def __init__(self, lease: Lease) -> None:
+    A deaf one does not hear a wish to stop: its step is one that runs always.
+    """
+
+    def __init__(self, lease: Lease, *, is_deaf: bool = False) -> None:
         self.lease = lease
+        self.is_deaf = is_deaf
         self.is_lost = False
         self.is_cancelled = False
         self._stop = threading.Event()
@@ -44,7 +48,7 @@ class Keeper:
         # The lease may have run out while nobody could reach the database: then nobody may act on it either.
         if self.is_lost or time.monotonic() - self._renewed > settings.RUN_LEASE_SECONDS:
             raise LeaseLost(f"run {self.lease.run_id}")
-        if self.is_cancelled:
+        if self.is_cancelled and not self.is_deaf:
             raise Cancelled
 
     def _keep(self) -> None:
