@@ -41,6 +41,7 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "repos.view": Rule("viewer", "read repositories"),
     "repos.push": Rule("manager", "push to another team's repository", owners=True),
     "repos.manage": Rule("manager", "change another team's repository or who may push to it", owners=True),
+    "repos.connect": Rule("admin", "connect git hosts"),
     "repos.unprotect": Rule("admin", "lift the protection of a branch"),
 }
 

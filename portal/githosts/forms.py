@@ -41,3 +41,34 @@ class GrantForm(forms.Form):
         if not self.errors and bool(found.get("team")) == bool(found.get("person")):
             raise forms.ValidationError("Choose one team or one person.")
         return found
+
+
+SECRET = {"autocomplete": "off", "spellcheck": "false"}
+
+
+class CredentialForm(forms.Form):
+    """A user name and a token of an account at a git host."""
+
+    username = forms.CharField(
+        required=False, max_length=200, label="User name", help_text="Many hosts take any name beside a token."
+    )
+    secret = forms.CharField(
+        max_length=4000,
+        label="Token",
+        widget=forms.PasswordInput(attrs=SECRET),
+        help_text="With read rights to the repositories wanted here and no more. It is sealed and cannot be read back.",
+    )
+
+
+class ConnectionForm(CredentialForm):
+    """A git host's address with an account there."""
+
+    base_url = forms.CharField(
+        max_length=300,
+        label="Address",
+        help_text="Everything below it is fetched with this account, such as https://git.example.com/shop.",
+    )
+    probe_url = forms.CharField(
+        max_length=500, label="Repository to try", help_text="A repository below the address that the account can read."
+    )
+    field_order = ("base_url", "username", "secret", "probe_url")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from portal.accounts.models import Team, User
 from portal.accounts.tenancy import TenantModel
 from portal.githosts.names import NAME, repository_path
+from portal.kit.sealing import Binding
 
 
 class Repository(TenantModel):
@@ -62,3 +63,37 @@ class Grant(TenantModel):
 
     def __str__(self) -> str:
         return str(self.team or self.person)
+
+
+class Connection(TenantModel):
+    """An organisation's account at a git host: where, and the sealed credential that fetches below that address."""
+
+    class Kind(models.TextChoices):
+        GIT = "git", "Git over https"
+
+    class State(models.TextChoices):
+        UNTRIED = "untried", "Not tried yet"
+        WORKS = "works", "Works"
+        FAILS = "fails", "Does not work"
+
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.GIT)
+    base_url = models.CharField(max_length=300, help_text="Everything below this address is fetched with it.")
+    probe_url = models.CharField(max_length=500, help_text="The repository below it that a test reads.")
+    username = models.CharField(max_length=200)
+    sealed = models.TextField()
+    fingerprint = models.CharField(max_length=12)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.UNTRIED)
+    state_text = models.CharField(max_length=500, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "base_url"], name="connection_once")]
+
+    def __str__(self) -> str:
+        return self.base_url
+
+    @property
+    def binding(self) -> Binding:
+        """What its credential is sealed with: it opens for no other row and no other address."""
+        return (self.organisation_id, "git connection", self.base_url, self.username)

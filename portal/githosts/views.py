@@ -50,6 +50,7 @@ def repos(request: TenantRequest) -> HttpResponse:
         "after": rows[PAGE - 1].name if len(rows) > PAGE else "",
         "q": plain(request, "q"),
         "can_launch": request.access.can("runs.launch"),
+        "can_connect": request.access.can("repos.connect"),
     }
     return render(request, "githosts/repos.html", context)
 

@@ -15,7 +15,9 @@ from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
 from portal.githosts.actions import let_push
+from portal.githosts.connections import add_connection
 from portal.githosts.models import Repository
+from portal.goldenpaths.models import Candidate, Trust
 from portal.jobs.models import Job
 from tests.conftest import by
 from tests.githosts.conftest import make_repository
@@ -49,6 +51,12 @@ class House:
         return {name: values[name] for name in converters if name in values}
 
 
+CANDIDATES = (
+    "candidate", "candidate-publish", "candidate-decline", "candidate-trust",
+    "api-candidate", "api-candidate-publish", "api-candidate-decline",
+)  # fmt: skip
+
+
 def furnish(world: Any, folder: Path) -> House:
     """Puts one of everything into acme; `folder` is for the files of a source."""
     acme = world.acme
@@ -56,6 +64,14 @@ def furnish(world: Any, folder: Path) -> House:
     with tenant(acme):
         grant = let_push(
             organisation=acme, actor=by(world.ada), repository=Repository.objects.get(name=MARK), person=world.mae
+        )
+        connection = add_connection(
+            organisation=acme,
+            actor=by(world.ada),
+            base_url=f"https://git.example/{MARK}",
+            probe_url=f"https://git.example/{MARK}/x",
+            username=MARK,
+            secret=MARK,
         )
     run = start_run(
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
@@ -83,6 +99,11 @@ def furnish(world: Any, folder: Path) -> House:
         job = Job.objects.create(
             organisation=acme, kind="test", lane="outside", title=MARK, actor=world.ada, arguments={"said": MARK}
         )
+        candidate = Candidate.objects.create(
+            organisation=acme, source=source, origin_key="source:x", origin_label=MARK, origin_address=MARK, ref=MARK,
+            template_path="template.yaml", title=MARK, digest="d" * 64, document={},
+        )  # fmt: skip
+        trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
@@ -94,6 +115,7 @@ def furnish(world: Any, folder: Path) -> House:
         "person": world.dev.pk,
         "repo": MARK,
         "grant": grant.pk,
+        "connection": connection.pk,
         "path": MARK,
         "run": run.pk,
         "source": source.pk,
@@ -122,6 +144,8 @@ def furnish(world: Any, folder: Path) -> House:
         topics,
         {
             **{address: {"uid": job.uid} for address in ("job", "job-cancel", "api-job")},
+            **{address: {"uid": candidate.uid} for address in CANDIDATES},
+            **{address: {"uid": trust.uid} for address in ("trust-withdraw", "api-trust")},
             "api-location": {"uid": source.uid},
             "api-location-by-entity": {"name": f"{MARK}-filed"},
         },
