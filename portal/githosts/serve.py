@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from portal.accounts.access import address_of, enter, person_of_token
+from portal.accounts.access import address_of, enter, note_use, person_of_token
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, Way
 from portal.githosts import bare, rights, smart
@@ -68,6 +68,7 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
             raise NotFound(f"There is no repository named “{repo}”.")
         if service == PUSHES and not (verdict := rights.may_push(access, repository)):
             raise Forbidden(verdict.sentence)
+    note_use(token)
     return Visit(access.organisation, access.actor, repository, repository.path, request)
 
 
