@@ -12,6 +12,7 @@ from portal.accounts.access import TenantRequest, gate
 from portal.githosts import bare, browse, rights
 from portal.githosts.builtin import clone_path
 from portal.githosts.models import Repository
+from portal.githosts.protocol import Entry
 from portal.kit.errors import NotFound
 
 PAGE = 50
@@ -68,6 +69,14 @@ def _shared(request: TenantRequest, repository: Repository, at: browse.Place | N
     }
 
 
+def _listed(request: TenantRequest, repository: Repository, at: browse.Place, entries: list[Entry]) -> dict[str, Any]:
+    """A folder's entries and its README."""
+    readme = browse.readme(repository, at, entries)
+    is_markdown = readme is not None and readme.is_markdown
+    written = browse.written(repository, at, readme, request.access.organisation.slug) if readme and is_markdown else ""
+    return {"entries": entries, "readme": readme, "written": written}
+
+
 @gate("repos.view")
 def repo(request: TenantRequest, repo: str) -> HttpResponse:
     """A repository: how to clone it, its files and its README."""
@@ -77,9 +86,8 @@ def repo(request: TenantRequest, repo: str) -> HttpResponse:
     if at is None:
         return render(request, "githosts/repo_empty.html", context)
     entries = bare.folder(repository.path, at.commit)
+    context |= _listed(request, repository, at, entries)
     context |= {
-        "entries": entries,
-        "readme": browse.readme(repository, at, entries),
         "latest": bare.history(repository.path, at.commit, limit=1)[0],
         "commit_count": bare.count(repository.path, at.commit),
     }
@@ -99,9 +107,12 @@ def repo_file(request: TenantRequest, repo: str, path: str) -> HttpResponse:
     context = _shared(request, repository, at)
     if found.kind == "folder":
         entries = bare.folder(repository.path, at.commit, at.path)
-        context |= {"entries": entries, "readme": browse.readme(repository, at, entries)}
+        context |= _listed(request, repository, at, entries)
         return render(request, "githosts/folder.html", context)
-    context |= {"shown": browse.show(repository, at, found), "as_source": "source" in request.GET}
+    shown = browse.show(repository, at, found)
+    context |= {"shown": shown, "as_source": "source" in request.GET}
+    if shown.is_markdown:
+        context["written"] = browse.written(repository, at, shown, request.access.organisation.slug)
     return render(request, "githosts/file.html", context)
 
 
