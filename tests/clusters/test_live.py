@@ -142,7 +142,7 @@ def test_a_new_watcher_goes_on_where_the_old_one_ended(committed_world, cluster,
 
 
 def test_a_writer_of_an_earlier_epoch_is_refused(committed_world, cluster):
-    from portal.clusters.watching.hub import PUBLISH
+    from portal.clusters.watching.publishing import PUBLISH
 
     key = status.hash_key(committed_world.acme.pk, cluster.uid)
     script = valkey().register_script(PUBLISH)

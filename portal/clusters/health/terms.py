@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from portal.clusters.store import Store
+from portal.clusters.structs import KubeObject
 
 Avail = Literal["Serving", "Reduced", "Down", "Idle", "Unknown"]
 Rollout = Literal["Stable", "Progressing", "Stuck", "Paused", "Terminating"]
@@ -145,6 +147,10 @@ class Around:
 
     store: Store
     now: datetime
+
+    def kept(self, obj: KubeObject, rule: Callable[[Any, Around], Health]) -> Health:
+        """What the rule says of the object; whoever watches keeps the answer until what it was made from changes."""
+        return rule(obj, self)
 
     def seconds_since(self, moment: datetime | None) -> float:
         """Age in seconds; an unknown moment is now."""
