@@ -181,9 +181,19 @@ class EntityStatus(Judged, frozen=True, kw_only=True):
     silent: tuple[str, ...] = ()
 
     @property
+    def is_seen(self) -> bool:
+        """Whether anything is known of it now."""
+        return any(place.is_fresh for place in self.places)
+
+    @property
     def lost(self) -> list[str]:
         """The names of the clusters where it was seen, and of which there is no current view."""
         return list(dict.fromkeys(place.cluster_name for place in self.places if not place.is_fresh))
+
+    @property
+    def unknown_in(self) -> tuple[str, ...]:
+        """The names of the clusters that keep anything from being known of it."""
+        return () if self.is_seen else self.silent
 
     @property
     def workloads(self) -> list[WorkloadRow]:
@@ -194,6 +204,7 @@ class EntityStatus(Judged, frozen=True, kw_only=True):
 ENTITY = msgspec.json.Decoder(EntityRow)
 CLUSTER = msgspec.json.Decoder(ClusterRow)
 STALE = Health("Unknown", "Stable", "unknown")
+UNSEEN = Judged(health=STALE)
 
 
 def hash_key(organisation_id: int, cluster_uid: UUID | str) -> str:
@@ -240,12 +251,21 @@ def _clusters(organisation_id: int) -> list[Cluster]:
 
 
 def of_clusters(clusters: list[Cluster]) -> dict[int, ClusterRow | None]:
-    """What live last said of each cluster, by primary key; None where it said nothing."""
+    """What live last said of each cluster, by primary key; None where it said nothing. Stale rows are not green."""
     rows: dict[int, ClusterRow | None] = {}
     for cluster, view in zip(clusters, look(clusters, [CLUSTER_FIELD]), strict=True):
         row = CLUSTER.decode(view.values[0]) if view.values[0] else None
-        rows[cluster.pk] = msgspec.structs.replace(row, is_fresh=view.is_fresh) if row else None
+        if row:
+            row = msgspec.structs.replace(row, is_fresh=True) if view.is_fresh else _unknown(row)
+        rows[cluster.pk] = row
     return rows
+
+
+def _unknown(row: ClusterRow) -> ClusterRow:
+    """A cluster that nobody watches: what it had is told, how it is nobody knows."""
+    nodes = tuple(msgspec.structs.replace(item, health=STALE) for item in row.nodes)
+    listed = tuple(msgspec.structs.replace(item, health=STALE) for item in row.listed)
+    return msgspec.structs.replace(row, nodes=nodes, listed=listed)
 
 
 def _everything(organisation_id: int, wanted: list[str]) -> dict[str, EntityStatus]:
