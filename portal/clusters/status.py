@@ -30,6 +30,8 @@ FRESH_MILLISECONDS = 6_500
 FRESH_STATES = frozenset({SYNCED.encode(), LIMITED.encode()})
 CLUSTER_FIELD = "_cluster"
 EPOCH_FIELD = "_epoch"
+# what is remembered of a pod, by its uid: for live alone, so that a restart of it forgets nothing
+MEMORY_FIELD = "_memory:"
 # heard by live alone: no page has these topics
 BINDINGS_TOPIC = "registry:bindings"
 CLUSTERS_TOPIC = "registry:clusters"

@@ -140,7 +140,7 @@ class World:
 def everything(watch: ClusterWatch, now: datetime) -> dict[str, Any]:
     """The same from nothing: every object, judged once, with no memory of how it came about."""
     store = Store(obj for item in WATCHED for obj in watch.store.of_kind(item.kind))
-    around = Around(store, now)
+    around = Around(store, now, watch.memory)
     members: dict[str, set[Key]] = {}
     for item in WATCHED:
         for obj in store.of_kind(item.kind):

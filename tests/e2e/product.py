@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -38,8 +40,7 @@ class Product:
 
     def start(self, seconds: float = 120) -> float:
         """Starts it, waits for the welcome, returns the seconds that took."""
-        env = {name: value for name, value in os.environ.items() if name not in OURS}
-        env.update(SLIPWAY_VAR=str(self.folder / "var"), PORT=str(self.port), **self.extra)
+        env = self.environment()
         begun = time.monotonic()
         with self.log.open("wb") as out:
             self.popen = subprocess.Popen(
@@ -56,6 +57,28 @@ class Product:
             time.sleep(0.1)
         return time.monotonic() - begun
 
+    def environment(self) -> dict[str, str]:
+        """What `make up` is started with."""
+        env = {name: value for name, value in os.environ.items() if name not in OURS}
+        return {**env, "SLIPWAY_VAR": str(self.folder / "var"), "PORT": str(self.port), **self.extra}
+
+    def run(self, *arguments: str) -> str:
+        """What a command of ours prints when it runs beside the product, as an operator would run it."""
+        command = [*self.prefix, sys.executable, "-m", "portal.up", "run", sys.executable, *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment(), check=True, capture_output=True, text=True
+        ).stdout
+
+    def kept(self) -> dict[str, int]:
+        """Name -> pid of everything that `make up` keeps, supervisor included; empty while that is not written."""
+        var = self.folder / "var"
+        try:
+            processes = json.loads((var / "up.json").read_text())["processes"]
+            names = {name: pid for name, (pid, _) in processes.items()}
+            return {**names, "supervisor": int((var / "up.lock").read_text())}
+        except (FileNotFoundError, ValueError):
+            return {}
+
     def said(self) -> str:
         return re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace"))
 
@@ -65,6 +88,16 @@ class Product:
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGINT)
         return self.popen.wait(seconds)
+
+    def end(self, seconds: float = 30) -> None:
+        """Stops it whoever its guard is by now: asks the supervisor, and waits for it."""
+        asked = int((self.folder / "var" / "up.lock").read_text())
+        gone = os.pidfd_open(asked)
+        os.kill(asked, signal.SIGTERM)
+        assert select.select([gone], [], [], seconds)[0], "it did not stop"
+        os.close(gone)
+        assert self.popen is not None
+        self.popen.wait(5)
 
     def processes(self) -> list[int]:
         """Pids of everything that carries this product's folder in its environment or command."""

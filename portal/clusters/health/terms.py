@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
+from portal.clusters.health.memory import Memory
 from portal.clusters.store import Store
 from portal.clusters.structs import KubeObject
 
@@ -44,6 +45,7 @@ CODES: dict[str, Code] = {
     "claim-lost": Code(2, "error", True),
     "claim-failed": Code(2, "error", True),
     "claim-pending": Code(2, "info"),
+    "claim-missing": Code(2, "error", True),
     "unschedulable": Code(3, "error", True),
     "waiting-for-node": Code(3, "info"),
     "scheduling-gated": Code(3, "warning"),
@@ -59,16 +61,19 @@ CODES: dict[str, Code] = {
     "container-create-failed": Code(4, "error", True),
     "mount-failed": Code(4, "error", True),
     "mount-slow": Code(4, "warning"),
+    "creating-slow": Code(4, "warning"),
     # the process itself
     "crash-loop": Code(5, "error", True),
     "crashed": Code(5, "warning"),
     "oom-restarts": Code(5, "warning"),
     "job-failed": Code(5, "error"),
+    "job-retrying": Code(5, "warning"),
     "last-run-failed": Code(5, "warning"),
     # probes
     "liveness-failing": Code(6, "error", True),
     "startup-failing": Code(6, "warning"),
     "readiness-failing": Code(6, "warning"),
+    "readiness-gate": Code(6, "warning"),
     # what follows from the above
     "deadline-exceeded": Code(7, "error", True),
     "no-endpoints": Code(7, "error"),
@@ -78,12 +83,15 @@ CODES: dict[str, Code] = {
     "namespace-stuck": Code(7, "error", True),
     "schedule-missed": Code(7, "warning"),
     "schedule-unreadable": Code(7, "warning"),
+    "schedule-never": Code(7, "warning"),
     "autoscaler-failing": Code(7, "warning"),
     "node-pressure": Code(7, "warning"),
     # in motion, or at rest
     "load-balancer-pending": Code(8, "info"),
     "address-pending": Code(8, "info"),
     "waiting-for-controller": Code(8, "info"),
+    "gate-pending": Code(8, "info"),
+    "finishing": Code(8, "info"),
     "starting": Code(8, "info"),
     "rolling-out": Code(8, "info"),
     "job-running": Code(8, "info"),
@@ -94,6 +102,7 @@ CODES: dict[str, Code] = {
     "no-pods-wanted": Code(9, "info"),
     "claim-unused": Code(9, "info"),
     "no-selector": Code(9, "info"),
+    "leftover": Code(9, "info"),
     "completed": Code(9, "ok"),
     "serving": Code(10, "ok"),
     "unknown": Code(10, "warning"),
@@ -101,6 +110,8 @@ CODES: dict[str, Code] = {
     "autoscaler-at-maximum": Code(10, "info"),
     "address-unpublished": Code(10, "info"),
     "misscheduled": Code(10, "info"),
+    "pods-old": Code(10, "info"),
+    "run-going-on": Code(10, "info"),
 }
 
 
@@ -147,6 +158,7 @@ class Around:
 
     store: Store
     now: datetime
+    memory: Memory = field(default_factory=Memory)
 
     def kept(self, obj: KubeObject, rule: Callable[[Any, Around], Health]) -> Health:
         """What the rule says of the object; whoever watches keeps the answer until what it was made from changes."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
+from portal.clusters.health.memory import Memory
 from portal.clusters.health.terms import Around, Health
 from portal.clusters.store import Key, Store, key_of, links_of
 from portal.clusters.structs import KubeObject
@@ -201,8 +202,9 @@ class Looking(Around):
 class Memo:
     """The answers of one cluster. `clock` tells the time; `asked` counts the units that were really worked out."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, memory: Memory, clock: Callable[[], datetime]) -> None:
         self.store = store
+        self.memory = memory
         self.clock = clock
         self.asked = 0
         self._answers: dict[Unit, Any] = {}
@@ -229,7 +231,7 @@ class Memo:
         return answer
 
     def _looking(self, seen: Seen, now: datetime) -> Looking:
-        looking = Looking(seen, now, memo=self)
+        looking = Looking(seen, now, self.memory, memo=self)
         object.__setattr__(looking, "now", Now.at(now, looking))
         return looking
 

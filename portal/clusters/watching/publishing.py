@@ -106,6 +106,17 @@ class Publisher:
             self._away(error)
             return None
 
+    async def values(self, hash_key: str, names: list[str]) -> dict[str, bytes] | None:
+        """Some of what a hash holds."""
+        if not names:
+            return {}
+        try:
+            found = cast(list[bytes | None], await self.broker.hmget(hash_key, names))
+        except (BrokerAway, BrokerSlow, OSError) as error:
+            self._away(error)
+            return None
+        return {name: value for name, value in zip(names, found, strict=True) if value is not None}
+
     def _away(self, error: Exception) -> None:
         if not self._is_away:
             log.warning("status cannot be published: %s", error)

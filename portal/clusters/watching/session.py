@@ -14,10 +14,11 @@ import msgspec
 
 from portal.clusters.bindings import Bound, Matcher
 from portal.clusters.errors import KubeError, KubeUnreachable
+from portal.clusters.health.memory import Runs
 from portal.clusters.kube import target_of
 from portal.clusters.models import CONNECTING, LIMITED, SYNCED, Cluster
 from portal.clusters.network import resolve
-from portal.clusters.status import CLUSTER_FIELD, EPOCH_FIELD, ClusterRow, fresh_key, hash_key
+from portal.clusters.status import CLUSTER_FIELD, EPOCH_FIELD, MEMORY_FIELD, ClusterRow, fresh_key, hash_key
 from portal.clusters.structs import WATCHED
 from portal.clusters.watching import opening
 from portal.clusters.watching.leases import Held
@@ -30,6 +31,7 @@ from portal.kit.errors import Refusal
 log = logging.getLogger(__name__)
 
 ROW_EVERY = 1.0
+RUNS = msgspec.json.Decoder(dict[str, Runs])
 # what is due is said together, but not so late that it could be seen
 BATCH, BATCH_SECONDS = 64, 0.02
 BROKER_PAUSE = 1.0
@@ -75,12 +77,26 @@ class Session:
 
     async def run(self) -> None:
         """Watches until cancelled, or until another process does."""
+        await self._recall()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self._bind, self._connect, self._tell):
                     tasks.create_task(part())
         except* Fenced:
             self.fenced()
+
+    async def _recall(self) -> None:
+        """Takes up what the watcher before this one remembered of pods, so that a restart makes nothing look well."""
+        names = await self.publisher.fields(self.hash_key) or []
+        wanted = [name for name in names if name.startswith(MEMORY_FIELD)]
+        kept = await self.publisher.values(self.hash_key, wanted) or {}
+        found = {}
+        for name, value in kept.items():
+            try:
+                found[name.removeprefix(MEMORY_FIELD)] = RUNS.decode(value)
+            except msgspec.DecodeError:
+                log.info("%s: what was remembered of a pod is in another shape and is left", self.cluster.slug)
+        self.watch.memory.restore(found)
 
     def fenced(self) -> None:
         """Another process watches it: nothing of what this one says is heard any more."""
@@ -224,7 +240,16 @@ class Session:
             if not waiting:
                 begun = time.perf_counter()
             await self.turns.rest()
-        return not waiting or await self._say(waiting)
+        return (not waiting or await self._say(waiting)) and await self._save()
+
+    async def _save(self) -> bool:
+        """Keeps what is remembered of pods beside the status that was made from it."""
+        unsaved, self.watch.unsaved = self.watch.unsaved, {}
+        fields = {f"{MEMORY_FIELD}{uid}": msgspec.json.encode(runs) if runs else b"" for uid, runs in unsaved.items()}
+        if not fields or await self._write(fields, []):
+            return True
+        self.watch.unsaved = {**unsaved, **self.watch.unsaved}
+        return False
 
     async def _say(self, said: dict[str, bytes]) -> bool:
         if await self._write(said, [f"workloads:{uid}" for uid in said]):
@@ -249,9 +274,12 @@ class Session:
         fields = await self.publisher.fields(self.hash_key)
         if fields is None:
             return False
-        kept = {CLUSTER_FIELD, EPOCH_FIELD, *self.watch.entities()}
+        self.watch.forget_gone()
+        remembered = (f"{MEMORY_FIELD}{uid}" for uid in self.watch.memory.everything())
+        kept = {CLUSTER_FIELD, EPOCH_FIELD, *self.watch.entities(), *remembered}
         gone = {name: b"" for name in fields if name not in kept}
-        self._is_swept = not gone or await self._write(gone, [f"workloads:{uid}" for uid in gone])
+        topics = [f"workloads:{name}" for name in gone if not name.startswith("_")]
+        self._is_swept = not gone or await self._write(gone, topics)
         return self._is_swept
 
     def _is_row_due(self) -> bool:

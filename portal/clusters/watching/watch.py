@@ -16,6 +16,7 @@ import msgspec
 from portal.clusters.bindings import Matcher
 from portal.clusters.errors import KubeError, KubeForbidden, KubeNotServed, KubeUnauthorized
 from portal.clusters.health.judging import judge, sentence
+from portal.clusters.health.memory import Memory, PodRuns
 from portal.clusters.health.terms import Health, badge
 from portal.clusters.models import CONNECTING, LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE
 from portal.clusters.status import ClusterRow, EntityRow, KindRow, NodeRow, WorkloadRow
@@ -97,6 +98,8 @@ class ClusterWatch:
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=10_000))
     badges: dict[str, str] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
+    unsaved: dict[str, PodRuns] = field(default_factory=dict)
     revision: int = 0
     queue: Queue = field(default_factory=lambda: Queue(WANTED))
     memo: Memo = field(init=False)
@@ -109,7 +112,7 @@ class ClusterWatch:
     _quarantine: dict[Key, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.memo = Memo(self.store, lambda: self.clock())
+        self.memo = Memo(self.store, self.memory, lambda: self.clock())
 
     # -- what the reflectors say --------------------------------------------------------------------------------------
 
@@ -128,6 +131,7 @@ class ClusterWatch:
         if old and old.metadata.resource_version == obj.metadata.resource_version:
             return
         self.store.put(obj)
+        self._remember(old, obj)
         self._quarantine.pop(key, None)
         if old and _is_same(old, obj):
             return
@@ -144,8 +148,19 @@ class ClusterWatch:
         old = self.store.drop(key)
         if old is None:
             return
+        self._remember(old, None)
         self._changed(key, old, None)
         self._unbind(key)
+
+    def _remember(self, old: KubeObject | None, new: KubeObject | None) -> None:
+        """A pod's past outlives each look at it, and nothing of it outlives the pod. What changes is to be kept."""
+        uids = {obj.metadata.uid for obj in (old, new) if isinstance(obj, Pod)}
+        before = {uid: self.memory.held(uid) for uid in uids}
+        if isinstance(old, Pod) and (new is None or new.metadata.uid != old.metadata.uid):
+            self.memory.forget(old.metadata.uid)
+        if isinstance(new, Pod):
+            self.memory.look(new, self.clock())
+        self.unsaved |= {uid: runs for uid in uids if (runs := self.memory.held(uid)) != before[uid]}
 
     def followed(self, kind: str) -> None:
         following = self.kinds[kind]
@@ -373,8 +388,15 @@ class ClusterWatch:
     def say_again(self) -> None:
         """Everything has to be written anew: the hash is gone."""
         self._said.clear()
+        self.unsaved = self.memory.everything()
         self.queue.hurry()
         self._mark((ENTITY, uid) for uid in list(self._members))
+
+    def forget_gone(self) -> None:
+        """After the first complete look: what an earlier watcher remembered of pods that are no more goes."""
+        for uid in self.memory.everything():
+            if self.store.by_uid(uid) is None:
+                self.memory.forget(uid)
 
     def say_later(self, entities: Iterable[str]) -> None:
         """These could not be written: they are still to be said."""
