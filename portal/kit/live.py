@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 CHANNEL = "live:"
 # The same topic is rendered at most this often; in between, the latest state waits.
 RENDER_EVERY = 0.1
-PULSE_EVERY = 3.0
+PULSE_EVERY = 2.0
 # A topic that cannot be rendered, most often because the database is away, is tried again after these pauses.
-RETRY_FIRST, RETRY_MOST = 0.5, 5.0
+RETRY_FIRST, RETRY_MOST = 0.5, 2.0
 # A peer that vanished without a word is noticed by the kernel within half a minute.
 KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import connection, connections
 from django.db.utils import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as BrokerAway
@@ -37,7 +38,7 @@ from portal.kit.live import CHANNEL, valkey_async
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-RENEW_EVERY = 5.0
+RENEW_EVERY = settings.CLUSTER_LEASE_SECONDS / 3
 BEAT_EVERY = 2.0
 CLERK_EVERY = 1.0
 # bindings are announced; this is for announcements that were lost

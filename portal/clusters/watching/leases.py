@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -16,7 +17,7 @@ from portal.clusters.bindings import Bound, bounds_of
 from portal.clusters.models import Binding, Cluster, Transition
 from portal.clusters.watching.watch import Change
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=settings.CLUSTER_LEASE_SECONDS)
 CLUSTER_ANYWHERE = ""
 
 

@@ -186,7 +186,12 @@ class Looking(Around):
     def kept(self, obj: KubeObject, rule: Callable[[Any, Around], Health]) -> Health:
         unit = (HEALTH, key_of(obj))
         self.note(unit)
-        return self.memo.ask(unit, lambda looking: rule(obj, looking))
+
+        def work(looking: Looking) -> Health:
+            looking.note(key_of(obj))  # the rule is handed the object: it does not read it from the store itself
+            return rule(obj, looking)
+
+        return self.memo.ask(unit, work)
 
     def note(self, dep: Dep) -> None:
         """Notes something else that the answer is made from."""

@@ -307,11 +307,11 @@ class ClusterWatch:
 
     def _tell(self, uid: str) -> bytes | None:
         row = self._entity(uid)
+        self._note_change(uid, row)
         # the moment is no part of the story: what did not change is not said again
         story = ENCODER.encode(row) if row else b""
         if self._said.get(uid, b"") == story:
             return None
-        self._note_change(uid, row)
         if row is None:
             self._said.pop(uid, None)
             if uid not in self._members:
@@ -393,7 +393,8 @@ class ClusterWatch:
         self._mark((ENTITY, uid) for uid in list(self._members))
 
     def forget_gone(self) -> None:
-        """After the first complete look: what an earlier watcher remembered of pods that are no more goes."""
+        """After the first complete look: what an earlier watcher knew of pods and entities that are no more ends."""
+        self._mark((ENTITY, uid) for uid, worn in self.badges.items() if worn != "Unknown" and uid not in self._members)
         for uid in self.memory.everything():
             if self.store.by_uid(uid) is None:
                 self.memory.forget(uid)
