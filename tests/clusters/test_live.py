@@ -148,6 +148,7 @@ def test_a_new_watcher_goes_on_where_the_old_one_ended(committed_world, cluster,
     with committed_world.tenant():
         first = Cluster.objects.for_tenant(committed_world.acme).get()
     kube.delete("apps/v1", "Deployment", "default", "shop")
+    until(lambda: not kube.list("v1", "Pod", "default", "app=shop"), "nothing runs there any more")
     with watchers():
         until(wears(committed_world, "Unknown"), "the left-over status is swept")
         until(lambda: not status_fields(committed_world, cluster), "nothing is left of it")
