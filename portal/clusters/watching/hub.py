@@ -189,7 +189,9 @@ class Watchers:
             await asyncio.sleep(CLERK_EVERY)
 
     async def _note(self, session: Session) -> None:
-        state, now = session.watch.state(), time.monotonic()
+        state, now = session.state, time.monotonic()
+        if state != session.announced and not self.publisher.is_away:
+            return  # pages go by what was announced: the row does not run ahead of it
         is_synced = state[0] in (SYNCED, LIMITED)
         if state == session.noted and not (is_synced and now - session.noted_at > SYNC_NOTED_EVERY):
             return

@@ -68,7 +68,7 @@ class Publisher:
         self.broker = broker
         self._publish = broker.register_script(PUBLISH)
         self._beat = broker.register_script(BEAT)
-        self._is_away = False
+        self.is_away = False
 
     async def publish(
         self, hash_key: str, epoch: int, organisation_id: int, fields: dict[str, bytes], topics: list[str]
@@ -81,7 +81,7 @@ class Publisher:
         except (BrokerAway, BrokerSlow, OSError) as error:
             self._away(error)
             return None
-        self._is_away = False
+        self.is_away = False
         return int(found)
 
     async def beat(self, beats: list[Beat]) -> list[int] | None:
@@ -95,7 +95,7 @@ class Publisher:
         except (BrokerAway, BrokerSlow, OSError) as error:
             self._away(error)
             return None
-        self._is_away = False
+        self.is_away = False
         return [int(item) for item in found]
 
     async def fields(self, hash_key: str) -> list[str] | None:
@@ -118,6 +118,6 @@ class Publisher:
         return {name: value for name, value in zip(names, found, strict=True) if value is not None}
 
     def _away(self, error: Exception) -> None:
-        if not self._is_away:
+        if not self.is_away:
             log.warning("status cannot be published: %s", error)
-        self._is_away = True
+        self.is_away = True

@@ -60,7 +60,7 @@ class Session:
     _row: ClusterRow | None = None
     _row_at: float = float("-inf")
     _revision: int = -1
-    _announced: tuple[str, str] = ("", "")
+    announced: tuple[str, str] = ("", "")
     _bounds: list[Bound] | None = None
     _is_bound: bool = False
     _bounds_news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -303,7 +303,7 @@ class Session:
     async def _announce_state(self) -> bool:
         """Whether what is said can be believed has changed: for the cluster, and for every entity in it."""
         state = self.state
-        if state == self._announced:
+        if state == self.announced:
             return True
         known = await self.publisher.beat([self.beat()])
         if known is None:
@@ -313,7 +313,7 @@ class Session:
         topics = [*self._cluster_topics(), *(f"workloads:{uid}" for uid in self.watch.entities())]
         if known == [LOST] or not await self._write({}, topics):
             return False
-        self._announced = state
+        self.announced = state
         return True
 
     def _wait(self) -> float | None:

@@ -23,7 +23,7 @@ from portal.clusters.status import ClusterRow, EntityRow, KindRow, NodeRow, Work
 from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import KubeObject, Node, Pod
 from portal.clusters.watching.loads import Loads
-from portal.clusters.watching.memo import Dep, Looking, Memo, Unit, deps_of
+from portal.clusters.watching.memo import JUST_AFTER, Dep, Looking, Memo, Unit, deps_of
 from portal.clusters.watching.overview import Overview
 from portal.clusters.watching.queue import Queue
 from portal.clusters.watching.rows import WORKLOADS, entity_row, node_row, workload_row
@@ -289,10 +289,13 @@ class ClusterWatch:
 
     def wait(self) -> float | None:
         """In how many seconds there is something to do by time alone; None: only a change can bring it about."""
-        if not self.is_caught_up:
-            return None
-        waits = [wait for wait in (self.queue.wait(), self.memo.next_wake()) if wait is not None]
-        return min(waits, default=None)
+        now = time.monotonic()
+        # a stream that does not come back within a blink changes the cluster's state by its end
+        blinks = [item.lost_at + BLINK - now for item in self.kinds.values() if item.lost_at is not None]
+        waits: list[float | None] = [blink + JUST_AFTER for blink in blinks if blink > 0]
+        if self.is_caught_up:
+            waits += [self.queue.wait(), self.memo.next_wake()]
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _work(self, unit: Unit) -> dict[str, bytes]:
         word, about = unit
