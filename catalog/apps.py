@@ -8,15 +8,17 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import bindings, naming, teams, topics
+        from catalog import actions, bindings, naming, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
+        from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.live import TopicKind, register_topic
         from portal.kit.navigation import Entry, register_entry
         from portal.kit.references import register_guide
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
+        AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)

@@ -13,6 +13,7 @@ class ClustersConfig(AppConfig):
         from portal.kit.navigation import Entry, register_entry
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
+        register_duty(Duty("history", turn="portal.clusters.retention.fold_transitions", every=3600.0))
         panels.register()
         register_entry(
             Entry(

@@ -124,7 +124,8 @@ def test_owners_and_systems_go_by_their_titles(company, client_for):
     rows = page(client, BASE, kind="Resource")
     owner = '<a class="chip" href="/o/acme/teams/claims/"'
     assert owner in rows
-    assert ">Claims</a>" in rows and "Claims (" in rows
+    assert ">Claims</a>" in rows
+    assert "Claims (" in rows
     assert '<th scope="col">System</th>' in rows
     entity = page(client, f"{BASE}component/default/payment-gateway/")
     assert ">Payments</a>" in entity
