@@ -8,7 +8,7 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import bindings, teams, topics
+        from catalog import bindings, jobs, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.kit.live import TopicKind, register_topic
@@ -16,5 +16,6 @@ class CatalogConfig(AppConfig):
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
+        jobs.register_kinds()
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)

@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from django.conf import settings
 from django.db import Error as DatabaseAway
 from django.db import connections
+from django.http import HttpRequest
 
 from portal.accounts.models import Organisation, User
 from portal.jobs import lease as leases
@@ -47,9 +48,9 @@ class Work:
         return self.job.actor
 
     @property
-    def origin(self) -> Origin:
-        """How the actor came in, for the audit."""
-        return Origin.of_row(self.job.origin)
+    def request(self) -> HttpRequest:
+        """What the audit asks of the request that this job came from."""
+        return cast(HttpRequest, Origin.of_row(self.job.origin))
 
     @property
     def arguments(self) -> Mapping[str, Any]:
