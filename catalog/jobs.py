@@ -62,7 +62,7 @@ def look(work: Work) -> Done:
     }
     if work.arguments.get("documents"):
         result["documents"] = [found.entity.document for found in glance.reading.entities[:MOST_SHOWN]]
-    return Done(f"{len(entities)} entities.", result, str(work.arguments.get("goes_to", "")))
+    return Done("", result, work.job.way_back)
 
 
 def register_source(work: Work) -> Done:

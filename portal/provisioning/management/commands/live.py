@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from catalog.tasks import sweep_sources
 from portal.clusters.watching.hub import run_clusters
 from portal.jobs.sweeping import forget_jobs, sweep_jobs
-from portal.provisioning.sweeping import SourceSweeper, sweep_runs
+from portal.provisioning.sweeping import sweep_runs
 from portal.provisioning.watchman import keep_watch
 
 
@@ -24,5 +25,5 @@ class Command(BaseCommand):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         self.stdout.write("live process ready")
         self.stdout.flush()
-        await keep_watch(stop, run_clusters, (sweep_runs, sweep_jobs, SourceSweeper(), forget_jobs))
+        await keep_watch(stop, run_clusters, (sweep_runs, sweep_jobs, sweep_sources, forget_jobs))
         self.stdout.write("live process stopped")
