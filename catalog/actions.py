@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils.timezone import now
 
 from catalog.asking.query import live
@@ -18,8 +17,9 @@ from catalog.intake.sources.upload import tree_of
 from catalog.models import Entity, Relation, Source, Upload
 from catalog.tasks import UNFINISHED, ask_refresh
 from catalog.teams import sync_teams
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation, User
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts.fetch import check_ref, parse_location
 from portal.jobs.models import Job
@@ -77,7 +77,10 @@ class Draft:
             return ""
         if self.kind == Source.Kind.UPLOAD:
             return self.path.strip() or "**"
-        return (self.path.strip().removeprefix("/") or "catalog-info.yaml")[:500]
+        path = self.path.strip() or "catalog-info.yaml"
+        if path.startswith("/"):
+            raise Invalid("Write the path from the repository's root, without the slash in front.", field="path")
+        return path[:500]
 
     def reading(self, source: Source) -> Reading:
         """What the source says; raises Refusal when it cannot be read."""
@@ -114,7 +117,7 @@ def check_new(*, organisation: Organisation, draft: Draft, on_conflict: str = "r
 def add_source(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     kind: str,
     target: str,
     path: str = "catalog-info.yaml",
@@ -122,7 +125,6 @@ def add_source(
     content: bytes = b"",
     run_id: int | None = None,
     on_conflict: str = "reject",
-    request: HttpRequest | None = None,
     watch: ingest.Watch = ingest.NOBODY,
     kept: Callable[[Source], None] | None = None,
 ) -> Source:
@@ -141,7 +143,7 @@ def add_source(
         if before is not None and on_conflict != "refresh":
             raise Conflict(f"{source.label} is registered already.", field="target", code="source-exists")
         if before is None:
-            source.created_by, source.run_id = actor, run_id
+            source.created_by, source.run_id = actor.person, run_id
             # Until it is read to the end, the sweep knows it as due.
             source.next_refresh_at = now() + UNFINISHED
             source.save()
@@ -151,7 +153,6 @@ def add_source(
                 verb="source.registered",
                 subject=source,
                 summary=f"Registered {source.get_kind_display().lower()} {source.label}",
-                request=request,
             )
         source = before or source
         if kind == Source.Kind.UPLOAD:
@@ -181,10 +182,9 @@ def _registered(source: Source) -> Source | None:
 def move_source(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     source: Source,
     draft: Draft,
-    request: HttpRequest | None = None,
     watch: ingest.Watch = ingest.NOBODY,
 ) -> Source:
     """Points a source somewhere else and reads it there at once: what the new place describes stays what it was.
@@ -201,14 +201,12 @@ def move_source(
         if other is not None and other.pk != source.pk:
             raise Conflict(f"{other.label} is registered already.", field="target", code="source-exists")
         if other is None:
-            _point(organisation, actor, source, moved, request)
+            _point(organisation, actor, source, moved)
     ingest.store(source, reading, watch)
     return source
 
 
-def _point(
-    organisation: Organisation, actor: User | None, source: Source, moved: Source, request: HttpRequest | None
-) -> None:
+def _point(organisation: Organisation, actor: Actor, source: Source, moved: Source) -> None:
     before = source.label
     for hook in ingest.ON_MOVE.values():
         hook(organisation, source)
@@ -222,13 +220,10 @@ def _point(
         subject=source,
         summary=f"Moved the source {before} to {source.label}",
         data={"was": before, "is": source.label},
-        request=request,
     )
 
 
-def refresh_source(
-    *, organisation: Organisation, actor: User | None, source: Source, request: HttpRequest | None = None
-) -> Job:
+def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) -> Job:
     """Asks for the source to be read now, by a worker. Returns the job, which may be another person's."""
     with transaction.atomic():
         Source.objects.for_tenant(organisation).filter(pk=source.pk).update(
@@ -240,22 +235,16 @@ def refresh_source(
             verb="source.refreshed",
             subject=source,
             summary=f"Asked for a refresh of {source.label}",
-            request=request,
         )
-        return ask_refresh(organisation, source, actor, request)
+        return ask_refresh(organisation, source, actor)
 
 
-def remove_source(
-    *, organisation: Organisation, actor: User | None, source: Source, request: HttpRequest | None = None
-) -> int:
-    """Removes the source; its entities become tombstones that say so. Returns how many.
-
-    The actor is None where a run is undone whose people have left.
-    """
+def remove_source(*, organisation: Organisation, actor: Actor, source: Source) -> int:
+    """Removes the source; its entities become tombstones that say so. Returns how many."""
     with transaction.atomic():
         rows = list(live(organisation).filter(source=source).only("pk", "organisation_id", "uid", "ref", "kind"))
         Relation.objects.for_tenant(organisation).filter(from_entity__in=rows).delete()
-        ingest.bury(rows, f"Its source, {source.label}, was removed by {actor or 'a run that was undone'}.")
+        ingest.bury(rows, f"Its source, {source.label}, was removed by {actor}.")
         ingest.tell_removed(organisation, rows)
         record(
             organisation=organisation,
@@ -263,7 +252,6 @@ def remove_source(
             verb="source.removed",
             subject=source,
             summary=f"Removed {source.label} with {len(rows)} entities",
-            request=request,
         )
         source.delete()
     return len(rows)
@@ -272,10 +260,9 @@ def remove_source(
 def write_entity(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     text: str,
     entity: Entity | None = None,
-    request: HttpRequest | None = None,
 ) -> Entity:
     """Writes an entity that lives in the portal: a new one, or a new text for `entity`.
 
@@ -291,7 +278,7 @@ def write_entity(
             target="portal",
             revision="",
             path="",
-            defaults={"schedule_minutes": 0, "created_by": actor},
+            defaults={"schedule_minutes": 0, "created_by": actor.person},
         )
         path = path_of(parse(text, "").entities[0].ref)
         ingest.store_part(source, ingest.read_tree(source, MemoryTree({path: text.encode()}, "")))
@@ -303,7 +290,6 @@ def write_entity(
             subject=written,
             subject_label=ref,
             summary=f"{'Changed' if entity else 'Wrote'} {ref}",
-            request=request,
         )
     return written
 
@@ -326,15 +312,13 @@ def check_text(text: str, entity: Entity | None = None) -> str:
     return ref
 
 
-def remove_entity(
-    *, organisation: Organisation, actor: User, entity: Entity, request: HttpRequest | None = None
-) -> None:
+def remove_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -> None:
     """Removes an entity that lives in the portal; it becomes a tombstone."""
     if entity.source is None or entity.source.kind != Source.Kind.PORTAL:
         raise NotFound("Only entities written in the portal can be removed here.")
     with transaction.atomic():
         Relation.objects.for_tenant(organisation).filter(from_entity=entity).delete()
-        ingest.bury([entity], f"It was removed by {actor or 'a run that was undone'}.")
+        ingest.bury([entity], f"It was removed by {actor}.")
         ingest.tell_removed(organisation, [entity])
         record(
             organisation=organisation,
@@ -343,5 +327,4 @@ def remove_entity(
             subject=entity,
             subject_label=entity.ref,
             summary=f"Removed {entity.ref}",
-            request=request,
         )

@@ -230,9 +230,7 @@ class ByUidView(EntityView):
         self.access.require("catalog.remove", found.owner_ref or None)
         if found.source is not None and found.source.kind != Source.Kind.PORTAL:
             raise Conflict(f"It comes from {found.source.label} and would come back. Remove it there.")
-        actions.remove_entity(
-            organisation=self.access.organisation, actor=self.access.user, entity=found, request=request._request
-        )
+        actions.remove_entity(organisation=self.access.organisation, actor=self.access.actor, entity=found)
         return HttpResponse(status=204)
 
 
@@ -277,9 +275,8 @@ class RefreshView(CatalogView):
         if found.source.kind != Source.Kind.PORTAL:
             actions.refresh_source(
                 organisation=self.access.organisation,
-                actor=self.access.user,
+                actor=self.access.actor,
                 source=found.source,
-                request=request._request,
             )
         return HttpResponse(status=200)
 

@@ -70,11 +70,10 @@ class LocationsView(CatalogView, AwaitingView):
             actions.check_new(organisation=self.access.organisation, draft=draft, on_conflict=on_conflict)
         self.awaits = submit(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             kind=LOOK if is_dry else REGISTER,
             title=f"{'Look at' if is_dry else 'Register'} {draft.target}",
             arguments={**arguments_of(draft), "on_conflict": on_conflict, "documents": is_dry},
-            request=request._request,
         )
         return Response(status=202)
 
@@ -140,11 +139,10 @@ class LocationView(LocationsView):
         draft.source(self.access.organisation)
         self.awaits = submit(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             kind=MOVE,
             title=f"Move {source.label} to {draft.target}",
             arguments={**arguments_of(draft), "source": source.pk},
-            request=request._request,
         )
         return Response(status=202)
 
@@ -156,9 +154,7 @@ class LocationView(LocationsView):
     def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
         """Removes the location and what it describes."""
         found = self.mine(uid)
-        actions.remove_source(
-            organisation=self.access.organisation, actor=self.access.user, source=found, request=request._request
-        )
+        actions.remove_source(organisation=self.access.organisation, actor=self.access.actor, source=found)
         return HttpResponse(status=204)
 
 
@@ -185,11 +181,10 @@ class AnalyzeView(CatalogView, AwaitingView):
         draft.source(self.access.organisation)
         self.awaits = submit(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             kind=LOOK,
             title=f"Look at {draft.target}",
             arguments={**arguments_of(draft), "documents": True},
-            request=request._request,
         )
         return Response(status=202)
 

@@ -79,7 +79,6 @@ def register_source(work: Work) -> Done:
         revision=draft.revision,
         content=draft.content,
         on_conflict=str(work.arguments.get("on_conflict", "reject")),
-        request=work.request,
         watch=Watching(work),
         kept=lambda made: work.note(source=made.pk),
     )
@@ -95,7 +94,6 @@ def move(work: Work) -> Done:
         actor=work.actor,
         source=source,
         draft=draft_of(work),
-        request=work.request,
         watch=Watching(work),
     )
     return _done(work, source, "Moved")

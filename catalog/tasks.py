@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from django.http import HttpRequest
 from django.utils.timezone import now
 
 from catalog.models import Source
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import sweep, tenant
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
@@ -31,7 +31,7 @@ def sweep_sources() -> int:
         with tenant(organisation_id):
             source = _claim(organisation_id, source_id)
             if source is not None:
-                ask_refresh(source.organisation, source, None)
+                ask_refresh(source.organisation, source, Actor.slipway())
     return len(due)
 
 
@@ -47,9 +47,7 @@ def key_of(source: Source) -> str:
     return f"source:{source.pk}"
 
 
-def ask_refresh(
-    organisation: Organisation, source: Source, actor: User | None, request: HttpRequest | None = None
-) -> Job:
+def ask_refresh(organisation: Organisation, source: Source, actor: Actor) -> Job:
     """The job that reads the source: the one in flight, or a new one. Must run inside the tenant."""
     return submit(
         organisation=organisation,
@@ -59,5 +57,4 @@ def ask_refresh(
         arguments={"source": source.pk},
         key=key_of(source),
         back_to=f"/o/{organisation.slug}/catalog/sources/{source.pk}/",
-        request=request,
     )

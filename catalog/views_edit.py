@@ -49,7 +49,7 @@ def remove_entity(request: TenantRequest, kind: str, namespace: str, name: str) 
     """Removes an entity that lives in the portal."""
     found = _portal_entity(request, kind, namespace, name)
     request.access.require("catalog.remove", found.owner_ref or None)
-    actions.remove_entity(organisation=request.access.organisation, actor=request.user, entity=found, request=request)
+    actions.remove_entity(organisation=request.access.organisation, actor=request.access.actor, entity=found)
     messages.success(request, f"Removed {found.ref}.")
     return redirect("catalog", org=request.access.organisation.slug)
 
@@ -85,5 +85,5 @@ def _write(request: TenantRequest, text: str, found: Entity | None) -> Entity:
     owner = owner_of(parse(text, "").entities[0].document)
     request.access.require("catalog.edit", owner or None)
     return actions.write_entity(
-        organisation=request.access.organisation, actor=request.user, text=text, entity=found, request=request
+        organisation=request.access.organisation, actor=request.access.actor, text=text, entity=found
     )

@@ -134,13 +134,12 @@ def _submitted(request: TenantRequest, draft: actions.Draft) -> Job:
         actions.check_new(organisation=organisation, draft=draft)
     return submit(
         organisation=organisation,
-        actor=request.user,
+        actor=request.access.actor,
         kind=LOOK if is_look else REGISTER,
         title=f"{'Look at' if is_look else 'Register'} {draft.target}",
         arguments=arguments_of(draft),
         payload=draft.content,
         back_to=here,
-        request=request,
     )
 
 
@@ -161,7 +160,7 @@ def refresh(request: TenantRequest, source: int) -> HttpResponseBase:
     found = _source(request, source)
     if found.kind == Source.Kind.PORTAL:
         raise NotFound("Entities written in the portal need no refresh.")
-    actions.refresh_source(organisation=request.access.organisation, actor=request.user, source=found, request=request)
+    actions.refresh_source(organisation=request.access.organisation, actor=request.access.actor, source=found)
     return redirect("source", org=request.access.organisation.slug, source=found.pk)
 
 
@@ -173,8 +172,6 @@ def remove(request: TenantRequest, source: int) -> HttpResponseBase:
     mine = found.created_by_id == request.access.user.pk
     request.access.require("catalog.remove", is_requester=mine)
     label = found.label
-    count = actions.remove_source(
-        organisation=request.access.organisation, actor=request.user, source=found, request=request
-    )
+    count = actions.remove_source(organisation=request.access.organisation, actor=request.access.actor, source=found)
     messages.success(request, f"Removed {label}; {count} entities left the catalog with it.")
     return redirect("sources", org=request.access.organisation.slug)

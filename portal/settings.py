@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "portal.goldenpaths",
     "portal.provisioning",
     "portal.desk",
+    "portal.live",
     "portal.sandbox",
 ]
 

@@ -92,6 +92,13 @@ def make_world() -> World:
     )
 
 
+def by(person: Any) -> Any:
+    """The person as actions take them: at work in the background, from no address."""
+    from portal.accounts.actor import Actor
+
+    return Actor.task(person)
+
+
 @pytest.fixture
 def world(db: None) -> World:
     return make_world()

@@ -20,7 +20,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.accounts.models import ApiToken, Membership, Organisation, User
+from portal.accounts.actor import Actor, Agent
+from portal.accounts.models import ApiToken, Membership, Organisation, User, Way
 from portal.accounts.permissions import PERMISSIONS, Verdict, decide
 from portal.accounts.tenancy import set_tenant
 from portal.kit.errors import Forbidden, NotFound, Unauthenticated
@@ -36,6 +37,14 @@ class Access:
     user: User
     membership: Membership
     token: ApiToken | None = None
+    way: Way = Way.PAGE
+    address: str | None = None
+    agent: Agent | None = None
+
+    @functools.cached_property
+    def actor(self) -> Actor:
+        """The person as actions and the audit log know them: with credential, address and way in."""
+        return Actor.entered(self.user, self.way, address=self.address, token=self.token, agent=self.agent)
 
     @property
     def role(self) -> str:
@@ -53,8 +62,17 @@ class Access:
         owns = is_requester or (
             owner_ref is not None and PERMISSIONS[permission].owners and owner_ref.lower() in self.team_refs
         )
-        scopes = self.token.scopes if self.token else None
-        return decide(permission, role=self.role, is_owner=owns, scopes=scopes)
+        return self.verdict(permission, is_owner=owns)
+
+    def verdict(self, permission: str, *, is_owner: bool) -> Verdict:
+        """The policy's word, bounded by the token's scopes and, where an agent acts, by its scopes and its time."""
+        agent = self.agent
+        if agent and agent.is_over:
+            return Verdict(False, agent.over_sentence)
+        found = decide(permission, role=self.role, is_owner=is_owner, scopes=self.token.scopes if self.token else None)
+        if not found or agent is None:
+            return found
+        return decide(permission, role=self.role, is_owner=is_owner, scopes=agent.scopes)
 
     def require(self, permission: str, owner_ref: str | None = None, *, is_requester: bool = False) -> None:
         """Raises Forbidden with the verdict's sentence unless they may."""
@@ -83,7 +101,25 @@ class TenantRequest(HttpRequest):
     htmx: Any
 
 
-def enter(user: User | AnonymousUser | Any, slug: str, *, token: ApiToken | None = None) -> Access:
+def address_of(request: HttpRequest) -> str | None:
+    """The client's network address, as our server or its trusted proxy says; None over a local socket."""
+    return request.META.get("REMOTE_ADDR") or None
+
+
+def actor_of(request: HttpRequest, user: User) -> Actor:
+    """Somebody who acts on a page outside any organisation."""
+    return Actor.entered(user, Way.PAGE, address=address_of(request))
+
+
+def enter(
+    user: User | AnonymousUser | Any,
+    slug: str,
+    *,
+    way: Way,
+    address: str | None,
+    token: ApiToken | None = None,
+    agent: Agent | None = None,
+) -> Access:
     """Steps into the organisation: sets the tenant for the current transaction and returns the person's access.
 
     Raises NotFound for strangers. Must run inside a transaction.
@@ -95,7 +131,15 @@ def enter(user: User | AnonymousUser | Any, slug: str, *, token: ApiToken | None
     membership = Membership.objects.for_tenant(organisation).filter(user=user).first()
     if membership is None or not user.is_active:
         raise NotFound(STRANGER)
-    return Access(organisation=organisation, user=user, membership=membership, token=token)
+    return Access(
+        organisation=organisation,
+        user=user,
+        membership=membership,
+        token=token,
+        way=way,
+        address=address,
+        agent=agent,
+    )
 
 
 PageView = Callable[Concatenate[TenantRequest, ...], HttpResponseBase]
@@ -112,7 +156,7 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
             if not request.user.is_authenticated:
                 return sign_in_first(request)
             with transaction.atomic():
-                request.access = enter(request.user, org)
+                request.access = enter(request.user, org, way=Way.PAGE, address=address_of(request))
                 _remember(request.access)
                 admit(request.access, permission)
                 response = view(request, **kwargs)
@@ -132,9 +176,7 @@ def admit(access: Access, permission: str) -> None:
     if verdict:
         return
     rule = PERMISSIONS[permission]
-    if rule.owners and decide(
-        permission, role=access.role, is_owner=True, scopes=access.token.scopes if access.token else None
-    ):
+    if rule.owners and access.verdict(permission, is_owner=True):
         return
     raise Forbidden(verdict.sentence)
 

@@ -7,11 +7,11 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.accounts import audit, mails
 from portal.accounts.access import digest_of
+from portal.accounts.actor import Actor
 from portal.accounts.models import (
     RESERVED_SLUGS,
     ApiToken,
@@ -35,15 +35,15 @@ def may_create_organisation(user: User) -> bool:
     return settings.ORGANISATIONS == "open" or not Organisation.objects.exists()
 
 
-def create_organisation(*, actor: User, name: str, slug: str, request: HttpRequest | None = None) -> Organisation:
+def create_organisation(*, actor: Actor, name: str, slug: str) -> Organisation:
     """Make an organisation with the actor as its first admin, where the installation's policy lets them."""
-    if not may_create_organisation(actor):
+    if not may_create_organisation(actor.user):
         raise Forbidden(OPERATORS)
-    return found_organisation(actor=actor, name=name, slug=slug, request=request)
+    return found_organisation(actor=actor, name=name, slug=slug)
 
 
 @transaction.atomic
-def found_organisation(*, actor: User, name: str, slug: str, request: HttpRequest | None = None) -> Organisation:
+def found_organisation(*, actor: Actor, name: str, slug: str) -> Organisation:
     """Make an organisation with the actor as its first admin; the operator's command comes here directly."""
     if slug in RESERVED_SLUGS:
         raise Conflict(f"“{slug}” is a word the portal needs for itself. Choose another.", field="slug")
@@ -53,23 +53,20 @@ def found_organisation(*, actor: User, name: str, slug: str, request: HttpReques
     except IntegrityError as error:
         raise Conflict(f"The address “{slug}” is taken. Choose another.", field="slug") from error
     with tenant(organisation):
-        Membership.objects.create(organisation=organisation, user=actor, role="admin")
+        Membership.objects.create(organisation=organisation, user=actor.user, role="admin")
         audit.record(
             organisation=organisation,
             actor=actor,
             verb="organisation.created",
             subject=organisation,
             summary=f"Created the organisation {name}",
-            request=request,
         )
-    _remember(actor, organisation)
+    _remember(actor.user, organisation)
     return organisation
 
 
 @transaction.atomic
-def rename_organisation(
-    *, actor: User, organisation: Organisation, name: str, request: HttpRequest | None = None
-) -> None:
+def rename_organisation(*, actor: Actor, organisation: Organisation, name: str) -> None:
     """Change the display name; the slug stays, because addresses carry it."""
     was = organisation.name
     if name == was:
@@ -83,7 +80,6 @@ def rename_organisation(
         subject=organisation,
         summary=f"Renamed the organisation from {was} to {name}",
         data={"was": was, "is": name},
-        request=request,
     )
 
 
@@ -97,9 +93,7 @@ def _remember(user: User, organisation: Organisation) -> None:
 
 
 @transaction.atomic
-def change_role(
-    *, actor: User, organisation: Organisation, member: Membership, role: str, request: HttpRequest | None = None
-) -> None:
+def change_role(*, actor: Actor, organisation: Organisation, member: Membership, role: str) -> None:
     """Give a member another role; the last admin stays one."""
     if role not in ROLES:
         raise Invalid("There is no such role.", field="role")
@@ -118,21 +112,18 @@ def change_role(
         subject_label=str(member.user),
         summary=f"Made {member.user} {_with_article(role)}",
         data={"user": member.user.email, "was": was, "is": role},
-        request=request,
     )
 
 
 @transaction.atomic
-def remove_member(
-    *, actor: User, organisation: Organisation, member: Membership, request: HttpRequest | None = None
-) -> None:
+def remove_member(*, actor: Actor, organisation: Organisation, member: Membership) -> None:
     """Take a person out: their teams here, their tokens here, their membership. Their account stays."""
     if member.role == "admin":
         _keep_an_admin(organisation, member)
     person = member.user
     TeamMembership.objects.for_tenant(organisation).filter(user=person).delete()
     ApiToken.objects.for_tenant(organisation).filter(user=person, revoked_at=None).update(revoked_at=timezone.now())
-    is_leaving = actor == person
+    is_leaving = actor.person == person
     audit.record(
         organisation=organisation,
         actor=actor,
@@ -141,7 +132,6 @@ def remove_member(
         subject_label=str(person),
         summary="Left the organisation" if is_leaving else f"Removed {person} from the organisation",
         data={"user": person.email, "role": member.role},
-        request=request,
     )
     member.delete()
 
@@ -163,9 +153,7 @@ def _with_article(role: str) -> str:
 
 
 @transaction.atomic
-def invite(
-    *, actor: User, organisation: Organisation, email: str, role: str, request: HttpRequest | None = None
-) -> Invitation:
+def invite(*, actor: Actor, organisation: Organisation, email: str, role: str) -> Invitation:
     """Invite somebody by e-mail; an earlier open invitation of the same address gives way to this one."""
     email = email.strip().lower()
     if role not in ROLES:
@@ -179,7 +167,7 @@ def invite(
         email=email,
         role=role,
         digest=digest_of(secret),
-        invited_by=actor,
+        invited_by=actor.person,
         expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
     )
     _tell(
@@ -189,15 +177,12 @@ def invite(
         secret,
         verb="invitation.sent",
         summary=f"Invited {email} as {role}",
-        request=request,
     )
     return invitation
 
 
 @transaction.atomic
-def resend_invitation(
-    *, actor: User, organisation: Organisation, invitation: Invitation, request: HttpRequest | None = None
-) -> None:
+def resend_invitation(*, actor: Actor, organisation: Organisation, invitation: Invitation) -> None:
     """Send it again with a new secret and a new end; the old link stops working."""
     locked = Invitation.objects.for_tenant(organisation).select_for_update().get(pk=invitation.pk)
     if locked.accepted_at or locked.revoked_at:
@@ -207,18 +192,17 @@ def resend_invitation(
     locked.expires_at = timezone.now() + timedelta(days=INVITATION_DAYS)
     locked.save(update_fields=["digest", "expires_at"])
     summary = f"Sent the invitation of {locked.email} again"
-    _tell(actor, organisation, locked, secret, verb="invitation.resent", summary=summary, request=request)
+    _tell(actor, organisation, locked, secret, verb="invitation.resent", summary=summary)
 
 
 def _tell(
-    actor: User,
+    actor: Actor,
     organisation: Organisation,
     invitation: Invitation,
     secret: str,
     *,
     verb: str,
     summary: str,
-    request: HttpRequest | None,
 ) -> None:
     audit.record(
         organisation=organisation,
@@ -227,15 +211,12 @@ def _tell(
         subject=invitation,
         summary=summary,
         data={"email": invitation.email, "role": invitation.role},
-        request=request,
     )
-    transaction.on_commit(lambda: mails.send_invitation(invitation, organisation, actor, secret))
+    transaction.on_commit(lambda: mails.send_invitation(invitation, organisation, str(actor), secret))
 
 
 @transaction.atomic
-def revoke_invitation(
-    *, actor: User, organisation: Organisation, invitation: Invitation, request: HttpRequest | None = None
-) -> None:
+def revoke_invitation(*, actor: Actor, organisation: Organisation, invitation: Invitation) -> None:
     """Close an invitation that nobody accepted; closing it twice is once."""
     closed = (
         open_invitations(organisation, with_expired=True).filter(pk=invitation.pk).update(revoked_at=timezone.now())
@@ -247,7 +228,6 @@ def revoke_invitation(
             verb="invitation.revoked",
             subject=invitation,
             summary=f"Revoked the invitation of {invitation.email}",
-            request=request,
         )
 
 
@@ -271,21 +251,21 @@ def find_invitation(slug: str, secret: str) -> Invitation:
 
 
 @transaction.atomic
-def accept_invitation(*, actor: User, slug: str, secret: str, request: HttpRequest | None = None) -> Organisation:
+def accept_invitation(*, actor: Actor, slug: str, secret: str) -> Organisation:
     """Join by an invitation: once, and only as the person it was sent to."""
     invitation = find_invitation(slug, secret)
     organisation = invitation.organisation
-    if not _owns_address(actor, invitation.email):
-        raise Forbidden(f"This invitation is for {invitation.email}; you are signed in as {actor.email}.")
+    if not _owns_address(actor.user, invitation.email):
+        raise Forbidden(f"This invitation is for {invitation.email}; you are signed in as {actor.user.email}.")
     claimed = (
         open_invitations(organisation)
         .filter(pk=invitation.pk, digest=invitation.digest)
-        .update(accepted_at=timezone.now(), accepted_by=actor)
+        .update(accepted_at=timezone.now(), accepted_by=actor.user)
     )
     if not claimed:
         raise NotFound(GONE)
     member, is_new = Membership.objects.for_tenant(organisation).get_or_create(
-        organisation=organisation, user=actor, defaults={"role": invitation.role}
+        organisation=organisation, user=actor.user, defaults={"role": invitation.role}
     )
     if is_new:
         audit.record(
@@ -296,9 +276,8 @@ def accept_invitation(*, actor: User, slug: str, secret: str, request: HttpReque
             subject_label=str(actor),
             summary=f"Joined as {member.role}",
             data={"role": member.role, "invited_by": str(invitation.invited_by or "")},
-            request=request,
         )
-    _remember(actor, organisation)
+    _remember(actor.user, organisation)
     return organisation
 
 

@@ -10,7 +10,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from portal.accounts.models import Invitation, Organisation, User
+from portal.accounts.models import Invitation, Organisation
 from portal.kit.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def delivery() -> Iterator[None]:
         ) from error
 
 
-def send_invitation(invitation: Invitation, organisation: Organisation, inviter: User, secret: str) -> None:
+def send_invitation(invitation: Invitation, organisation: Organisation, inviter: str, secret: str) -> None:
     """The one place where an invitation's secret leaves the portal."""
     path = reverse("join", kwargs={"org": organisation.slug, "secret": secret})
     context = {
@@ -40,7 +40,7 @@ def send_invitation(invitation: Invitation, organisation: Organisation, inviter:
     }
     with delivery():
         send_mail(
-            subject=f"{_one_line(str(inviter))} invites you to {_one_line(organisation.name)} on Slipway",
+            subject=f"{_one_line(inviter)} invites you to {_one_line(organisation.name)} on Slipway",
             message=render_to_string("accounts/mail/invitation.txt", context),
             from_email=None,
             recipient_list=[invitation.email],

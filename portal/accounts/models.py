@@ -166,6 +166,17 @@ class ApiToken(TenantModel):
         return f"{self.name} ({self.prefix}…)"
 
 
+class Way(models.TextChoices):
+    """The way in."""
+
+    PAGE = "page", "Page"
+    API = "api", "API"
+    GIT = "git", "Git"
+    TASK = "task", "Slipway’s own work"
+    COMMAND = "command", "Command line"
+    MCP = "mcp", "Agent tools"
+
+
 class AuditEvent(TenantModel):
     """Who did what to what, when. Rows are only ever added."""
 
@@ -178,7 +189,13 @@ class AuditEvent(TenantModel):
     summary = models.CharField(max_length=500)
     data = models.JSONField(default=dict)
     ip = models.GenericIPAddressField(null=True, blank=True)
+    way = models.CharField(max_length=10, blank=True, db_default="", choices=Way.choices, help_text="The way in.")
     via = models.CharField(max_length=100, blank=True, help_text="The API token used, if any.")
+    # A number, not a link: the event stays as it was when the token is gone.
+    token_id = models.BigIntegerField(null=True, blank=True)
+    agent = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="Key of the agent that acted, if any."
+    )
     at = models.DateTimeField(default=now)
 
     class Meta:
@@ -187,7 +204,37 @@ class AuditEvent(TenantModel):
             models.Index(fields=["organisation", "verb", "-id"], name="audit_verb"),
             models.Index(fields=["organisation", "actor", "-id"], name="audit_actor"),
             models.Index(fields=["organisation", "subject_kind", "subject_id"], name="audit_subject"),
+            models.Index(fields=["organisation", "agent"], name="audit_agent", condition=~models.Q(agent="")),
         ]
 
     def __str__(self) -> str:
         return self.summary
+
+
+class OutboxEntry(TenantModel):
+    """An event's place in the order in which it is told to others; none until outbox.py has given it one."""
+
+    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="outbox")
+    position = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "position"], name="outbox_position_once")]
+        indexes = [
+            models.Index(fields=["organisation", "id"], name="outbox_unnumbered", condition=models.Q(position=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.event_id}"
+
+
+class OutboxCursor(TenantModel):
+    """How far a consumer of the outbox has read."""
+
+    consumer = models.CharField(max_length=40)
+    position = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "consumer"], name="outbox_cursor_once")]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} at {self.position}"

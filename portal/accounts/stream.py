@@ -16,7 +16,7 @@ from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from portal.accounts.access import Access, enter
-from portal.accounts.models import Organisation, User
+from portal.accounts.models import Organisation, User, Way
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, Unauthenticated
 from portal.kit.live import TOPICS, Hub, Listener, event
@@ -63,7 +63,7 @@ def admit(user: Any, org: str, topics: frozenset[str]) -> Access:
     """Enters the organisation and checks every topic; raises what the gate would."""
     try:
         with transaction.atomic():
-            access = enter(user, org)
+            access = enter(user, org, way=Way.PAGE, address=None)
             for topic in topics:
                 kind = TOPICS.get(topic.partition(":")[0])
                 if kind is None:

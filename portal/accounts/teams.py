@@ -1,12 +1,12 @@
 """Verbs on teams, and who may use them: managers everywhere, a team's leads on it and on the teams below it."""
 
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 
 from portal.accounts import audit
 from portal.accounts.access import Access
+from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Team, TeamMembership, User
-from portal.accounts.permissions import PERMISSIONS, Verdict, decide, rank
+from portal.accounts.permissions import PERMISSIONS, Verdict, rank
 from portal.kit.errors import Conflict, Forbidden, Invalid
 
 DEEPEST = 10
@@ -14,10 +14,9 @@ DEEPEST = 10
 
 def may_manage(access: Access, team: Team | None) -> Verdict:
     """May they change this team (None: make one at the top)? Leads from developer up may, on their team and below."""
-    scopes = access.token.scopes if access.token else None
     leads = team is not None and rank(access.role) >= rank(PERMISSIONS["teams.manage"].owner_role)
     is_lead = leads and team is not None and _leads(access, team)
-    verdict = decide("teams.manage", role=access.role, is_owner=is_lead, scopes=scopes)
+    verdict = access.verdict("teams.manage", is_owner=is_lead)
     if verdict or team is None:
         return verdict
     return Verdict(False, f"You cannot change {team}. Ask one of its leads, or a manager.")
@@ -51,13 +50,12 @@ def lineage(team: Team) -> list[Team]:
 @transaction.atomic
 def create_team(
     *,
-    actor: User,
+    actor: Actor,
     organisation: Organisation,
     name: str,
     slug: str,
     parent: Team | None = None,
     description: str = "",
-    request: HttpRequest | None = None,
 ) -> Team:
     """Make a team; the catalog will know it as group:default/<slug>."""
     if parent is not None:
@@ -74,20 +72,19 @@ def create_team(
             )
     except IntegrityError as error:
         raise Conflict(f"A team “{slug}” exists already.", field="slug") from error
-    _record(request, actor, team, "team.created", f"Created the team {name}")
+    _record(actor, team, "team.created", f"Created the team {name}")
     return team
 
 
 @transaction.atomic
 def change_team(
     *,
-    actor: User,
+    actor: Actor,
     organisation: Organisation,
     team: Team,
     name: str,
     description: str,
     parent: Team | None,
-    request: HttpRequest | None = None,
 ) -> None:
     """Rename, describe or move a team. Its reference stays: descriptors name it."""
     # Lock the whole tree: two moves at once could otherwise close a circle that neither sees.
@@ -105,7 +102,7 @@ def change_team(
         setattr(team, field, changes[field])
     team.save(update_fields=changed)
     summary = f"Renamed the team {was} to {name}" if changed == ["name"] else f"Changed the team {name}"
-    _record(request, actor, team, "team.changed", summary, {"fields": changed})
+    _record(actor, team, "team.changed", summary, {"fields": changed})
 
 
 def _check_depth(parent: Team) -> None:
@@ -114,22 +111,21 @@ def _check_depth(parent: Team) -> None:
 
 
 @transaction.atomic
-def delete_team(*, actor: User, organisation: Organisation, team: Team, request: HttpRequest | None = None) -> None:
+def delete_team(*, actor: Actor, organisation: Organisation, team: Team) -> None:
     """Delete a team; the teams below it move up, and what it owns shows an owner that does not exist."""
     children = Team.objects.for_tenant(organisation).filter(parent=team).update(parent=team.parent)
-    _record(request, actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})
+    _record(actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})
     team.delete()
 
 
 @transaction.atomic
 def put_in_team(
     *,
-    actor: User,
+    actor: Actor,
     organisation: Organisation,
     team: Team,
     person: User,
     is_lead: bool,
-    request: HttpRequest | None = None,
 ) -> None:
     """Add a member of the organisation to the team, or make them lead or not."""
     if not Membership.objects.for_tenant(organisation).filter(user=person).exists():
@@ -144,22 +140,18 @@ def put_in_team(
         place.save(update_fields=["is_lead"])
     verb = "team.member-added" if is_new else "team.lead-changed"
     role = "a lead" if is_lead else "a member"
-    _record(request, actor, team, verb, f"Made {person} {role} of {team}", {"user": person.email, "is_lead": is_lead})
+    _record(actor, team, verb, f"Made {person} {role} of {team}", {"user": person.email, "is_lead": is_lead})
 
 
 @transaction.atomic
-def take_out_of_team(
-    *, actor: User, organisation: Organisation, team: Team, person: User, request: HttpRequest | None = None
-) -> None:
+def take_out_of_team(*, actor: Actor, organisation: Organisation, team: Team, person: User) -> None:
     """Remove somebody from the team; twice is once."""
     removed, _ = TeamMembership.objects.for_tenant(organisation).filter(team=team, user=person).delete()
     if removed:
-        _record(request, actor, team, "team.member-removed", f"Took {person} out of {team}", {"user": person.email})
+        _record(actor, team, "team.member-removed", f"Took {person} out of {team}", {"user": person.email})
 
 
-def _record(
-    request: HttpRequest | None, actor: User, team: Team, verb: str, summary: str, data: dict[str, object] | None = None
-) -> None:
+def _record(actor: Actor, team: Team, verb: str, summary: str, data: dict[str, object] | None = None) -> None:
     audit.record(
         organisation=team.organisation_id,
         actor=actor,
@@ -167,5 +159,4 @@ def _record(
         subject=team,
         summary=summary,
         data=dict(data or {}),
-        request=request,
     )

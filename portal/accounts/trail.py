@@ -17,7 +17,20 @@ from portal.kit.errors import Invalid
 
 PAGE = 50
 BATCH = 1000
-COLUMNS = ("at", "actor", "verb", "subject_kind", "subject_id", "subject", "summary", "via", "ip", "data")
+COLUMNS = (
+    "at",
+    "actor",
+    "verb",
+    "subject_kind",
+    "subject_id",
+    "subject",
+    "summary",
+    "way",
+    "via",
+    "agent",
+    "ip",
+    "data",
+)
 
 
 def narrowed(organisation: Organisation, wanted: dict[str, Any]) -> QuerySet[AuditEvent]:
@@ -68,7 +81,9 @@ def row_of(event: AuditEvent) -> dict[str, Any]:
         "subject_id": event.subject_id,
         "subject": event.subject_label,
         "summary": event.summary,
+        "way": event.way,
         "via": event.via,
+        "agent": event.agent,
         "ip": event.ip,
         "data": event.data,
     }

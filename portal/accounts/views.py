@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from portal.accounts import actions
+from portal.accounts.access import actor_of
 from portal.accounts.adapter import INVITATION, keep_invitation
 from portal.accounts.forms import OrganisationForm, ProfileForm
 from portal.accounts.models import Membership, User
@@ -86,7 +87,7 @@ def organisation_new(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/nowhere.html", {"may_create": False}, status=403)
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.create_organisation(request=request, actor=user, **form.cleaned_data)
+            made = actions.create_organisation(actor=actor_of(request, user), **form.cleaned_data)
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
@@ -118,7 +119,7 @@ def _join_as(request: HttpRequest, user: User, org: str, secret: str, context: d
     status = 200
     if request.method == "POST":
         try:
-            organisation = actions.accept_invitation(request=request, actor=user, slug=org, secret=secret)
+            organisation = actions.accept_invitation(actor=actor_of(request, user), slug=org, secret=secret)
         except Refusal as refusal:
             context["refusal"] = refusal
             status = refusal.status

@@ -45,11 +45,10 @@ def audit_export(request: TenantRequest) -> HttpResponseBase:
     kind = kind if kind in EXPORTS else "csv"
     audit.record(
         organisation=organisation,
-        actor=request.user,
+        actor=request.access.actor,
         verb="audit.exported",
         summary=f"Exported the audit log as {'CSV' if kind == 'csv' else 'JSON lines'}",
         data={key: str(value) for key, value in form.cleaned_data.items() if value},
-        request=request,
     )
     stream = trail.exported(organisation, form.cleaned_data, kind)
     response = StreamingHttpResponse(stream, content_type=EXPORTS[kind])

@@ -56,7 +56,7 @@ def people_invite(request: TenantRequest) -> HttpResponse:
     if form.is_valid():
         try:
             invitation = actions.invite(
-                request=request, actor=request.user, organisation=request.access.organisation, **form.cleaned_data
+                actor=request.access.actor, organisation=request.access.organisation, **form.cleaned_data
             )
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
@@ -79,9 +79,7 @@ def _invitation(request: TenantRequest, pk: int) -> Invitation:
 def invitation_resend(request: TenantRequest, invitation: int) -> HttpResponse:
     """Send an invitation again; its old link stops working."""
     found = _invitation(request, invitation)
-    actions.resend_invitation(
-        request=request, actor=request.user, organisation=request.access.organisation, invitation=found
-    )
+    actions.resend_invitation(actor=request.access.actor, organisation=request.access.organisation, invitation=found)
     messages.success(request, f"A new link is on its way to {found.email}; the old one no longer works.")
     return redirect("people", org=request.access.organisation.slug)
 
@@ -91,9 +89,7 @@ def invitation_resend(request: TenantRequest, invitation: int) -> HttpResponse:
 def invitation_revoke(request: TenantRequest, invitation: int) -> HttpResponse:
     """Close an invitation."""
     found = _invitation(request, invitation)
-    actions.revoke_invitation(
-        request=request, actor=request.user, organisation=request.access.organisation, invitation=found
-    )
+    actions.revoke_invitation(actor=request.access.actor, organisation=request.access.organisation, invitation=found)
     messages.success(request, f"The invitation of {found.email} is revoked.")
     return redirect("people", org=request.access.organisation.slug)
 
@@ -119,9 +115,7 @@ def member_role(request: TenantRequest, member: int) -> HttpResponse:
 
 
 def _change_role(request: TenantRequest, member: Membership, role: str) -> None:
-    actions.change_role(
-        request=request, actor=request.user, organisation=request.access.organisation, member=member, role=role
-    )
+    actions.change_role(actor=request.access.actor, organisation=request.access.organisation, member=member, role=role)
 
 
 def _done(request: TenantRequest, act: Any, sentence: str) -> HttpResponse:
@@ -146,7 +140,7 @@ def member_remove(request: TenantRequest, member: int) -> HttpResponse:
 
 
 def _remove(request: TenantRequest, member: Membership) -> None:
-    actions.remove_member(request=request, actor=request.user, organisation=request.access.organisation, member=member)
+    actions.remove_member(actor=request.access.actor, organisation=request.access.organisation, member=member)
 
 
 @gate("people.view")
@@ -173,7 +167,7 @@ def organisation_settings(request: TenantRequest) -> HttpResponse:
     form = RenameForm(request.POST or None, initial={"name": organisation.name})
     if request.method == "POST" and form.is_valid():
         actions.rename_organisation(
-            request=request, actor=request.user, organisation=organisation, name=form.cleaned_data["name"]
+            actor=request.access.actor, organisation=organisation, name=form.cleaned_data["name"]
         )
         messages.success(request, "The organisation’s name is saved.")
         return redirect("settings", org=organisation.slug)

@@ -37,9 +37,7 @@ def team_new(request: TenantRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             teams.require_manage(request.access, form.cleaned_data["parent"])
-            made = teams.create_team(
-                request=request, actor=request.user, organisation=organisation, **form.cleaned_data
-            )
+            made = teams.create_team(actor=request.access.actor, organisation=organisation, **form.cleaned_data)
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
@@ -80,7 +78,7 @@ def team_edit(request: TenantRequest, team: str) -> HttpResponse:
         if not teams.may_manage(request.access, None):
             wanted["parent"] = found.parent  # leads keep the team where it is: its place decides about others' rights
         try:
-            teams.change_team(request=request, actor=request.user, organisation=organisation, team=found, **wanted)
+            teams.change_team(actor=request.access.actor, organisation=organisation, team=found, **wanted)
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
@@ -96,7 +94,7 @@ def team_delete(request: TenantRequest, team: str) -> HttpResponse:
     """Delete a team; the ones below it move up."""
     found = _team(request, team)
     name = found.name
-    teams.delete_team(request=request, actor=request.user, organisation=request.access.organisation, team=found)
+    teams.delete_team(actor=request.access.actor, organisation=request.access.organisation, team=found)
     messages.success(request, f"The team {name} is deleted.")
     return redirect("people", org=request.access.organisation.slug)
 
@@ -109,8 +107,7 @@ def team_member_add(request: TenantRequest, team: str) -> HttpResponse:
     form = TeamMemberForm(request.POST, organisation=request.access.organisation, team=found)
     if form.is_valid():
         teams.put_in_team(
-            request=request,
-            actor=request.user,
+            actor=request.access.actor,
             organisation=request.access.organisation,
             team=found,
             **form.cleaned_data,
@@ -137,8 +134,7 @@ def team_member_lead(request: TenantRequest, team: str, person: int) -> HttpResp
     user = _place(request, found, person)
     is_lead = "is_lead" in request.POST
     teams.put_in_team(
-        request=request,
-        actor=request.user,
+        actor=request.access.actor,
         organisation=request.access.organisation,
         team=found,
         person=user,
@@ -155,7 +151,7 @@ def team_member_remove(request: TenantRequest, team: str, person: int) -> HttpRe
     found = _team(request, team)
     user = _place(request, found, person)
     teams.take_out_of_team(
-        request=request, actor=request.user, organisation=request.access.organisation, team=found, person=user
+        actor=request.access.actor, organisation=request.access.organisation, team=found, person=user
     )
     messages.success(request, f"{user} is no longer in {found}.")
     return _back(request, found)

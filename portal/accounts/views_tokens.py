@@ -46,7 +46,7 @@ def tokens(request: TenantRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             token, secret = create_token(
-                request=request, actor=request.user, organisation=request.access.organisation, **form.cleaned_data
+                actor=request.access.actor, organisation=request.access.organisation, **form.cleaned_data
             )
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
@@ -63,6 +63,6 @@ def token_revoke(request: TenantRequest, token: int) -> HttpResponse:
     found = _tokens(request).filter(pk=token).first()
     if found is None:
         raise NotFound("There is no such token.")
-    revoke_token(request=request, actor=request.user, organisation=request.access.organisation, token=found)
+    revoke_token(actor=request.access.actor, organisation=request.access.organisation, token=found)
     messages.success(request, f"The token {found.name} no longer works.")
     return redirect("tokens", org=request.access.organisation.slug)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils.text import slugify
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts import audit
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.clusters import kubeconfig as kubeconfigs
 from portal.clusters.bindings import ANNOTATIONS
 from portal.clusters.credentials import Place, fingerprint, seal
@@ -117,11 +117,10 @@ def _fill(cluster: Cluster, target: Target, seen: Examination) -> None:
 def register_cluster(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     name: str,
     kubeconfig: str,
     context: str | None = None,
-    request: HttpRequest | None = None,
 ) -> Cluster:
     """Connects a cluster after speaking to it once; the credential is sealed and cannot be read back.
 
@@ -138,7 +137,7 @@ def register_cluster(
     target = kubeconfigs.parse(kubeconfig, context)
     seen = _examined(name, target)
     with transaction.atomic():
-        cluster = Cluster(organisation=organisation, slug=slug, name=name, created_by=actor)
+        cluster = Cluster(organisation=organisation, slug=slug, name=name, created_by=actor.person)
         _fill(cluster, target, seen)
         cluster.save(force_insert=True)
         audit.record(
@@ -148,7 +147,6 @@ def register_cluster(
             subject=cluster,
             summary=f"Connected the cluster {name}",
             data={"server": cluster.server, "version": cluster.version, "credential": cluster.credential_kind},
-            request=request,
         )
         _announce(organisation, f"cluster:{slug}")
     return cluster
@@ -157,11 +155,10 @@ def register_cluster(
 def replace_credential(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     cluster: Cluster,
     kubeconfig: str,
     context: str | None = None,
-    request: HttpRequest | None = None,
 ) -> Cluster:
     """Gives a cluster a new address or credential; nothing happens when they are the ones it has."""
     target = kubeconfigs.parse(kubeconfig, context)
@@ -182,15 +179,12 @@ def replace_credential(
             subject=cluster,
             summary=f"Replaced the credential of the cluster {cluster.name}",
             data={"server": cluster.server, "credential": cluster.credential_kind},
-            request=request,
         )
         _announce(organisation, f"cluster:{cluster.slug}")
     return cluster
 
 
-def forget_cluster(
-    *, organisation: Organisation, actor: User | None, cluster: Cluster, request: HttpRequest | None = None
-) -> None:
+def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster) -> None:
     """Forgets a cluster and its credential. What runs in the cluster is not touched."""
     key, slug = hash_key(organisation.pk, cluster.uid), cluster.slug
     with transaction.atomic():
@@ -201,7 +195,6 @@ def forget_cluster(
             subject=cluster,
             summary=f"Forgot the cluster {cluster.name}",
             data={"server": cluster.server},
-            request=request,
         )
         cluster.delete()
         transaction.on_commit(lambda: _unpublish(key))

@@ -9,5 +9,7 @@ class ClustersConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.clusters import panels
+        from portal.kit.duties import Duty, register_duty
 
+        register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
         panels.register()

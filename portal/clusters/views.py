@@ -49,11 +49,10 @@ def cluster_new(request: TenantRequest) -> HttpResponse:
         try:
             cluster = actions.register_cluster(
                 organisation=request.access.organisation,
-                actor=request.user,
+                actor=request.access.actor,
                 name=form.cleaned_data["name"],
                 kubeconfig=form.cleaned_data["kubeconfig"],
                 context=form.cleaned_data["context"] or None,
-                request=request,
             )
         except Refusal as refusal:
             form.add_error(refusal.field if refusal.field in form.fields else None, refusal.text)
@@ -68,9 +67,7 @@ def cluster_forget(request: TenantRequest, cluster: str) -> HttpResponse:
     """The question, and on POST the deed."""
     found = cluster_for(request, cluster)
     if request.method == "POST":
-        actions.forget_cluster(
-            organisation=request.access.organisation, actor=request.user, cluster=found, request=request
-        )
+        actions.forget_cluster(organisation=request.access.organisation, actor=request.access.actor, cluster=found)
         messages.success(request, f"{found.name} is forgotten. Nothing in the cluster was touched.")
         return redirect("clusters", org=request.access.organisation.slug)
     return render(request, "clusters/forget.html", {"cluster": found})

@@ -11,12 +11,13 @@ from pathlib import Path
 from portal.githosts import gitcli
 from portal.githosts.fetch import check_ref
 from portal.githosts.protocol import Author, Commit, Entry, TreeFile
+from portal.kit import paths
 from portal.kit.errors import Conflict, Invalid, NotFound, TooLarge
 
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
 NOTHING = "0" * 40
 FILE_LIMIT = 10 * 1024 * 1024
-PATH_LIMIT = 1024
+PATH_LIMIT = 4096
 STAGING = "refs/slipway"
 KINDS = {"040000": "folder", "120000": "link", "160000": "submodule"}
 
@@ -73,18 +74,18 @@ def put_aside(path: Path, why: str) -> Path | None:
     return aside
 
 
-def check_path(path: str) -> str:
-    """Return a path that stays inside its repository and means the same on every system; Invalid otherwise."""
+def _own_spelling(path: str) -> str:
+    """The path of a file to commit, already in its one spelling; Invalid otherwise."""
+    if paths.safe_path(path) != path:
+        raise Invalid(f"The file path {path[:80]!r} has empty parts.", code=paths.CODE)
+    return path
+
+
+def _asked_for(path: str) -> str:
+    """A path to look up in what somebody pushed: it may be odd, but it must be one that a tree can hold."""
     parts = path.split("/")
-    if (
-        len(path.encode()) > PATH_LIMIT
-        or "\\" in path
-        or any(ord(character) < 32 or ord(character) == 127 for character in path)
-    ):
-        raise Invalid(f"“{path[:80]}” is not a path that a repository can hold.", code="bad_path")
-    for part in parts:
-        if part in {"", ".", ".."} or part.rstrip(". ").lower() in {".git", "git~1"}:
-            raise Invalid(f"“{path[:80]}” is not a path that a repository can hold.", code="bad_path")
+    if "\0" in path or len(path.encode("utf-8", "surrogatepass")) > PATH_LIMIT or {"", ".", ".."} & set(parts):
+        raise NotFound(f"There is no “{path[:80]}” here.")
     return path
 
 
@@ -147,7 +148,7 @@ def _import_stream(
     for name in sorted(files):
         file = files[name]
         mode = "100755" if file.mode & 0o111 else "100644"
-        chunks += [f"M {mode} inline {_quoted(check_path(name))}\n".encode(), b"data %d\n" % len(file.content)]
+        chunks += [f"M {mode} inline {_quoted(_own_spelling(name))}\n".encode(), b"data %d\n" % len(file.content)]
         chunks += [file.content, b"\n"]
     return b"".join([*chunks, b"done\n"])
 
@@ -189,13 +190,13 @@ def branches(path: Path) -> list[str]:
 
 def entry_at(path: Path, commit: str, inner: str) -> Entry | None:
     """What lies at a path inside a commit, or None."""
-    listed = gitcli.run(["--literal-pathspecs", "ls-tree", "-z", "-l", commit, "--", check_path(inner)], path)
+    listed = gitcli.run(["--literal-pathspecs", "ls-tree", "-z", "-l", commit, "--", _asked_for(inner)], path)
     return next((entry for entry in _parsed(listed) if entry.path == inner), None)
 
 
 def folder(path: Path, commit: str, inner: str = "") -> list[Entry]:
     """The entries of one folder, folders first; paths are relative to the repository."""
-    place = [f"{check_path(inner)}/"] if inner else []
+    place = [f"{_asked_for(inner)}/"] if inner else []
     listed = gitcli.run(["--literal-pathspecs", "ls-tree", "-z", "-l", commit, "--", *place], path)
     return sorted(_parsed(listed), key=lambda entry: (entry.kind != "folder", entry.name.lower()))
 
@@ -245,7 +246,7 @@ def blobs(path: Path, ids: Sequence[str]) -> list[bytes]:
 
 def history(path: Path, commit: str, *, limit: int, skip: int = 0, inner: str = "") -> list[Commit]:
     """The commits that lead to `commit`, newest first; only those that touched `inner` when it is given."""
-    place = [check_path(inner)] if inner else []
+    place = [_asked_for(inner)] if inner else []
     fields = "%H%x1f%an%x1f%ae%x1f%at%x1f%s"
     listed = gitcli.run(
         [

@@ -57,7 +57,7 @@ def place(repository: Repository, ref: str, path: str = "") -> Place | None:
         if ref:
             raise NotFound(f"{repository.name} has no branch, tag or commit “{ref[:80]}”.")
         return None
-    return Place(wanted, commit, path.strip("/"))
+    return Place(wanted, commit, path.removesuffix("/"))
 
 
 def entry(repository: Repository, at: Place) -> Entry:

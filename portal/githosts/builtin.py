@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts import audit
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts import bare, names
 from portal.githosts.models import Repository
@@ -31,7 +32,7 @@ class BuiltinHost:
         description: str,
         owner_ref: str,
         marker: str,
-        actor: User | None,
+        actor: Actor,
         created_by_run: int | None = None,
         default_branch: str = "main",
     ) -> Repo:
@@ -112,7 +113,7 @@ class BuiltinHost:
             raise NotFound(f"{repo.name} has no “{ref}”.")
         return bare.tree(self._path(repo), commit) if commit else []
 
-    def delete_repository(self, repo: Repo, *, actor: User | None, expected_head: str | None = None) -> None:
+    def delete_repository(self, repo: Repo, *, actor: Actor, expected_head: str | None = None) -> None:
         with tenant(repo.organisation_id):
             row = Repository.objects.for_tenant(repo.organisation_id).select_for_update().filter(name=repo.name).first()
             if row is None:

@@ -21,6 +21,9 @@ HARDENING = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.symlinks=false",
+    # Names that other systems take for .git are refused on this one too, whatever its file system.
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
     "core.askPass=",
     "credential.helper=",
     "submodule.recurse=false",

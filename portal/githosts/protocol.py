@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from portal.accounts.models import Organisation, User
+    from portal.accounts.actor import Actor
+    from portal.accounts.models import Organisation
 
 
 class TreeFile(Protocol):
@@ -78,7 +79,7 @@ class GitHost(Protocol):
         description: str,
         owner_ref: str,
         marker: str,
-        actor: "User | None",
+        actor: "Actor",
         created_by_run: int | None = None,
         default_branch: str = "main",
     ) -> Repo:
@@ -128,7 +129,7 @@ class GitHost(Protocol):
         """Every file of the repository at that ref; [] while there is no commit."""
         ...
 
-    def delete_repository(self, repo: Repo, *, actor: "User | None", expected_head: str | None = None) -> None:
+    def delete_repository(self, repo: Repo, *, actor: "Actor", expected_head: str | None = None) -> None:
         """Delete it; with `expected_head`, Conflict when any reference points elsewhere ("": anywhere)."""
         ...
 

@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from portal.accounts import audit
-from portal.accounts.access import enter, person_of_token
-from portal.accounts.models import Organisation, User
+from portal.accounts.access import address_of, enter, person_of_token
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation, Way
 from portal.accounts.tenancy import tenant
 from portal.githosts import bare, smart
 from portal.githosts.models import Repository
@@ -36,10 +37,9 @@ class Visit:
     """Somebody's git at somebody's repository, let in."""
 
     organisation: Organisation
-    user: User
+    actor: Actor
     repository: Repository
     path: Path
-    request: HttpRequest | None = None
 
 
 def _secret(request: HttpRequest) -> str:
@@ -62,13 +62,12 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
         raise Invalid("Only the smart protocol is served: git 1.6.6 or newer speaks it.")
     with transaction.atomic():
         user, token = person_of_token(org, _secret(request))
-        access = enter(user, org, token=token)
+        access = enter(user, org, token=token, way=Way.GIT, address=address_of(request))
         access.require(smart.SERVICES[service])
-        request.access = access  # type: ignore[attr-defined]  # where the audit log looks for the token
         repository = Repository.objects.for_tenant(access.organisation).filter(name=repo).first()
     if repository is None or not bare.is_repository(repository.path):
         raise NotFound(f"There is no repository named “{repo}”.")
-    return Visit(access.organisation, user, repository, repository.path, request)
+    return Visit(access.organisation, access.actor, repository, repository.path)
 
 
 def _refused(refusal: Refusal) -> HttpResponse:
@@ -176,12 +175,11 @@ def tell(visitor: Visit, before: dict[str, str]) -> None:
         names = ", ".join(name.split("/", 2)[2] for name in list(moved)[:5])
         audit.record(
             organisation=visitor.organisation,
-            actor=visitor.user,
+            actor=visitor.actor,
             verb="repository.pushed",
             subject=visitor.repository,
             summary=f"Pushed {names} of {visitor.repository.name}",
             data={"refs": dict(list(moved.items())[:20])},
-            request=visitor.request,
         )
         for nudge in AFTER_PUSH.values():
             nudge(visitor.organisation, visitor.repository)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation, User
+from portal.accounts.models import Organisation
 from portal.goldenpaths import shipped_paths
 from portal.goldenpaths.files import File, Workspace, checked, tree_digest, within
 from portal.goldenpaths.models import GoldenPath, Version, VersionFile
@@ -25,11 +25,10 @@ RESERVED_SLUGS = frozenset({"publish"})
 def publish(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     files: Mapping[str, File],
     template_path: str = "template.yaml",
     origin: str = "",
-    request: HttpRequest | None = None,
 ) -> Version:
     """Publish a golden path from its files; the same files again are the same version.
 
@@ -55,14 +54,11 @@ def publish(
             subject_label=path.title,
             summary=f"Published {path.title}, version {version.number}" + (" (a new path)" if is_new else ""),
             data={"path": path.slug, "version": version.number, "digest": version.digest, "origin": origin},
-            request=request,
         )
     return version
 
 
-def publish_shipped(
-    *, organisation: Organisation, actor: User | None, request: HttpRequest | None = None
-) -> list[Version]:
+def publish_shipped(*, organisation: Organisation, actor: Actor) -> list[Version]:
     """Publish the paths that come with the product, each as a new version only where its files changed."""
     return [
         publish(
@@ -70,7 +66,6 @@ def publish_shipped(
             actor=actor,
             files=shipped_paths.read(name),
             origin="Shipped with Slipway",
-            request=request,
         )
         for name in shipped_paths.names()
     ]
@@ -151,9 +146,7 @@ def _owner(ref: str, namespace: str) -> str:
     return f"{kind or 'group'}:{full}".lower()
 
 
-def _version(
-    path: GoldenPath, document: dict[str, Any], bundle: Workspace, *, actor: User | None, origin: str
-) -> Version:
+def _version(path: GoldenPath, document: dict[str, Any], bundle: Workspace, *, actor: Actor, origin: str) -> Version:
     """The version with exactly these files, made if there is none."""
     organisation = path.organisation
     digest = tree_digest(bundle)
@@ -168,7 +161,7 @@ def _version(
         digest=digest,
         document=document,
         origin=origin[:300],
-        published_by=actor,
+        published_by=actor.person,
     )
     VersionFile.objects.bulk_create(
         VersionFile(

@@ -88,11 +88,10 @@ class Paths(TenantAPIView):
         data = body.validated_data
         version = actions.publish(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             files={item["path"]: _file(item) for item in data["files"]},
             template_path=data["templatePath"],
             origin="Published through the API",
-            request=request._request,
         )
         return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
 

@@ -1,19 +1,15 @@
-"""A file of a golden path, and which paths a file may have: nothing that could leave its folder or wake git."""
+"""Files of a golden path: their bytes and executable bits, under paths that `kit.paths` accepts, within bounds."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portal.kit.errors import Invalid, TooLarge
+from portal.kit.paths import safe_path
 
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 2 * 1024 * 1024
 MAX_TREE_BYTES = 20 * 1024 * 1024
-MAX_PATH_CHARS = 400
-MAX_NAME_BYTES = 200
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +40,6 @@ class File:
 Workspace = dict[str, File]
 
 
-def safe_path(path: str) -> str:
-    """The path in its one spelling (`a/b`, no `./`), or a refusal that names what is wrong with it."""
-    if not path or _CONTROL.search(path):
-        raise Invalid(f"The file path {path!r} is empty or contains a control character.", code="unsafe-path")
-    if "\\" in path:
-        raise Invalid(f"The file path {path!r} contains a backslash; separate folders with “/”.", code="unsafe-path")
-    if path.startswith("/") or re.match(r"^[A-Za-z]:", path):
-        raise Invalid(f"The file path {path!r} is absolute; paths are relative to the workspace.", code="unsafe-path")
-    if len(path) > MAX_PATH_CHARS:
-        raise Invalid(f"A file path is longer than {MAX_PATH_CHARS} characters: {path[:60]!r}…", code="unsafe-path")
-    segments = [segment for segment in path.split("/") if segment not in ("", ".")]
-    if not segments:
-        raise Invalid(f"The file path {path!r} names no file.", code="unsafe-path")
-    for segment in segments:
-        _check_segment(segment, path)
-    return "/".join(segments)
-
-
-def _check_segment(segment: str, path: str) -> None:
-    if segment == "..":
-        raise Invalid(f"The file path {path!r} climbs out of its folder with “..”.", code="unsafe-path")
-    # Some filesystems drop trailing dots and spaces, and fold case: ".GIT." is the repository's own folder there.
-    bare = segment.rstrip(". ").lower()
-    if bare in (".git", "git~1"):
-        raise Invalid(f"The file path {path!r} would write into a repository's own .git folder.", code="unsafe-path")
-    if len(segment.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
-        raise Invalid(
-            f"A name in the file path {path[:60]!r}… is longer than {MAX_NAME_BYTES} bytes.", code="unsafe-path"
-        )
-
-
 def safe_folder(path: str | None) -> str:
     """A folder inside the workspace in its one spelling; the workspace itself is the empty string."""
     if path is None or path.strip() in ("", ".", "./"):
@@ -83,7 +48,9 @@ def safe_folder(path: str | None) -> str:
 
 
 def join(folder: str, path: str) -> str:
-    return safe_path(f"{folder}/{path}" if folder else path)
+    """A path below a folder; one that starts with a slash is an error, not a path below it."""
+    inner = safe_path(path)
+    return safe_path(f"{folder}/{inner}" if folder else inner)
 
 
 def within(files: Mapping[str, File], folder: str) -> Workspace:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
-
 from catalog.intake.sources.registry import OPENERS
 from catalog.intake.sources.tree import FileUnreadable, Tree
 from catalog.models import Entity, Problem, Source
-from portal.accounts.models import Membership, Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Membership, Organisation
 from portal.accounts.permissions import decide
 from portal.goldenpaths import actions
 from portal.goldenpaths.files import MAX_FILES, File, Workspace
@@ -25,7 +24,7 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
             continue
         try:
             _require_publisher(organisation, source)
-            publish_entity(organisation=organisation, actor=source.created_by, entity=entity)
+            publish_entity(organisation=organisation, actor=Actor.task(source.created_by), entity=entity)
         except Refusal as refusal:
             _note(source, entity, refusal.text)
 
@@ -50,9 +49,7 @@ def _note(source: Source, entity: Entity, sentence: str) -> None:
     )
 
 
-def publish_entity(
-    *, organisation: Organisation, actor: User | None, entity: Entity, request: HttpRequest | None = None
-) -> Version:
+def publish_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -> Version:
     """Publish the template that an entity describes, with the files beside it in its source. Raises Refusal."""
     source = entity.source
     if source is None or source.kind == Source.Kind.PORTAL:
@@ -65,7 +62,6 @@ def publish_entity(
         files=files,
         template_path=entity.path,
         origin=f"{source.label} at {tree.revision[:12]}" if tree.revision else source.label,
-        request=request,
     )
 
 

@@ -15,7 +15,7 @@ from portal.clusters.models import Cluster
 from portal.githosts.builtin import check_name
 from portal.goldenpaths import discovery, workspace
 from portal.goldenpaths.discovery import Served
-from portal.goldenpaths.files import File, Workspace, safe_folder, safe_path, within
+from portal.goldenpaths.files import File, Workspace, safe_folder, within
 from portal.goldenpaths.language import expressions
 from portal.goldenpaths.language.rendering import render_value
 from portal.goldenpaths.manifests import Manifest, manifests_of
@@ -25,6 +25,7 @@ from portal.goldenpaths.questions.forms import secret_questions
 from portal.goldenpaths.templates import step_id
 from portal.goldenpaths.vocabulary import ACTIONS, checked_input, repository_name
 from portal.kit.errors import Refusal
+from portal.kit.paths import from_root, safe_path
 
 LATER = "known-after-launch"
 HIDDEN = "••••••"
@@ -227,7 +228,7 @@ class _Walk:
         return {"objects": objects}
 
     def register(self, given: dict[str, Any]) -> dict[str, Any]:
-        path = safe_path(str(given.get("catalogInfoPath") or "catalog-info.yaml").lstrip("/"))
+        path = from_root(str(given.get("catalogInfoPath") or "catalog-info.yaml"))
         file = self.workspace.get(path)
         if file is None:
             if given.get("repo") and not given.get("optional"):

@@ -94,9 +94,9 @@ def paths_publish(request: TenantRequest) -> HttpResponse:
 def _publish(request: TenantRequest, ref: str) -> list[Version]:
     organisation = request.access.organisation
     if not ref:
-        return actions.publish_shipped(organisation=organisation, actor=request.user, request=request)
+        return actions.publish_shipped(organisation=organisation, actor=request.access.actor)
     entity = from_catalog.template_of(organisation, ref)
-    return [from_catalog.publish_entity(organisation=organisation, actor=request.user, entity=entity, request=request)]
+    return [from_catalog.publish_entity(organisation=organisation, actor=request.access.actor, entity=entity)]
 
 
 @gate("paths.view")

@@ -8,6 +8,7 @@ from portal.goldenpaths.files import File, Workspace
 from portal.goldenpaths.globs import select
 from portal.goldenpaths.language.rendering import Job, Options, RenderError, render_tree
 from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.paths import safe_path
 
 TEMPLATE_EXTENSION = ".njk"
 
@@ -109,14 +110,14 @@ class Plan:
             name = name.removesuffix(self.extension)
         if not name or any(not segment.strip() for segment in name.split("/")):
             return None
-        return paths.safe_path(name)
+        return safe_path(name)
 
 
 def rename(workspace: Workspace, step_input: Mapping[str, Any], bundle: Mapping[str, File] | None = None) -> Workspace:
     """Move files or folders within the workspace."""
     result = dict(workspace)
     for move in step_input["files"]:
-        old, new = paths.safe_path(move["from"]), paths.safe_path(move["to"])
+        old, new = safe_path(move["from"]), safe_path(move["to"])
         moved = _moves(result, old, new)
         if not moved:
             raise NotFound(f"There is no “{old}” in the workspace to rename.", code="missing-file")

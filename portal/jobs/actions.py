@@ -7,14 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 from django.utils.timezone import now
 
+from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
 from portal.jobs import lease
 from portal.jobs.models import Job
-from portal.jobs.origin import Origin
 from portal.jobs.registry import KINDS
 from portal.jobs.states import ACTIVE_JOB
 from portal.jobs.tasks import nudge
@@ -24,14 +23,13 @@ from portal.kit.errors import Conflict, TooMany
 def submit(
     *,
     organisation: Organisation,
-    actor: User | None,
+    actor: Actor,
     kind: str,
     title: str,
     arguments: Mapping[str, Any] | None = None,
     payload: bytes = b"",
     key: str = "",
     back_to: str = "",
-    request: HttpRequest | None = None,
 ) -> Job:
     """Writes the job; a worker is nudged when this transaction is written. Must run inside the tenant.
 
@@ -43,16 +41,16 @@ def submit(
     rows = Job.objects.for_tenant(organisation)
     if key and (there := rows.filter(kind=kind, key=key, state__in=ACTIVE_JOB).first()):
         return there
-    if actor is not None:
-        _check_room(organisation, actor)
+    if actor.person is not None:
+        _check_room(organisation, actor.person)
     job = Job(
         organisation=organisation,
         kind=kind,
         lane=lane,
         title=title[:300],
         key=key[:200],
-        actor=actor,
-        origin=Origin.of_request(request).as_row(),
+        actor=actor.person,
+        origin=actor.facts(),
         arguments=dict(arguments or {}),
         payload=payload or None,
         back_to=back_to[:500],
@@ -68,11 +66,11 @@ def submit(
     return job
 
 
-def _check_room(organisation: Organisation, actor: User) -> None:
+def _check_room(organisation: Organisation, person: User) -> None:
     """Counted under a lock of the person's own: sixty requests at one moment are counted one by one."""
-    lease.count_alone(actor.pk)
+    lease.count_alone(person.pk)
     active = Job.objects.for_tenant(organisation).filter(state__in=ACTIVE_JOB)
-    if active.filter(actor=actor).count() >= settings.JOBS_PER_PERSON:
+    if active.filter(actor=person).count() >= settings.JOBS_PER_PERSON:
         raise TooMany(
             f"You have {settings.JOBS_PER_PERSON} pieces of work under way already. Wait until one is done.",
             code="too-many-jobs",
@@ -85,7 +83,7 @@ def _check_room(organisation: Organisation, actor: User) -> None:
         )
 
 
-def cancel(*, organisation: Organisation, actor: User, job: Job, request: HttpRequest | None = None) -> None:
+def cancel(*, organisation: Organisation, actor: Actor, job: Job) -> None:
     """Calls a job off; what it has written stays. Raises Conflict when it is over. Must run inside the tenant."""
     with transaction.atomic():
         if not lease.call_off(organisation.pk, job.pk):
@@ -96,5 +94,4 @@ def cancel(*, organisation: Organisation, actor: User, job: Job, request: HttpRe
             verb="job.cancelled",
             subject=job,
             summary=f"Called off: {job.title}",
-            request=request,
         )

@@ -52,8 +52,7 @@ class JobView(TenantAPIView):
         """Calls it off; what it has written stays."""
         actions.cancel(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             job=find(self.access, uid),
-            request=request._request,
         )
         return HttpResponse(status=204)

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from portal.accounts.actor import Actor
 from portal.accounts.tenancy import TenantModel
 from portal.jobs.states import ACTIVE_JOB, JOB_STATES, State
 
@@ -73,6 +74,11 @@ class Job(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def asker(self) -> Actor:
+        """Who asked for it, as they came in."""
+        return Actor.kept(self.origin, self.actor)
 
     @property
     def shown(self) -> State:

@@ -52,5 +52,5 @@ def job(request: TenantRequest, uid: UUID) -> HttpResponseBase:
 def cancel(request: TenantRequest, uid: UUID) -> HttpResponseBase:
     """Calls it off."""
     found = find(request.access, uid)
-    actions.cancel(organisation=request.access.organisation, actor=request.user, job=found, request=request)
+    actions.cancel(organisation=request.access.organisation, actor=request.access.actor, job=found)
     return redirect("job", org=request.access.organisation.slug, uid=found.uid)

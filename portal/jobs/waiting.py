@@ -69,7 +69,8 @@ class AwaitingView(TenantAPIView):
         return self.response
 
     def _answered(self, job: Job, org: str) -> Response:
-        access: Access = enter(self.access.user, org, token=self.access.token)
+        was = self.access
+        access: Access = enter(was.user, org, way=was.way, address=was.address, token=was.token, agent=was.agent)
         admit(access, self.permission_for(self.request.method or "GET"))
         self.access = access
         if job.refusal:

@@ -8,18 +8,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import Error as DatabaseAway
 from django.db import connections
-from django.http import HttpRequest
 
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.jobs import lease as leases
 from portal.jobs.lease import BROKEN, JobLost, Lease
 from portal.jobs.models import Job
-from portal.jobs.origin import Origin
 from portal.jobs.registry import KINDS, Done
 from portal.kit.errors import Refusal
 from portal.kit.middleware import is_database_away
@@ -44,13 +43,9 @@ class Work:
         return self.job.organisation
 
     @property
-    def actor(self) -> User | None:
-        return self.job.actor
-
-    @property
-    def request(self) -> HttpRequest:
-        """What the audit asks of the request that this job came from."""
-        return cast(HttpRequest, Origin.of_row(self.job.origin))
+    def actor(self) -> Actor:
+        """Who asked for it: what the runner does, it does as them."""
+        return self.job.asker
 
     @property
     def arguments(self) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from portal.accounts import audit
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.provisioning import sealing, states
 from portal.provisioning.inputs import written_steps
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def launch(
     *,
     organisation: Organisation,
-    actor: User,
+    actor: Actor,
     version: "Version",
     values: Mapping[str, Any],
     idempotency_key: str,
@@ -38,7 +39,8 @@ def launch(
         idempotency_key=idempotency_key,
         defaults={
             "version": version,
-            "requester": actor,
+            "requester": actor.user,
+            "launched_as": actor.facts(),
             "title": version.path.title[:200],
             "subject": str(values.get("name") or values.get("component_id") or "")[:200],
             "owner_ref": _owner(values, version),
@@ -73,7 +75,7 @@ def _owner(values: Mapping[str, Any], version: "Version") -> str:
     return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
 
 
-def _record(run: Run, actor: User, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:
+def _record(run: Run, actor: Actor, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:
     audit.record(
         organisation=run.organisation_id,
         actor=actor,
@@ -94,22 +96,22 @@ def _locked(organisation: Organisation, run: Run) -> Run:
 
 
 @transaction.atomic
-def cancel(*, organisation: Organisation, actor: User, run: Run) -> Run:
+def cancel(*, organisation: Organisation, actor: Actor, run: Run) -> Run:
     """Ask the run to stop before its next effect. Asking twice is asking once."""
     row = _locked(organisation, run)
     if not states.can_cancel(row.status):
         raise Conflict(f"There is nothing left to cancel: the run is {row.state.label.lower()}.", code="run-over")
     if row.cancel_requested_at is None:
         row.cancel_requested_at = timezone.now()
-        row.steered_by = actor
-        row.save(update_fields=["cancel_requested_at", "steered_by"])
+        row.steered_by, row.steered_as = actor.person, actor.facts()
+        row.save(update_fields=["cancel_requested_at", "steered_by", "steered_as"])
         Run.objects.for_tenant(organisation).filter(pk=row.pk, lease_until=None).update(wake_at=Now())
         _record(row, actor, "cancelled", f"Asked run {row.pk} ({row.title}) to stop")
     return row
 
 
 @transaction.atomic
-def retry(*, organisation: Organisation, actor: User, run: Run, secrets: Mapping[str, str] | None = None) -> Run:
+def retry(*, organisation: Organisation, actor: Actor, run: Run, secrets: Mapping[str, str] | None = None) -> Run:
     """Queue the run again; it goes on at the step that stopped. Secrets are asked for anew: they were not kept."""
     row = _locked(organisation, run)
     secrets = secrets or {}
@@ -130,14 +132,14 @@ def retry(*, organisation: Organisation, actor: User, run: Run, secrets: Mapping
     row.error_code = row.error_text = ""
     row.cancel_requested_at = row.ended_at = None
     row.wake_at = timezone.now()
-    row.steered_by = actor
+    row.steered_by, row.steered_as = actor.person, actor.facts()
     row.save()
     _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})")
     return row
 
 
 @transaction.atomic
-def undo(*, organisation: Organisation, actor: User, run: Run) -> Run:
+def undo(*, organisation: Organisation, actor: Actor, run: Run) -> Run:
     """Take back what the run made, last first; what failed to be taken back before is tried again."""
     row = _locked(organisation, run)
     if not states.can_undo(row.status):
@@ -149,7 +151,7 @@ def undo(*, organisation: Organisation, actor: User, run: Run) -> Run:
     row.move("undoing")
     row.ended_at = None
     row.wake_at = timezone.now()
-    row.steered_by = actor
+    row.steered_by, row.steered_as = actor.person, actor.facts()
     row.save()
     _record(row, actor, "undone", f"Asked for run {row.pk} ({row.title}) to be undone")
     return row

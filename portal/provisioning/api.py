@@ -178,7 +178,7 @@ class CancelView(_Verb):
 
     @extend_schema(request=None, responses=RunSerializer)
     def post(self, request: Request, run: int, **kwargs: Any) -> Response:
-        row = actions.cancel(organisation=self.access.organisation, actor=self.access.user, run=self.controlled(run))
+        row = actions.cancel(organisation=self.access.organisation, actor=self.access.actor, run=self.controlled(run))
         return Response(RunSerializer(row).data)
 
 
@@ -191,7 +191,7 @@ class RetryView(_Verb):
         asked.is_valid(raise_exception=True)
         row = actions.retry(
             organisation=self.access.organisation,
-            actor=self.access.user,
+            actor=self.access.actor,
             run=self.controlled(run),
             secrets=asked.validated_data["secrets"],
         )
@@ -203,5 +203,5 @@ class UndoView(_Verb):
 
     @extend_schema(request=None, responses=RunSerializer)
     def post(self, request: Request, run: int, **kwargs: Any) -> Response:
-        row = actions.undo(organisation=self.access.organisation, actor=self.access.user, run=self.controlled(run))
+        row = actions.undo(organisation=self.access.organisation, actor=self.access.actor, run=self.controlled(run))
         return Response(RunSerializer(row).data)

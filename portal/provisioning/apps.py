@@ -8,7 +8,14 @@ class ProvisioningConfig(AppConfig):
     label = "provisioning"
 
     def ready(self) -> None:
-        from portal.provisioning import fragments, panels
+        from django.conf import settings
 
+        from portal.clusters import rollouts
+        from portal.kit.duties import Duty, register_duty
+        from portal.provisioning import fragments, panels, waking
+
+        rollouts.LISTENERS.append(waking.call)
+        register_duty(Duty("waking", watch="portal.provisioning.waking.run"))
+        register_duty(Duty("runs", turn="portal.provisioning.sweeping.sweep_runs", every=settings.SWEEP_SECONDS))
         fragments.register()
         panels.register()

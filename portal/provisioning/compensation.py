@@ -23,7 +23,7 @@ def undo_next(visit: Visit) -> bool:
         return _end(visit)
     failpoint("undo.claimed", visit.lease.key)
     with Keeper(visit.lease) as keeper:
-        context = UndoContext(run.organisation, run.steered_by, run.pk, visit.lease, keeper)
+        context = UndoContext(run.organisation, run.steerer, run.pk, visit.lease, keeper)
         verdict = _verdict(context, effect)
     failpoint("undo.acted", visit.lease.key)
     with visit.lease.fenced() as locked:

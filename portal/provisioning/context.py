@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from portal.accounts.models import Organisation, User
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation
 from portal.goldenpaths.files import File
 from portal.kit.errors import Conflict
 from portal.provisioning import keys
@@ -64,7 +65,7 @@ class StepContext:
     """Handed to a step's `run`. Everything else a step needs, it gets from its rendered input."""
 
     organisation: Organisation
-    actor: User | None
+    actor: Actor
     run_id: int
     run_title: str
     run_created_at: datetime
@@ -139,7 +140,7 @@ class UndoContext:
     """Handed to the taking back of one effect."""
 
     organisation: Organisation
-    actor: User | None
+    actor: Actor
     run_id: int
     lease: Lease
     keeper: Keeper

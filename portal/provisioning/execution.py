@@ -127,7 +127,7 @@ def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: lis
     run = visit.run
     return StepContext(
         organisation=run.organisation,
-        actor=run.requester,
+        actor=run.launcher,
         run_id=run.pk,
         run_title=run.title,
         run_created_at=run.created_at,

@@ -62,7 +62,7 @@ def _launched(access: Access, idempotency_key: str) -> Run | None:
 def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key: str) -> Run:
     return actions.launch(
         organisation=access.organisation,
-        actor=access.user,
+        actor=access.actor,
         version=version,
         values=cleaned.values,
         secrets=cleaned.secrets,

@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
+from portal.accounts.actor import Actor
 from portal.accounts.models import User
 from portal.accounts.tenancy import TenantModel
 from portal.provisioning import states
@@ -37,6 +38,9 @@ class Run(TenantModel):
     requester = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="runs")
     # Who last cancelled, retried or undid it: what follows is done in their name.
     steered_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    # How either came in (Actor.facts): what a worker does later names token and address too.
+    launched_as = models.JSONField(default=dict, db_default={})
+    steered_as = models.JSONField(default=dict, db_default={})
     idempotency_key = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
     subject = models.CharField(max_length=200, blank=True)
@@ -83,6 +87,16 @@ class Run(TenantModel):
 
     def __str__(self) -> str:
         return f"Run {self.pk}: {self.title} {self.subject}".rstrip()
+
+    @property
+    def launcher(self) -> Actor:
+        """Who launched it: its steps act as them."""
+        return Actor.kept(self.launched_as, self.requester)
+
+    @property
+    def steerer(self) -> Actor:
+        """Who steered it last: an undo acts as them."""
+        return Actor.kept(self.steered_as, self.steered_by)
 
     @property
     def state(self) -> State:

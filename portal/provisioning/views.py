@@ -77,7 +77,7 @@ def _asking(verb: str, act: Callable[..., Run]) -> Callable[..., HttpResponse]:
             return render(request, f"provisioning/{verb}.html", _question(request, row))
         more = {"secrets": _secrets(request, row)} if verb == "retry" else {}
         try:
-            act(organisation=request.access.organisation, actor=request.access.user, run=row, **more)
+            act(organisation=request.access.organisation, actor=request.access.actor, run=row, **more)
         except Invalid as refusal:
             context = {**_question(request, row), "refusal": refusal}
             return render(request, f"provisioning/{verb}.html", context, status=422)

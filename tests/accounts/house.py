@@ -15,6 +15,7 @@ from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
 from portal.jobs.models import Job
+from tests.conftest import by
 from tests.githosts.conftest import make_repository
 from tests.provisioning.conftest import start_run
 
@@ -54,9 +55,9 @@ def furnish(world: Any, folder: Path) -> House:
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
     )
     with tenant(acme):
-        entity = catalog.write_entity(organisation=acme, actor=world.dev, text=ENTITY.format(name=MARK))
+        entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
-        source = catalog.add_source(organisation=acme, actor=world.dev, kind="folder", target=str(folder))
+        source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
             slug=MARK,

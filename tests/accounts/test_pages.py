@@ -26,6 +26,7 @@ from portal.accounts.models import (
 )
 from portal.accounts.tenancy import tenant
 from portal.embedded import free_port
+from tests.conftest import by
 
 pytestmark = pytest.mark.django_db
 
@@ -82,7 +83,7 @@ def test_twenty_more_people_cost_no_more_queries(world, client_for):
             user = User.objects.create_user(f"p{number}@acme.example", None, name=f"P{number}")
             Membership.objects.create(organisation=world.acme, user=user)
             TeamMembership.objects.create(organisation=world.acme, team=world.payments, user=user)
-            actions.invite(actor=world.ada, organisation=world.acme, email=f"q{number}@x.example", role="viewer")
+            actions.invite(actor=by(world.ada), organisation=world.acme, email=f"q{number}@x.example", role="viewer")
     assert queries(client, url("people")) == few
 
 
@@ -558,7 +559,7 @@ def test_every_refusal_of_a_role_is_a_sentence(world, client_for):
 
 def test_open_invitations_do_not_count_expired_ones(world):
     with tenant(world.acme):
-        actions.invite(actor=world.ada, organisation=world.acme, email="a@x.example", role="viewer")
+        actions.invite(actor=by(world.ada), organisation=world.acme, email="a@x.example", role="viewer")
         Invitation.objects.update(expires_at=timezone.now())
         assert actions.open_invitations(world.acme).count() == 0
         assert actions.open_invitations(world.acme, with_expired=True).count() == 1

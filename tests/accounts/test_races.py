@@ -10,6 +10,7 @@ from portal.accounts import actions, teams
 from portal.accounts.models import Invitation, Membership, Team
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
+from tests.conftest import by
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +46,7 @@ def test_two_admins_cannot_remove_each_other(committed_world):
     def demote(actor, member) -> Callable[[], None]:
         def act() -> None:
             with tenant(world.acme):
-                actions.change_role(actor=actor, organisation=world.acme, member=member, role="viewer")
+                actions.change_role(actor=by(actor), organisation=world.acme, member=member, role="viewer")
 
         return act
 
@@ -66,7 +67,7 @@ def test_two_moves_cannot_close_a_circle(committed_world):
         def act() -> None:
             with tenant(world.acme):
                 teams.change_team(
-                    actor=world.mae,
+                    actor=by(world.mae),
                     organisation=world.acme,
                     team=team,
                     name=team.name,
@@ -84,10 +85,10 @@ def test_an_invitation_is_accepted_once(committed_world, monkeypatch):
     secrets: list[str] = []
     monkeypatch.setattr(actions.mails, "send_invitation", lambda *args: secrets.append(args[-1]))
     with tenant(world.acme):
-        actions.invite(actor=world.ada, organisation=world.acme, email=world.eve.email, role="viewer")
+        actions.invite(actor=by(world.ada), organisation=world.acme, email=world.eve.email, role="viewer")
 
     def accept() -> None:
-        actions.accept_invitation(actor=world.eve, slug="acme", secret=secrets[0])
+        actions.accept_invitation(actor=by(world.eve), slug="acme", secret=secrets[0])
 
     assert len(race(accept, accept, accept)) == 2
     with tenant(world.acme):

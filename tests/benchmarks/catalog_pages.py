@@ -33,7 +33,7 @@ from catalog import actions  # noqa: E402
 from catalog.intake.ingest import ingest  # noqa: E402
 from catalog.models import Entity, Source  # noqa: E402
 from portal.accounts.tenancy import tenant  # noqa: E402
-from tests.conftest import World, make_world  # noqa: E402
+from tests.conftest import World, by, make_world  # noqa: E402
 
 IN_A_FILE = 200
 TEAMS = 60
@@ -132,7 +132,7 @@ def fill(world: World, count: int) -> None:
         begun = time.perf_counter()
         with tenant(world.acme):
             source = actions.add_source(
-                organisation=world.acme, actor=world.ada, kind=Source.Kind.FOLDER, target=str(folder), path="*.yaml"
+                organisation=world.acme, actor=by(world.ada), kind=Source.Kind.FOLDER, target=str(folder), path="*.yaml"
             )
         took = time.perf_counter() - begun
         print(f"{count:,} entities read and stored in {took:.1f} s ({count / took:,.0f} a second)")

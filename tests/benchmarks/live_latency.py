@@ -34,7 +34,7 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from catalog.actions import write_entity  # noqa: E402
 from portal.clusters import actions, kubeconfig, status  # noqa: E402
 from portal.clusters.kube import Client as KubeClient  # noqa: E402
-from tests.conftest import CHROMIUM, Process, World, free_port, make_world  # noqa: E402
+from tests.conftest import CHROMIUM, Process, World, by, free_port, make_world  # noqa: E402
 
 NAMESPACE = "live-latency"
 ENTITY = """
@@ -206,9 +206,9 @@ def run(config: Path, options: argparse.Namespace, started: list[Process]) -> in
     world = make_world()
     with world.tenant():
         cluster = actions.register_cluster(
-            organisation=world.acme, actor=world.ada, name="Measured", kubeconfig=config.read_text()
+            organisation=world.acme, actor=by(world.ada), name="Measured", kubeconfig=config.read_text()
         )
-        entity = write_entity(organisation=world.acme, actor=world.ada, text=ENTITY)
+        entity = write_entity(organisation=world.acme, actor=by(world.ada), text=ENTITY)
     url = start_web(started)
     started.append(Process("bench-live", [sys.executable, "manage.py", "live"]))
     started[-1].wait_for("live process ready")

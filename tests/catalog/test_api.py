@@ -14,6 +14,7 @@ from catalog.asking.query import live, where
 from catalog.models import Entity, Relation, Source
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken
+from tests.conftest import by
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "parcelwright" / "catalog"
 API = "/api/o/acme/catalog"
@@ -28,7 +29,7 @@ COMPONENT = {
 @pytest.fixture
 def company(world):
     with world.tenant():
-        actions.add_source(organisation=world.acme, actor=world.dev, kind="folder", target=str(DEMO))
+        actions.add_source(organisation=world.acme, actor=by(world.dev), kind="folder", target=str(DEMO))
     return world
 
 

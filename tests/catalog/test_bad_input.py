@@ -170,7 +170,7 @@ def in_zip_of_zips():
         ("up.tgz", tarred((entry("../evil.yaml"), b"a: 1")), "leads out of the source"),
         ("abs.tgz", tarred((entry("/etc/evil.yaml"), b"a: 1")), "lies outside this source"),
         ("win.zip", zipped({"..\\evil.yaml": b"a: 1"}), "is not a path"),
-        ("git.zip", zipped({".GIT/config": b"a"}), "is not a file of the source"),
+        ("git.zip", zipped({".GIT/config": b"a"}), "own .git folder"),
         ("link.zip", zip_link("a.yaml", "/etc/passwd"), "which is a link or a device"),
         ("soft.tgz", tarred((entry("a.yaml", tarfile.SYMTYPE, "/etc/passwd"), b"")), "which is a link or a device"),
         ("hard.tgz", tarred((entry("a.yaml", tarfile.LNKTYPE, "b"), b"")), "which is a link or a device"),

@@ -15,7 +15,7 @@ from catalog.intake.sources.registry import OPENERS
 from catalog.intake.sources.tree import Bounds, FileUnreadable, RawFile, Tree
 from catalog.models import Source, Upload
 from portal.githosts.hosts import HOSTS
-from tests.conftest import World
+from tests.conftest import World, by
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +100,7 @@ def opened(world: World, tmp_path: Path, settings: Any) -> Any:
 def push(world: World, root: Path) -> None:
     commit(root)
     HOSTS["slipway"].create_repository(
-        world.acme, name="shop", description="", owner_ref="", marker="t", actor=world.dev
+        world.acme, name="shop", description="", owner_ref="", marker="t", actor=by(world.dev)
     )
     from portal.githosts.models import Repository
 

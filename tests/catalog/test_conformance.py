@@ -18,6 +18,7 @@ from django.utils.timezone import now
 from catalog import actions
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken
+from tests.conftest import by
 
 HERE = Path(__file__).resolve().parent
 DEMO = HERE.parents[1] / "demo" / "parcelwright" / "catalog"
@@ -68,8 +69,8 @@ def site():
 def test_the_unmodified_client_is_at_home(client_folder, committed_world, live_server_url, site):
     world = committed_world
     with world.tenant():
-        actions.add_source(organisation=world.acme, actor=world.dev, kind="folder", target=str(DEMO))
-        actions.write_entity(organisation=world.acme, actor=world.dev, text=TEXT.format(name="written-here"))
+        actions.add_source(organisation=world.acme, actor=by(world.dev), kind="folder", target=str(DEMO))
+        actions.write_entity(organisation=world.acme, actor=by(world.dev), text=TEXT.format(name="written-here"))
         ApiToken.objects.create(
             organisation=world.acme, user=world.dev, name="t", prefix="slw", digest=digest_of(SECRET),
             scopes=["write"], expires_at=now() + timedelta(days=1),

@@ -17,6 +17,7 @@ from catalog.models import Entity, Problem, Relation, Source
 from portal.accounts.models import AuditEvent, Team
 from portal.clusters.models import Binding
 from portal.kit.errors import Conflict, Invalid
+from tests.conftest import by
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 
@@ -52,7 +53,7 @@ def acme(world):
 
 
 def add(world, **kwargs):
-    return actions.add_source(organisation=world.acme, actor=world.dev, **kwargs)
+    return actions.add_source(organisation=world.acme, actor=by(world.dev), **kwargs)
 
 
 def refs(organisation):
@@ -286,7 +287,7 @@ def test_a_repository_of_the_built_in_host_is_read(world, acme, settings, tmp_pa
 
     settings.GIT_ROOT = tmp_path / "git"
     host = HOSTS["slipway"]
-    repo = host.create_repository(acme, name="shop", description="", owner_ref="", marker="t", actor=world.dev)
+    repo = host.create_repository(acme, name="shop", description="", owner_ref="", marker="t", actor=by(world.dev))
     with pytest.raises(SourceUnreadable, match="has no commit yet"):
         add(world, kind="repository", target="shop")
     files = {"catalog-info.yaml": Committed(component("shop").encode())}
@@ -303,13 +304,13 @@ def test_entities_tell_the_clusters_how_to_find_their_workloads(world, acme, fol
     binding = Binding.objects.for_tenant(acme).get()
     assert (binding.entity_ref, binding.kubernetes_id, binding.slipway_id) == (
         "component:default/a", "pay", "component.default.a")  # fmt: skip
-    actions.remove_source(organisation=acme, actor=world.mae, source=source)
+    actions.remove_source(organisation=acme, actor=by(world.mae), source=source)
     assert not Binding.objects.for_tenant(acme).exists()
 
 
 def test_removing_a_source_leaves_tombstones_that_say_who(world, acme, folder):
     source = add(world, kind="folder", target=str(folder))
-    assert actions.remove_source(organisation=acme, actor=world.mae, source=source) == 2
+    assert actions.remove_source(organisation=acme, actor=by(world.mae), source=source) == 2
     gone = Entity.objects.for_tenant(acme).get(name="a")
     assert gone.removed_reason == f"Its source, {folder}, was removed by Mae."
     assert gone.source is None
@@ -317,19 +318,19 @@ def test_removing_a_source_leaves_tombstones_that_say_who(world, acme, folder):
 
 
 def test_an_entity_is_written_and_changed_in_the_portal(world, acme):
-    entity = actions.write_entity(organisation=acme, actor=world.dev, text=component("mine"))
-    actions.write_entity(organisation=acme, actor=world.dev, text=component("other"))
-    changed = actions.write_entity(organisation=acme, actor=world.dev, text=component("mine", "x"), entity=entity)
+    entity = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("mine"))
+    actions.write_entity(organisation=acme, actor=by(world.dev), text=component("other"))
+    changed = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("mine", "x"), entity=entity)
     assert (changed.uid, changed.annotations, changed.source.kind) == (entity.uid, {"a": "x"}, "portal")
     assert refs(acme) == {"component:default/mine", "component:default/other"}
-    actions.remove_entity(organisation=acme, actor=world.dev, entity=changed)
+    actions.remove_entity(organisation=acme, actor=by(world.dev), entity=changed)
     assert refs(acme) == {"component:default/other"}
 
 
 def test_writing_a_name_that_exists_is_refused(world, acme, folder):
     add(world, kind="folder", target=str(folder))
     with pytest.raises(Conflict, match="component:default/a exists already"):
-        actions.write_entity(organisation=acme, actor=world.dev, text=component("A"))
+        actions.write_entity(organisation=acme, actor=by(world.dev), text=component("A"))
 
 
 @pytest.mark.parametrize(
@@ -343,7 +344,7 @@ def test_writing_a_name_that_exists_is_refused(world, acme, folder):
 )
 def test_bad_text_is_a_sentence_with_its_line(world, acme, text, words):
     with pytest.raises(Invalid, match=words):
-        actions.write_entity(organisation=acme, actor=world.dev, text=text)
+        actions.write_entity(organisation=acme, actor=by(world.dev), text=text)
 
 
 def test_due_sources_are_found_across_organisations_and_claimed_once(committed_world, folder, do_jobs):
@@ -361,8 +362,8 @@ def test_due_sources_are_found_across_organisations_and_claimed_once(committed_w
     with world.tenant():
         source.refresh_from_db()
         assert (source.state, source.entity_count) == ("ok", 1)
-        asked = actions.refresh_source(organisation=world.acme, actor=world.dev, source=source)
-        again = actions.refresh_source(organisation=world.acme, actor=world.mae, source=source)
+        asked = actions.refresh_source(organisation=world.acme, actor=by(world.dev), source=source)
+        again = actions.refresh_source(organisation=world.acme, actor=by(world.mae), source=source)
     assert asked.pk == again.pk, "one refresh of a source is in flight at a time"
     [job] = do_jobs(world.acme)
     assert job.sentence == 'There is no file "catalog-info.yaml" in this source.'
@@ -435,7 +436,7 @@ def test_changing_many_takes_a_few_statements(world, acme, folder):
 
 def test_a_thousand_and_one_entities_are_written_in_the_portal(world, acme):
     """Writing one reads one: it does not matter how many there are."""
-    first = actions.write_entity(organisation=acme, actor=world.dev, text=component("first"))
+    first = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("first"))
     names = [f"n{number}" for number in range(1000)]
     shared = {"organisation": acme, "kind": "Component", "namespace": "default", "document": {}, "digest": "x"}
     Entity.objects.bulk_create(
@@ -443,10 +444,10 @@ def test_a_thousand_and_one_entities_are_written_in_the_portal(world, acme):
         for name in names
     )
     with CaptureQueriesContext(connection) as queries:
-        last = actions.write_entity(organisation=acme, actor=world.dev, text=component("last"))
+        last = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("last"))
     assert last.source.entity_count == len(refs(acme)) == 1002
     assert len(queries) <= 36
-    changed = actions.write_entity(organisation=acme, actor=world.dev, text=component("first", "x"), entity=first)
+    changed = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("first", "x"), entity=first)
     assert (changed.annotations, changed.source.entity_count) == ({"a": "x"}, 1002)
 
 
@@ -457,7 +458,7 @@ def test_whatever_ends_a_reading_is_the_sources_state_in_words(world, acme, fold
         raise ZeroDivisionError
 
     monkeypatch.setattr(ingest, "read", break_down)
-    actions.refresh_source(organisation=acme, actor=world.dev, source=source)
+    actions.refresh_source(organisation=acme, actor=by(world.dev), source=source)
     [job] = do_jobs(acme)
     source.refresh_from_db()
     assert (job.state, source.state, source.state_text) == ("failed", "failed", job.sentence)

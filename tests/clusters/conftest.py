@@ -17,7 +17,7 @@ import pytest
 from portal.clusters import actions, kubeconfig
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.watching.hub import run_clusters
-from tests.conftest import free_port
+from tests.conftest import by, free_port
 
 
 def until(check: Callable[[], Any], what: str, seconds: float = 15) -> Any:
@@ -54,7 +54,7 @@ def cluster(committed_world: Any, sandbox_kubeconfig: Path) -> Any:
     with committed_world.tenant():
         return actions.register_cluster(
             organisation=committed_world.acme,
-            actor=committed_world.ada,
+            actor=by(committed_world.ada),
             name="Sandbox",
             kubeconfig=sandbox_kubeconfig.read_text(),
         )

@@ -14,7 +14,7 @@ from portal.clusters.models import LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE, C
 from portal.kit.live import valkey
 from tests.clusters.conftest import until, watchers
 from tests.clusters.test_live import deployment
-from tests.conftest import free_port
+from tests.conftest import by, free_port
 
 ENTITY = uuid.uuid4()
 LIVE = [sys.executable, "manage.py", "live"]
@@ -148,7 +148,7 @@ def test_a_revoked_credential_is_told_and_a_new_one_is_used_at_once(committed_wo
         with committed_world.tenant():
             actions.replace_credential(
                 organisation=committed_world.acme,
-                actor=committed_world.ada,
+                actor=by(committed_world.ada),
                 cluster=found,
                 kubeconfig=kept.kubeconfig.read_text(),
             )
@@ -159,7 +159,7 @@ def test_kinds_that_may_not_be_watched_are_named_and_the_rest_works(committed_wo
     with committed_world.tenant():
         limited = actions.register_cluster(
             organisation=committed_world.acme,
-            actor=committed_world.ada,
+            actor=by(committed_world.ada),
             name="Sandbox",
             kubeconfig=kept.kubeconfig.with_name("kubeconfig.viewer.kubeconfig").read_text(),
         )

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from portal.accounts.access import digest_of
+from portal.accounts.actor import Actor
 from portal.accounts.models import ApiToken
 from portal.accounts.tenancy import tenant
 from portal.githosts.hosts import HOSTS
@@ -47,7 +48,12 @@ def no_repositories_of_earlier_runs() -> None:
 
 def make_repository(organisation: Any, name: str = "checkout", files=FILES, **changes: Any) -> Repo:
     host = HOSTS["slipway"]
-    wanted = {"description": "Takes the money", "owner_ref": "group:default/payments", "marker": "run:1", "actor": None}
+    wanted = {
+        "description": "Takes the money",
+        "owner_ref": "group:default/payments",
+        "marker": "run:1",
+        "actor": Actor.slipway(),
+    }
     repo = host.create_repository(organisation, name=name, **{**wanted, **changes})
     if files:
         host.push_tree(repo, files, message="First", author=ADA, when=WHEN)

@@ -137,8 +137,9 @@ def test_git_itself_finds_no_fault(repository: Path):
 def test_paths_that_lead_out_are_refused(repository: Path, path: str):
     with pytest.raises(Invalid, match="path"):
         commit(repository, {path: Plain(b"x")})
-    with pytest.raises(Invalid):
-        bare.content(repository, "HEAD", path)
+    first = commit(repository)
+    with pytest.raises(NotFound):
+        bare.content(repository, first, path)
 
 
 def test_an_author_cannot_write_headers(repository: Path):

@@ -9,14 +9,15 @@ from portal.githosts import bare
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
 from portal.kit.errors import Conflict, Invalid, NotFound
+from tests.conftest import by
 from tests.githosts.conftest import ADA, FILES, WHEN, Plain, make_repository
 
 host = HOSTS["slipway"]
 
 
 def test_create_twice_finds_the_first(world):
-    repo = make_repository(world.acme, actor=world.dev, created_by_run=7)
-    assert make_repository(world.acme, actor=world.dev, created_by_run=7) == repo
+    repo = make_repository(world.acme, actor=by(world.dev), created_by_run=7)
+    assert make_repository(world.acme, actor=by(world.dev), created_by_run=7) == repo
     with tenant(world.acme):
         assert Repository.objects.for_tenant(world.acme).count() == 1
         [event] = AuditEvent.objects.filter(verb="repository.created")
@@ -92,10 +93,10 @@ def test_delete_spares_commits_that_are_not_ours(world, django_capture_on_commit
     first = host.head(repo)
     host.push_tree(repo, {"more": Plain(b"m")}, message="More", author=ADA, when=WHEN, parent=first)
     with pytest.raises(Conflict, match="it stays"):
-        host.delete_repository(repo, actor=world.ada, expected_head=first)
+        host.delete_repository(repo, actor=by(world.ada), expected_head=first)
     with django_capture_on_commit_callbacks(execute=True):
-        host.delete_repository(repo, actor=world.ada)
-        host.delete_repository(repo, actor=world.ada)
+        host.delete_repository(repo, actor=by(world.ada))
+        host.delete_repository(repo, actor=by(world.ada))
     assert host.find_repository(world.acme, "checkout") is None
     with pytest.raises(NotFound):
         host.head(repo)

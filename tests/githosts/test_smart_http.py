@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from portal.accounts.models import AuditEvent, Membership
+from portal.accounts.models import ApiToken, AuditEvent, Membership
 from portal.accounts.tenancy import tenant
 from portal.githosts import serve, smart
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
 from portal.kit.errors import Invalid, TooLarge
+from tests.conftest import by
 from tests.githosts.conftest import make_repository
 
 host = HOSTS["slipway"]
@@ -59,7 +60,8 @@ def test_clone_commit_push_and_clone_again(address, committed_world, token_for, 
     with tenant(committed_world.acme):
         [event] = AuditEvent.objects.filter(verb="repository.pushed")
         assert event.actor == committed_world.dev
-        assert (event.ip, event.via[:9]) == ("127.0.0.1", "test (slw")
+        assert (event.way, event.ip, event.via[:9]) == ("git", "127.0.0.1", "test (slw")
+        assert event.token_id == ApiToken.objects.get().pk
         assert set(event.data["refs"]) == {"refs/heads/main", "refs/heads/feature"}
         assert Repository.objects.get().pushed_at is not None
 
@@ -145,7 +147,7 @@ def test_a_push_tells_whoever_asked_to_know(world, monkeypatch):
     monkeypatch.setitem(serve.AFTER_PUSH, "test", lambda organisation, repository: told.append(repository.name))
     with tenant(world.acme):
         row = Repository.objects.get()
-    visitor = serve.Visit(world.acme, world.dev, row, row.path)
+    visitor = serve.Visit(world.acme, by(world.dev), row, row.path)
     serve.tell(visitor, {})
     assert told == []
     make_repository(world.acme)

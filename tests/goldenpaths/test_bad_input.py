@@ -19,7 +19,7 @@ from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.provisioning.models import Run
-from tests.conftest import World
+from tests.conftest import World, by
 from tests.goldenpaths.test_pages import ANSWERS, text, url
 from tests.goldenpaths.test_pages import answer as answer
 from tests.goldenpaths.test_pages import cluster as cluster
@@ -62,7 +62,7 @@ def publish(world: World, steps: str, **files: str) -> Version:
     tree = {"template.yaml": File(TEMPLATE.format(steps=steps).encode())}
     tree |= {name: File(content.encode()) for name, content in files.items()}
     with world.tenant():
-        return actions.publish(organisation=world.acme, actor=world.ada, files=tree)
+        return actions.publish(organisation=world.acme, actor=by(world.ada), files=tree)
 
 
 def review(client: Client, **answers: str) -> Any:
@@ -309,7 +309,7 @@ spec:
 
 def test_a_missing_secret_is_said_on_the_review_and_launches_nothing(world: World, client_for: SignIn) -> None:
     with world.tenant():
-        actions.publish(organisation=world.acme, actor=world.ada, files={"template.yaml": File(SECRETS.encode())})
+        actions.publish(organisation=world.acme, actor=by(world.ada), files={"template.yaml": File(SECRETS.encode())})
     client = client_for(world.dev)
     form = launch_form(client.post(url("path-review", "trouble"), {"f.name": "orders"}))
     response = client.post(url("path-launch", "trouble"), form)
@@ -391,7 +391,7 @@ def test_a_cluster_that_is_down_is_said_on_the_review_by_a_real_worker(
     box.process.wait_for("sandbox: Kubernetes API at")
     with world.tenant():
         register_cluster(
-            organisation=world.acme, actor=world.ada, name="Sandbox", kubeconfig=box.kubeconfig.read_text()
+            organisation=world.acme, actor=by(world.ada), name="Sandbox", kubeconfig=box.kubeconfig.read_text()
         )
     box.stop()
     publish(world, FETCH % "" + APPLY, **{"skeleton/deploy/all.yaml": WIDE})

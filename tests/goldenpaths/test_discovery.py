@@ -11,7 +11,7 @@ from portal.clusters.models import Cluster
 from portal.goldenpaths import discovery
 from portal.kit.live import valkey
 from tests.clusters.conftest import sandbox_kubeconfig as sandbox_kubeconfig
-from tests.conftest import World, free_port
+from tests.conftest import World, by, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +23,7 @@ def cluster(committed_world: World, sandbox_kubeconfig: Any) -> Cluster:
     with committed_world.tenant():
         return actions.register_cluster(
             organisation=committed_world.acme,
-            actor=committed_world.ada,
+            actor=by(committed_world.ada),
             name="Sandbox",
             kubeconfig=sandbox_kubeconfig.read_text(),
         )

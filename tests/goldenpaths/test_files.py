@@ -5,14 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.goldenpaths import workspace
-from portal.goldenpaths.files import MAX_FILES, File, checked, safe_path, tree_digest
+from portal.goldenpaths.files import MAX_FILES, File, checked, join, tree_digest
 from portal.goldenpaths.globs import select
 from portal.goldenpaths.language.rendering import RenderError
 from portal.kit.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
+from portal.kit.paths import safe_path
 
 BAD = [
     "", "/etc/passwd", "../x", "a/../b", "a/..", "..", "a\\b", "a\x00b", "a\nb", "C:/x", ".git/config", "a/.GIT/x",
-    ".git. /x", "a/.Git", "GIT~1/x", "./", "x" * 500, "a/" + "y" * 201,
+    ".git. /x", "a/.Git", "GIT~1/x", "./", "x" * 500, "a/" + "y" * 256,
 ]  # fmt: skip
 
 
@@ -20,6 +21,13 @@ BAD = [
 def test_a_path_that_could_leave_its_folder_is_refused(path: str) -> None:
     with pytest.raises(Invalid):
         safe_path(path)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "//x", "a/../../x"])
+def test_a_path_below_a_folder_stays_below_it_and_is_never_made_relative(path: str) -> None:
+    with pytest.raises(Invalid):
+        join("folder", path)
+    assert join("folder", "./x") == "folder/x"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from portal.goldenpaths.questions import answers
 from portal.goldenpaths.questions.fields import Field, fields_of
 from portal.goldenpaths.questions.forms import clean, pages_of
 from portal.goldenpaths.reviewing import shown_answers
-from tests.conftest import World
+from tests.conftest import World, by
 from tests.goldenpaths.test_templates import template
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ GOOD = {
 @pytest.fixture
 def version(world: World) -> Version:
     with world.tenant():
-        return actions.publish(organisation=world.acme, actor=world.ada, files=template("every-field"))
+        return actions.publish(organisation=world.acme, actor=by(world.ada), files=template("every-field"))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from portal.goldenpaths import actions, discovery
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
-from tests.conftest import World
+from tests.conftest import World, by
 from tests.goldenpaths.test_templates import template
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,7 @@ def cluster(world: World) -> Cluster:
 @pytest.fixture
 def shipped(world: World, cluster: Cluster) -> World:
     with world.tenant():
-        actions.publish_shipped(organisation=world.acme, actor=world.ada)
+        actions.publish_shipped(organisation=world.acme, actor=by(world.ada))
     return world
 
 
@@ -82,7 +82,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Served]:
 
 def publish(world: World, *names: str, **files: File) -> Version:
     with world.tenant():
-        return actions.publish(organisation=world.acme, actor=world.ada, files=template(names[0]) | files)
+        return actions.publish(organisation=world.acme, actor=by(world.ada), files=template(names[0]) | files)
 
 
 def text(response: Any) -> str:

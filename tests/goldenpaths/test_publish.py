@@ -9,14 +9,14 @@ from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version, VersionFile
 from portal.goldenpaths.templates import InvalidTemplate
 from portal.kit.errors import Conflict
-from tests.conftest import World
+from tests.conftest import World, by
 from tests.goldenpaths.test_templates import template
 
 pytestmark = pytest.mark.django_db
 
 
 def publish(world: World, files: dict[str, File] | None = None, **kwargs: object) -> Version:
-    return actions.publish(organisation=world.acme, actor=world.ada, files=files or template("sound"), **kwargs)
+    return actions.publish(organisation=world.acme, actor=by(world.ada), files=files or template("sound"), **kwargs)
 
 
 def test_a_published_path_keeps_its_files_and_its_words(world: World) -> None:
@@ -96,8 +96,8 @@ def test_two_paths_cannot_share_an_address(world: World) -> None:
 
 def test_the_shipped_paths_publish_once(world: World) -> None:
     with world.tenant():
-        first = actions.publish_shipped(organisation=world.acme, actor=world.ada)
-        second = actions.publish_shipped(organisation=world.acme, actor=world.ada)
+        first = actions.publish_shipped(organisation=world.acme, actor=by(world.ada))
+        second = actions.publish_shipped(organisation=world.acme, actor=by(world.ada))
         assert first == second
         assert shipped_paths.names() == ["python-web-service", "scheduled-job"]
         assert [version.path.slug for version in first] == shipped_paths.names()

@@ -22,6 +22,7 @@ from portal.jobs.registry import Done, Kind
 from portal.jobs.waiting import wait
 from portal.jobs.work import work
 from portal.kit.errors import Conflict, Invalid, TooMany
+from tests.conftest import by
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def kinds(monkeypatch):
 
 def asked(world, kind="say", actor=None, **rest):
     with tenant(world.acme):
-        return actions.submit(organisation=world.acme, actor=actor or world.dev, kind=kind, title=f"{kind} it", **rest)
+        return actions.submit(
+            organisation=world.acme, actor=by(actor or world.dev), kind=kind, title=f"{kind} it", **rest
+        )
 
 
 def again(world, job):
@@ -105,9 +108,9 @@ def test_what_is_called_off_is_not_done_and_cannot_be_called_off_twice(world, ki
     kinds(say=lambda job: pytest.fail("it was called off"))
     job = asked(world)
     with tenant(world.acme):
-        actions.cancel(organisation=world.acme, actor=world.dev, job=job)
+        actions.cancel(organisation=world.acme, actor=by(world.dev), job=job)
         with pytest.raises(Conflict):
-            actions.cancel(organisation=world.acme, actor=world.dev, job=job)
+            actions.cancel(organisation=world.acme, actor=by(world.dev), job=job)
     work(world.acme.pk, job.pk)
     assert again(world, job).state == "cancelled"
 

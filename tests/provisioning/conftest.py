@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from portal.accounts.tenancy import tenant
+from tests.conftest import by
 
 
 def make_version(
@@ -80,7 +81,7 @@ def start_run(
     with tenant(world.acme):
         return actions.launch(
             organisation=world.acme,
-            actor=actor or world.dev,
+            actor=by(actor or world.dev),
             version=version,
             values=values or {"name": "orders"},
             secrets=secrets or {},

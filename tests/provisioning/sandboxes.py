@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Process
+from tests.conftest import Process, by
 
 CATALOG = """\
 apiVersion: backstage.io/v1alpha1
@@ -96,7 +96,7 @@ class Sandbox:
 
         with world.tenant():
             return register_cluster(
-                organisation=world.acme, actor=world.ada, name=name, kubeconfig=self.kubeconfig.read_text()
+                organisation=world.acme, actor=by(world.ada), name=name, kubeconfig=self.kubeconfig.read_text()
             )
 
     def stop(self) -> None:

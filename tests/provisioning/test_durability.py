@@ -15,6 +15,7 @@ from portal.provisioning.keeper import Keeper
 from portal.provisioning.lease import Cancelled, LeaseLost
 from portal.provisioning.models import LogLine, Run, Step
 from portal.provisioning.outcomes import Done, Wait
+from tests.conftest import by
 from tests.provisioning.conftest import reload, rows, start_run, texts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,7 +88,7 @@ def test_the_keeper_renews_carries_out_lines_and_hears_a_wish_to_stop(committed_
         wait_for(lambda: texts(run) == ["said while working"])
         wait_for(lambda: reload(run).lease_until > before)
         with committed_world.tenant():
-            actions.cancel(organisation=committed_world.acme, actor=committed_world.dev, run=run)
+            actions.cancel(organisation=committed_world.acme, actor=by(committed_world.dev), run=run)
         wait_for(lambda: keeper.is_cancelled)
         with pytest.raises(Cancelled):
             keeper.check()

@@ -6,6 +6,7 @@ from portal.kit.errors import Conflict, Unavailable
 from portal.provisioning import engine, execution
 from portal.provisioning.models import Effect, Run, Step, Workspace
 from portal.provisioning.outcomes import Done
+from tests.conftest import by
 from tests.provisioning.conftest import reload, rows, start_run, texts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,7 +108,7 @@ def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(
     run = finish(run)
     assert (run.status, run.error_text, run.error_code) == ("failed", "The name is taken.", "taken")
     with committed_world.tenant():
-        actions.retry(organisation=committed_world.acme, actor=committed_world.dev, run=run)
+        actions.retry(organisation=committed_world.acme, actor=by(committed_world.dev), run=run)
     run = finish(run)
     assert (run.status, run.error_text) == ("succeeded", "")
     assert [(step.status, step.attempt) for step in rows(Step, run)] == [
@@ -165,7 +166,7 @@ def test_a_run_is_cancelled_before_its_next_effect(committed_world, silent, fini
                 pass
             with committed_world.tenant():
                 run = Run.objects.for_tenant(committed_world.acme).get(pk=ctx.run_id)
-                actions.cancel(organisation=committed_world.acme, actor=committed_world.dev, run=run)
+                actions.cancel(organisation=committed_world.acme, actor=by(committed_world.dev), run=run)
         return Done()
 
     monkeypatch.setitem(execution.ACTIONS, "debug:log", two_effects)
@@ -181,12 +182,12 @@ def test_a_queued_run_is_cancelled_without_doing_anything(committed_world, silen
 
     run = start_run(committed_world, [log()])
     with committed_world.tenant():
-        actions.cancel(organisation=committed_world.acme, actor=committed_world.dev, run=run)
+        actions.cancel(organisation=committed_world.acme, actor=by(committed_world.dev), run=run)
     run = finish(run)
     assert run.status == "cancelled"
     assert [step.status for step in rows(Step, run)] == ["pending"]
     with committed_world.tenant(), pytest.raises(Conflict, match="nothing left to cancel"):
-        actions.cancel(organisation=committed_world.acme, actor=committed_world.dev, run=run)
+        actions.cancel(organisation=committed_world.acme, actor=by(committed_world.dev), run=run)
 
 
 def test_a_launch_with_the_same_key_is_the_same_run(committed_world, silent):
@@ -196,7 +197,7 @@ def test_a_launch_with_the_same_key_is_the_same_run(committed_world, silent):
     version = make_version(committed_world, [log()])
     with committed_world.tenant():
         first, second = (
-            actions.launch(organisation=committed_world.acme, actor=committed_world.dev, version=version,
+            actions.launch(organisation=committed_world.acme, actor=by(committed_world.dev), version=version,
                            values={"name": "orders"}, idempotency_key="same")
             for _ in range(2)
         )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 
 from catalog.models import Entity, Source
 from portal.accounts.access import enter
-from portal.accounts.models import AuditEvent
+from portal.accounts.models import AuditEvent, Way
 from portal.clusters.kube import Kube, connect
 from portal.githosts.models import Repository
 from portal.goldenpaths.actions import publish_shipped
@@ -24,7 +24,7 @@ from portal.provisioning.launching import launch_checked
 from portal.provisioning.manifests import RUN_LABEL
 from portal.provisioning.models import Effect, Run, Step
 from portal.provisioning.sweeping import sweep_runs
-from tests.conftest import worker_argv
+from tests.conftest import by, worker_argv
 from tests.provisioning.conftest import make_version, rows, texts
 from tests.provisioning.sandboxes import BUNDLE, Sandbox, service_steps
 
@@ -73,7 +73,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def shipped_version(world: Any) -> Version:
     with world.tenant():
-        found = publish_shipped(organisation=world.acme, actor=world.ada)
+        found = publish_shipped(organisation=world.acme, actor=by(world.ada))
         return next(version for version in found if version.path.slug == "python-web-service")
 
 
@@ -81,7 +81,7 @@ def launch(world: Any, version: Version, key: str, cluster: str, image: str = "r
     """Through the same check of answers as the page and the API."""
     with world.tenant():
         return launch_checked(
-            enter(world.dev, "acme"),
+            enter(world.dev, "acme", way=Way.PAGE, address=None),
             version,
             values={
                 "name": key,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from catalog.descriptors.yamlstream import MAX_BYTES
-from portal.kit.errors import Refusal
+from portal.kit.errors import Invalid, Refusal
+from portal.kit.paths import is_git_folder, safe_path
 
 MAX_INCLUDED_BYTES = 4 * MAX_BYTES
 MAX_LISTED = 5000
@@ -103,12 +104,12 @@ def inside(path: str, *, below: str = "") -> str:
             f'"{path}" lies outside this source. Name a file of the same source, relative to this one.'
         )
     joined = posixpath.normpath(posixpath.join(posixpath.dirname(below), path))
-    parts = joined.split("/")
-    if ".." in parts:
+    if ".." in joined.split("/"):
         raise FileUnreadable(f'"{path}" leads out of the source. Name a file inside it.')
-    if any(part.rstrip(". ").lower() == ".git" for part in parts):
-        raise FileUnreadable(f'"{path}" is not a file of the source.')
-    return joined
+    try:
+        return safe_path(joined) if joined != "." else joined
+    except Invalid as refusal:
+        raise FileUnreadable(refusal.text) from refusal
 
 
 def text_of(content: bytes, path: str) -> str:
@@ -226,10 +227,10 @@ class FolderTree:
                 basket.expect(path.removeprefix(prefix_of(folder)), 0, what)
         for place, folders, names in os.walk(top, onerror=_unlistable):
             # A repository's own folder is no file of it: git would not carry it either.
-            folders[:] = sorted(name for name in folders if name != ".git")
+            folders[:] = sorted(name for name in folders if not is_git_folder(name))
             links = [name for name in folders if Path(place, name).is_symlink()]
             for name in sorted([*names, *links]):
-                if name != ".git":
+                if not is_git_folder(name):
                     self._put(basket, Path(place, name), Path(place, name).relative_to(top).as_posix())
         return basket.files
 

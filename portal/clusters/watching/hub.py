@@ -27,6 +27,7 @@ from django.db.utils import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
+from portal.clusters import rollouts
 from portal.clusters.bindings import Matcher
 from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
 from portal.clusters.kube import target_of
@@ -436,7 +437,7 @@ def _report(held: Held, task: asyncio.Task[None]) -> None:
         log.error("watching cluster %s ended: %s", held.pk, error, exc_info=error)
 
 
-async def run_clusters(stop: asyncio.Event, on_workload: Callable[[int, str], None]) -> None:
+async def run_clusters(stop: asyncio.Event, on_workload: Callable[[int, str], None] = rollouts.tell) -> None:
     """Watches clusters until `stop`. on_workload(organisation id, key) hears of each change of a workload's health."""
     watchers = Watchers(on_workload)
     tasks = [asyncio.create_task(watchers.keep()), asyncio.create_task(watchers.listen())]

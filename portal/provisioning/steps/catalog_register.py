@@ -7,6 +7,7 @@ from catalog.models import Entity, Problem, Source
 from portal.accounts.tenancy import tenant
 from portal.githosts.hosts import HOSTS
 from portal.kit.errors import Invalid, Refusal
+from portal.kit.paths import from_root
 from portal.kit.plain import split_url
 from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
 from portal.provisioning.models import Effect
@@ -78,7 +79,7 @@ def _main(refs: list[str]) -> str:
 
 def _origin(ctx: StepContext, given: dict[str, Any]) -> tuple[str, str, str]:
     """Kind, target and path of the source: one of our own repositories, or an address elsewhere."""
-    path = str(given.get("catalogInfoPath") or FILE).lstrip("/")
+    path = from_root(str(given.get("catalogInfoPath") or FILE))
     if given.get("repo"):
         return "repository", str(given["repo"]), path
     url = str(given.get("repoContentsUrl") or given.get("catalogInfoUrl"))

@@ -66,9 +66,8 @@ def _message(ctx: StepContext, given: dict[str, Any], name: str) -> str:
 
 
 def _author(ctx: StepContext) -> Author:
-    if ctx.actor is None:
-        return Author("Slipway", "slipway@localhost")
-    return Author(str(ctx.actor), ctx.actor.email)
+    person = ctx.actor.person
+    return Author(str(person), person.email) if person else Author("Slipway", "slipway@localhost")
 
 
 def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:

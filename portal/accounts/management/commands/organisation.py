@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.accounts.actions import found_organisation
+from portal.accounts.actor import Actor
 from portal.accounts.models import SLUG, User
 from portal.kit.errors import Refusal
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody has an account with {options['email']}.")
         try:
             SLUG(options["slug"])
-            made = found_organisation(actor=admin, name=options["name"], slug=options["slug"])
+            made = found_organisation(actor=Actor.command(admin), name=options["name"], slug=options["slug"])
         except ValidationError as error:
             raise CommandError(error.messages[0]) from error
         except Refusal as refusal:

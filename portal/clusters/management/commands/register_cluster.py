@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.text import slugify
 
+from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.clusters import actions
@@ -44,8 +45,8 @@ class Command(BaseCommand):
         found = Cluster.objects.for_tenant(organisation).filter(slug=slugify(name)).first()
         if found:
             return actions.replace_credential(
-                organisation=organisation, actor=None, cluster=found, kubeconfig=text, context=context
+                organisation=organisation, actor=Actor.command(), cluster=found, kubeconfig=text, context=context
             )
         return actions.register_cluster(
-            organisation=organisation, actor=None, name=name, kubeconfig=text, context=context
+            organisation=organisation, actor=Actor.command(), name=name, kubeconfig=text, context=context
         )

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from catalog.actions import add_source
+from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Team, TeamMembership, User
 from portal.accounts.tenancy import tenant
 from portal.clusters.actions import register_cluster, replace_credential
@@ -111,11 +112,11 @@ def load(company: Company) -> int:
             Membership.objects.create(organisation=organisation, user=users[key], role=member.role)
         admin = next(users[key] for key, member in company.people.items() if member.role == "admin")
         source = add_source(
-            organisation=organisation, actor=admin, kind="folder", target=str(company.folder / "catalog")
+            organisation=organisation, actor=Actor.command(admin), kind="folder", target=str(company.folder / "catalog")
         )
         for key, member in company.people.items():
             join_teams(organisation, users[key], member.teams)
-        publish_shipped(organisation=organisation, actor=admin)
+        publish_shipped(organisation=organisation, actor=Actor.command(admin))
     return source.entity_count
 
 
@@ -139,9 +140,9 @@ def connect_cluster(organisation: Organisation, kubeconfig: str) -> bool:
     """Registers the cluster, or renews its credential; True when it is new."""
     known = Cluster.objects.for_tenant(organisation).filter(name=CLUSTER).first()
     if known is not None:
-        replace_credential(organisation=organisation, actor=None, cluster=known, kubeconfig=kubeconfig)
+        replace_credential(organisation=organisation, actor=Actor.command(), cluster=known, kubeconfig=kubeconfig)
         return False
-    register_cluster(organisation=organisation, actor=None, name=CLUSTER, kubeconfig=kubeconfig)
+    register_cluster(organisation=organisation, actor=Actor.command(), name=CLUSTER, kubeconfig=kubeconfig)
     return True
 
 

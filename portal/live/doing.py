@@ -1,0 +1,179 @@
+"""How one duty is done: its lease, its turns, its failures. What happens to one duty never happens to another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db import connections
+from django.db.utils import InterfaceError, OperationalError
+from django.utils.module_loading import import_string
+
+from portal.kit.duties import Duty
+from portal.live import leases
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+LEASE = 15.0  # seconds that a killed process's duties wait for another, at most; longer ones take three turns
+PAUSE_FIRST, PAUSE_MOST = 1.0, 30.0
+AWAY_MOST = 5.0  # while the database is away it is asked more often: it is missed by everybody
+LINE_EVERY = 10.0
+
+
+class DatabaseAway(Exception):
+    """PostgreSQL does not answer."""
+
+
+class Thread:
+    """Synchronous work in one thread with a database connection of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    async def __call__(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Runs the function there. Raises DatabaseAway."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work, arguments)
+
+    @staticmethod
+    def _run(work: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
+        try:
+            return work(*arguments)
+        except (OperationalError, InterfaceError) as error:
+            connections.close_all()
+            raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
+
+    async def close(self) -> None:
+        """Gives the connection back and ends the thread, which finishes what it is at."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, connections.close_all)
+        self._pool.shutdown()
+
+
+@dataclass
+class Doing:
+    """One duty in one live process, until `stop`."""
+
+    duty: Duty
+    owner: str
+    stop: asyncio.Event
+    thread: Thread = field(init=False)
+    clerk: Thread = field(init=False)  # leases and lines are written while the duty's own thread is busy
+    _pause: float = 0.0
+    _lined: tuple[str, bool, float] = ("", False, float("-inf"))
+
+    def __post_init__(self) -> None:
+        self.thread = Thread(f"{self.duty.name}")
+        self.clerk = Thread(f"{self.duty.name}-lease")
+
+    @property
+    def place(self) -> str:
+        """Where its row is: a duty that every process does has one for each."""
+        return self.owner if self.duty.watch else ""
+
+    @property
+    def lease(self) -> float:
+        """For how many seconds it is held at a time."""
+        return max(LEASE, 3 * self.duty.every)
+
+    async def run(self) -> None:
+        """Does the duty until `stop`; every failure is told, and it is begun again after a pause."""
+        try:
+            while not self.stop.is_set():
+                try:
+                    await (self._watch() if self.duty.watch else self._turn())
+                    self._pause = 0.0
+                except DatabaseAway as error:
+                    self._failed("the database is away: %s", error, most=AWAY_MOST)
+                except Exception as error:  # noqa: BLE001 - the outermost loop: one duty's bug must not end the others
+                    words = f"{type(error).__name__}: {error}"
+                    self._failed("failed: %s", words, most=PAUSE_MOST, exc_info=error)
+                    await self._line(words, is_failing=True)
+                await self._rest(self._pause or self.duty.every)
+        finally:
+            await self._close()
+
+    def _failed(self, message: str, words: object, *, most: float, exc_info: Exception | None = None) -> None:
+        """One line when trouble begins, not one for each attempt."""
+        if not self._pause:
+            log.warning("%s: " + message, self.duty.name, words, exc_info=exc_info)
+        self._pause = min(max(self._pause * 2, PAUSE_FIRST), most)
+
+    async def _turn(self) -> None:
+        """One turn, if this process is the one that takes it."""
+        turn: Callable[[], Any] = import_string(self.duty.turn)
+        if not await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease):
+            return
+        async with self._kept():
+            done = await self.thread(turn)
+        if self._pause:
+            log.warning("%s: goes on", self.duty.name)
+        await self._line(f"{done}" if done else "", is_failing=False)
+
+    async def _watch(self) -> None:
+        """Watches until `stop`. One that ends by itself before that has failed."""
+        watch: Callable[[asyncio.Event], Coroutine[Any, Any, None]] = import_string(self.duty.watch)
+        async with self._kept():
+            await watch(self.stop)
+        if not self.stop.is_set():
+            raise RuntimeError("it ended by itself")
+
+    @contextlib.asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        """Keeps the lease while the work goes on, however long it takes."""
+        keeping = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        if self.duty.watch:
+            await asyncio.sleep(PAUSE_FIRST)  # one that fails at once is not said to be working in between
+        while True:
+            with contextlib.suppress(DatabaseAway):
+                await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease)
+            if self.duty.watch:
+                await self._line("", is_failing=False)
+            await asyncio.sleep(self.lease / 3)
+
+    async def _line(self, text: str, *, is_failing: bool) -> None:
+        """Writes the health line when it says something else, and now and then so that it is seen to be new."""
+        said, was_failing, at = self._lined
+        now = time.monotonic()
+        if (text, is_failing) == (said, was_failing) and now - at < LINE_EVERY:
+            return
+        with contextlib.suppress(DatabaseAway):
+            name, place = self.duty.name, self.place
+            if self.duty.watch:
+                # a watch goes on without the database, and shares its work by leases of its own: this row only says so
+                await self.clerk(leases.hold, name, place, self.owner, self.lease)
+            write = lambda: leases.note(  # noqa: E731 - keyword arguments do not travel to a thread
+                name, place, self.owner, text=text, is_failing=is_failing, is_done=not is_failing
+            )
+            await self.clerk(write)
+            self._lined = (text, is_failing, now)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(DatabaseAway):
+            await self.clerk(leases.release, self.duty.name, self.place, self.owner)
+        await self.thread.close()
+        await self.clerk.close()
+
+
+async def do_all(duties: list[Duty], owner: str, stop: asyncio.Event) -> None:
+    """Does every duty until `stop`. Returns when all have ended."""
+    async with asyncio.TaskGroup() as group:
+        for duty in duties:
+            group.create_task(Doing(duty, owner, stop).run(), name=duty.name)

@@ -1,0 +1,73 @@
+"""A duty's lease and health line in the database. Synchronous."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from portal.live.models import FAILING, WORKING, DutyLease
+
+FORGOTTEN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a duty goes, for whoever asks."""
+
+    name: str
+    owner: str
+    is_held: bool
+    state: str
+    text: str
+    since: datetime
+    done_at: datetime | None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether somebody does it and it goes well."""
+        return self.is_held and self.state == WORKING
+
+
+def hold(name: str, place: str, owner: str, seconds: float) -> bool:
+    """Takes or keeps a lease; False while another process holds it."""
+    until = Now() + timedelta(seconds=seconds)
+    rows = DutyLease.objects.filter(name=name, place=place)
+    if rows.filter(Q(owner=owner) | Q(until__lt=Now())).update(owner=owner, until=until):
+        return True
+    DutyLease.objects.bulk_create([DutyLease(name=name, place=place, owner=owner, until=until)], ignore_conflicts=True)
+    return rows.filter(owner=owner).exists()
+
+
+def note(name: str, place: str, owner: str, *, text: str, is_failing: bool, is_done: bool) -> None:
+    """Writes the health line, if the lease is still the owner's."""
+    rows = DutyLease.objects.filter(name=name, place=place, owner=owner)
+    state, now = (FAILING if is_failing else WORKING), timezone.now()
+    rows.exclude(state=state).update(state=state, since=now)
+    values: dict[str, object] = {"text": text[:300]}
+    if is_done:
+        values["done_at"] = now
+    rows.update(**values)
+
+
+def release(name: str, place: str, owner: str) -> None:
+    """Gives a lease back, so that another process need not wait for its end."""
+    rows = DutyLease.objects.filter(name=name, place=place, owner=owner)
+    if place:
+        rows.delete()
+    else:
+        rows.update(until=Now())
+    # what a process that was killed has left behind
+    DutyLease.objects.exclude(place="").filter(until__lt=Now() - FORGOTTEN).delete()
+
+
+def lines() -> list[Line]:
+    """The health line of every duty that anybody has begun."""
+    now = timezone.now()
+    return [
+        Line(row.name, row.owner, row.until > now, row.state, row.text, row.since, row.done_at)
+        for row in DutyLease.objects.all()
+    ]

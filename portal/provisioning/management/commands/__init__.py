@@ -1,1 +1,0 @@
-"""Django's command line for runs."""

@@ -1,0 +1,170 @@
+"""What the rooms asked to go on for ever goes on: in one process at a time, and through the failures of others."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from portal.kit.duties import DUTIES, Duty
+from portal.live import doing, leases
+from portal.live.models import DutyLease
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DONE: list[str] = []
+BROKEN: set[str] = set()
+
+
+def first() -> int:
+    return turn("first")
+
+
+def second() -> int:
+    return turn("second")
+
+
+def turn(name: str) -> int:
+    if name in BROKEN:
+        raise ValueError(f"{name} is broken")
+    DONE.append(name)
+    return len(DONE)
+
+
+async def watch(stop: asyncio.Event) -> None:
+    turn("watch")
+    await stop.wait()
+
+
+FIRST = Duty("first", turn=f"{__name__}.first", every=0.02)
+SECOND = Duty("second", turn=f"{__name__}.second", every=0.02)
+WATCH = Duty("watch", watch=f"{__name__}.watch")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    DONE.clear()
+    BROKEN.clear()
+    monkeypatch.setattr(doing, "PAUSE_FIRST", 0.02)
+    monkeypatch.setattr(doing, "LINE_EVERY", 0.0)
+
+
+@asynccontextmanager
+async def doing_all(*duties: Duty, owner: str = "here"):
+    stop = asyncio.Event()
+    task = asyncio.create_task(doing.do_all(list(duties), owner, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await task
+
+
+def looked(check, *args):
+    """In a thread, as the loop must not wait; the connection it took is given back."""
+    try:
+        return check(*args)
+    finally:
+        connections.close_all()
+
+
+async def until(check, what: str) -> None:
+    for _ in range(1000):
+        if await asyncio.to_thread(looked, check):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not in time: {what}")
+
+
+def row(name: str) -> DutyLease:
+    return DutyLease.objects.filter(name=name).first() or DutyLease(name=name, until=timezone.now())
+
+
+async def test_a_turn_is_taken_again_and_again() -> None:
+    async with doing_all(FIRST):
+        await until(lambda: DONE.count("first") >= 3, "three turns")
+        await until(lambda: row("first").done_at is not None, "its line")
+
+
+async def test_a_broken_duty_is_told_and_stops_no_other_and_goes_on_when_it_is_mended() -> None:
+    BROKEN.add("first")
+    async with doing_all(FIRST, SECOND, WATCH):
+        await until(lambda: row("first").state == "failing", "the line says so")
+        assert (await asyncio.to_thread(looked, row, "first")).text == "ValueError: first is broken"
+        before = DONE.count("second")
+        await until(lambda: DONE.count("second") >= before + 3, "the other goes on")
+        BROKEN.clear()
+        await until(lambda: "first" in DONE, "it goes on")
+        await until(lambda: row("first").state == "working", "the line says so")
+
+
+async def test_a_watch_that_fails_is_begun_again() -> None:
+    BROKEN.add("watch")
+    async with doing_all(WATCH):
+        await until(lambda: row("watch").state == "failing", "the line says so")
+        BROKEN.clear()
+        await until(lambda: DONE == ["watch"], "it watches")
+
+
+async def test_one_process_at_a_time_takes_turns_and_the_other_follows_when_it_ends() -> None:
+    async with doing_all(FIRST, owner="one"):
+        await until(lambda: "first" in DONE, "one takes turns")
+        async with doing_all(FIRST, owner="two"):
+            before = len(DONE)
+            await until(lambda: len(DONE) >= before + 5, "turns")
+            assert (await asyncio.to_thread(looked, row, "first")).owner == "one"
+    async with doing_all(FIRST, owner="two"):
+        await until(lambda: row("first").owner == "two", "the other follows at once: the lease was given back")
+
+
+async def test_the_lease_of_a_killed_process_ends_by_itself() -> None:
+    until_then = timezone.now() + timedelta(seconds=0.3)
+    await asyncio.to_thread(looked, lambda: DutyLease.objects.create(name="first", owner="killed", until=until_then))
+    async with doing_all(FIRST, owner="two"):
+        await until(lambda: "first" in DONE, "taken over")
+        assert timezone.now() >= until_then
+
+
+async def test_a_long_turn_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doing, "LEASE", 0.3)
+    holding = doing.Doing(FIRST, "one", asyncio.Event())
+    assert await holding.clerk(leases.hold, "first", "", "one", 0.3)
+    began = (await asyncio.to_thread(looked, row, "first")).until
+    async with holding._kept():
+        await until(lambda: row("first").until > began + timedelta(seconds=0.3), "renewed meanwhile")
+    await holding._close()
+
+
+async def test_a_watch_is_done_by_every_process() -> None:
+    async with doing_all(WATCH, owner="one"), doing_all(WATCH, owner="two"):
+        await until(lambda: DONE.count("watch") == 2, "both watch")
+        await until(lambda: DutyLease.objects.filter(name="watch").count() == 2, "a line for each")
+
+
+def test_a_duty_takes_turns_or_watches() -> None:
+    for wrong in ({}, {"turn": "a", "watch": "b"}, {"turn": "a"}, {"watch": "b", "every": 1.0}):
+        with pytest.raises(ValueError, match="takes turns"):
+            Duty("wrong", **wrong)
+
+
+def test_the_real_process_does_every_duty_and_its_health_is_told(live_process) -> None:
+    def health() -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "manage.py", "live", "--health"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+    for _ in range(10):
+        found = health()
+        if found.returncode == 0:
+            break
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert {line[:12].strip() for line in found.stdout.splitlines()} == set(DUTIES)
+    assert all(re.search(r"^[\w ]+ working", line) for line in found.stdout.splitlines())
+    live_process.stop()
+    after = health()
+    assert after.returncode == 1
+    assert "nobody" in after.stdout
