@@ -58,11 +58,11 @@ def _migrations_digest() -> str:
 
 
 def _start() -> None:
-    from portal.embedded import OWNER, Engines
+    from portal.embedded import FORGETFUL, OWNER, Engines
 
     var = _own_folder()
     _own_temporary_folder(var)
-    engines = Engines(var)
+    engines = Engines(var, options=FORGETFUL)
     engines.start_postgres()
     atexit.register(engines.stop)
     template = f"template_{_migrations_digest()}"

@@ -168,6 +168,11 @@ class ServedKinds:
         raise KubeNotServed(f"The cluster {self.client.name} does not serve {kind} as {api_version}.{instead}")
 
 
+def preload() -> None:
+    """Imports the official client now: for a process from which others are forked, which then share it."""
+    import kubernetes.client  # noqa: F401
+
+
 class Client:
     """One cluster over the official client's transport."""
 

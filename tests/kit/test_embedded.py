@@ -1,18 +1,19 @@
 """The embedded engines: nobody else's files are in their way, and nobody else reaches them."""
 
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 
-from portal.embedded import Engines
+from portal.embedded import Engines, Postgres, has_ended
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDINARY = 65534  # "nobody", on every Debian
@@ -88,14 +89,34 @@ def test_a_folder_too_long_for_a_socket_gets_one_that_nobody_else_may_enter(tmp_
         engines.stop()
 
 
-@pytest.mark.parametrize("wanted", [("postgres",), ("valkey",), ("postgres", "valkey")])
-def test_only_the_engines_that_are_wanted_start(tmp_path: Path, wanted: tuple[str, ...]) -> None:
-    names = {"postgres": {"DATABASE_URL", "DATABASE_OWNER_URL"}, "valkey": {"VALKEY_URL"}}
-    command = [sys.executable, "-m", "portal.embedded", str(tmp_path), *wanted]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        said = json.loads(process.stdout.readline())
-        assert set(said) == set().union(*(names[engine] for engine in wanted))
-        assert (tmp_path / "pg").exists() is ("postgres" in wanted)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+def test_a_killed_engine_comes_back_with_its_data_at_its_address(tmp_path: Path) -> None:
+    engines = Engines(tmp_path)
+    engines.start_postgres()
+    valkey = engines.start_valkey()
+    try:
+        url = engines.database("slipway").owner_url
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+        for name in ("postgres", "valkey"):
+            os.kill(engines._pids[name], signal.SIGKILL)
+            end = time.monotonic() + 5
+            while not has_ended(engines._pids[name]):
+                assert time.monotonic() < end
+        engines.revive()
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+        with redis.Redis.from_url(valkey) as broker:
+            assert broker.ping()
+    finally:
+        engines.stop()
+
+
+def test_a_later_start_needs_no_library_and_finds_a_server_that_runs_already(tmp_path: Path) -> None:
+    engines = Engines(tmp_path)
+    engines.start_postgres()
+    try:
+        again = Postgres.lay_out(tmp_path)
+        assert again == engines.postgres
+        assert again.start() == engines._pids["postgres"]
+    finally:
+        engines.stop()

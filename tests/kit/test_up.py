@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from portal import up
+from portal.embedded import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,10 +41,10 @@ def test_a_port_that_is_none_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_second_start_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     lock = up.only_one(tmp_path)
-    done = start(tmp_path, PORT=str(up.free_port()))
+    done = start(tmp_path, PORT=str(free_port()))
     lock.close()
     assert done.returncode == 1
-    assert f"Slipway runs from this folder already (pid {os.getpid()})." in done.stderr
+    assert f"Slipway runs from this folder already (pid {os.getpid()}). To stop it: kill {os.getpid()}" in done.stderr
 
 
 def test_keys_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> None:
@@ -53,10 +54,37 @@ def test_keys_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> None
     assert len(first["SECRET_KEY"]) >= 48
 
 
-def test_web_never_gets_the_key_that_opens_credentials(tmp_path: Path) -> None:
-    table = up.processes(tmp_path, "127.0.0.1", 8000)
-    assert table["web"][1] == ["CLUSTER_PRIVATE_KEY"]
-    assert table["worker"][1] == table["live"][1] == []
+def test_what_is_private_is_nowhere_in_the_supervisors_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Web is forked from the supervisor: what that one never saw, web cannot tell."""
+    monkeypatch.setenv("SLIPWAY_VAR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_OWNER_URL", "postgresql://owner@db/x")
+    started: list[dict[str, str]] = []
+
+    monkeypatch.setattr(up, "spawn", lambda argv, *, env, **_: started.append(env) or 1)
+    up.start_supervisor(up.wished(), 3, "guard")
+    assert not set(started[0]) & {"CLUSTER_PRIVATE_KEY", "DATABASE_OWNER_URL"}
+    assert {"CLUSTER_PUBLIC_KEY", "SECRET_KEY"} <= set(started[0])
+
+
+def test_folders_of_your_own_stand_beside_the_demos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SLIPWAY_VAR", str(tmp_path))
+    monkeypatch.setenv("SOURCE_FOLDERS", "/srv/catalogs")
+    assert up.environment(up.wished())["SOURCE_FOLDERS"] == f"/srv/catalogs,{ROOT / 'demo'}"
+    monkeypatch.setenv("DEMO", "no")
+    assert up.environment(up.wished())["SOURCE_FOLDERS"] == "/srv/catalogs"
+
+
+def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
+    umask = os.umask(0o022)
+    try:
+        up.close_to_others(tmp_path / "var")
+        assert (tmp_path / "var").stat().st_mode & 0o007 == 0
+        (tmp_path / "var" / "later").write_text("")
+        assert (tmp_path / "var" / "later").stat().st_mode & 0o077 == 0
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,30 @@
 """`manage.py prepare`: migrates as the owner, lets the application role in, collects static files. Safe to repeat."""
 
+import hashlib
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
 import psycopg
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from portal.embedded import grant
+
+
+def digest_of_static_files() -> str:
+    """What tells one set of static files from another without reading them: paths, sizes and times of change."""
+    digest = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
+    for finder in get_finders():
+        for path, storage in sorted(finder.list([]), key=lambda found: found[0]):
+            facts = Path(storage.path(path)).stat()
+            digest.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
 
 
 class Command(BaseCommand):
@@ -35,7 +48,16 @@ class Command(BaseCommand):
                 grant(connection, owner=str(urlsplit(owner_url).username), application=str(urlsplit(app_url).username))
         self.check_role(app_url)
         if settings.STATIC_HASHED:
-            call_command("collectstatic", verbosity=0, interactive=False)
+            self.collect()
+
+    def collect(self) -> None:
+        """Collects, hashes and compresses the static files, unless not one of them has changed since the last time."""
+        stamp = Path(settings.STATIC_ROOT) / ".stamp"
+        now = digest_of_static_files()
+        if stamp.exists() and stamp.read_text() == now:
+            return
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        stamp.write_text(now)
 
     def require_answer(self, url: str) -> None:
         try:
