@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from catalog.descriptors.findings import Finding
 from catalog.intake.sources.registry import OPENERS
 from catalog.intake.sources.tree import FileUnreadable, Tree
-from catalog.models import Entity, Problem, Source
+from catalog.models import Entity, Source
 from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation
 from portal.accounts.permissions import decide
@@ -17,8 +18,9 @@ from portal.kit.errors import Invalid, NotFound, Refusal, TooLarge
 CODE = "golden-path"
 
 
-def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
-    """Publish the templates among what an ingestion added or changed; what is wrong becomes a problem of the source."""
+def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> list[Finding]:
+    """Publish the templates among what an ingestion added or changed; gives what is wrong with them."""
+    findings: list[Finding] = []
     for entity in entities:
         if entity.kind != "Template":
             continue
@@ -26,7 +28,8 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
             _require_publisher(organisation, source)
             publish_entity(organisation=organisation, actor=Actor.task(source.created_by), entity=entity)
         except Refusal as refusal:
-            _note(source, entity, refusal.text)
+            findings.append(Finding(entity.path, entity.line, CODE, refusal.text, entity.ref))
+    return findings
 
 
 def _require_publisher(organisation: Organisation, source: Source) -> None:
@@ -35,18 +38,6 @@ def _require_publisher(organisation: Organisation, source: Source) -> None:
         raise Invalid(
             "This template is in the catalog but cannot be launched yet: an admin publishes it under Golden paths."
         )
-
-
-def _note(source: Source, entity: Entity, sentence: str) -> None:
-    Problem.objects.create(
-        organisation_id=source.organisation_id,
-        source=source,
-        path=entity.path[:1000],
-        line=entity.line,
-        entity_ref=entity.ref,
-        code=CODE,
-        sentence=sentence,
-    )
 
 
 def publish_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -> Version:
