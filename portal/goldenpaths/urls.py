@@ -9,12 +9,10 @@ page_urls: list[URLPattern | URLResolver] = [
     path("paths/publish/", views.paths_publish, name="paths-publish"),
     path("paths/<slug:path>/", views.path, name="path"),
     path("paths/<slug:path>/field/", views.path_field, name="path-field"),
-    path("paths/<slug:path>/review/", views.path_review, name="path-review"),
     path("paths/<slug:path>/versions/", views.path_versions, name="path-versions"),
 ]
 api_urls: list[URLPattern | URLResolver] = [
     path("paths/", api.Paths.as_view(), name="api-paths"),
     path("paths/<slug:path>/", api.PathDetail.as_view(), name="api-path"),
     path("paths/<slug:path>/parameter-schema/", api.ParameterSchema.as_view(), name="api-path-parameter-schema"),
-    path("paths/<slug:path>/preview/", api.PathPreview.as_view(), name="api-path-preview"),
 ]

@@ -1,4 +1,4 @@
-"""Pages of golden paths: the gallery, the form, the review, the history."""
+"""Pages of golden paths: the gallery, the form, the history. The review stands above, with what launches."""
 
 from __future__ import annotations
 
@@ -8,28 +8,23 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from portal.accounts.access import TenantRequest, gate
 from portal.goldenpaths import actions, from_catalog, shipped_paths
 from portal.goldenpaths.files import tree_digest
 from portal.goldenpaths.models import GoldenPath, Version
-from portal.goldenpaths.preview import preview
 from portal.goldenpaths.questions import answers, choices
 from portal.goldenpaths.questions.answers import PREFIX
 from portal.goldenpaths.questions.fields import Field, fields_of
 from portal.goldenpaths.questions.forms import (
-    CONFIDENTIAL,
     Cleaned,
     Page,
     clean,
     defaults,
     pages_of,
-    secret_questions,
 )
 from portal.goldenpaths.questions.schemas import declared
-from portal.goldenpaths.reviewing import shown_answers, tree_of
 from portal.kit.errors import NotFound, Refusal
 
 
@@ -105,20 +100,20 @@ def path(request: TenantRequest, path: str) -> HttpResponse:
     golden = path_or_404(request, path)
     version = golden.current
     if request.method != "POST":
-        return _form(request, version, 1, _starting_answers(version), {})
+        return form_page(request, version, 1, _starting_answers(version), {})
     values = answers.posted(version.document, request.POST)
     number, go = _page_number(request, version), request.POST.get("go", "next")
     if go == "refresh":
-        return _form(request, version, number, values, {})
+        return form_page(request, version, number, values, {})
     if go == "back":
-        return _form(request, version, number - 1, values, {})
+        return form_page(request, version, number - 1, values, {})
     if go.startswith("page:") and go[5:].isdigit():
-        return _form(request, version, int(go[5:]), values, {})
+        return form_page(request, version, int(go[5:]), values, {})
     cleaned = clean(version, values, request.access)
     errors = _errors_on(version, number, cleaned)
     if errors:
-        return _form(request, version, number, values, errors, status=422)
-    return _form(request, version, number + 1, values, {})
+        return form_page(request, version, number, values, errors, status=422)
+    return form_page(request, version, number + 1, values, {})
 
 
 @gate("paths.view")
@@ -144,54 +139,6 @@ def _find(fields: list[Field], wanted: str) -> Field | None:
         if found := _find(field.fields, wanted):
             return found
     return None
-
-
-@gate("paths.view")
-def path_review(request: TenantRequest, path: str) -> HttpResponse:
-    """Everything a launch would make; or the form again, at the first page with something to put right."""
-    golden = path_or_404(request, path)
-    if request.method != "POST":
-        return redirect("path", org=request.access.organisation.slug, path=golden.slug)
-    version = golden.current
-    values = answers.posted(version.document, request.POST)
-    cleaned = clean(version, values, request.access)
-    return reviewed(request, version, values, cleaned)
-
-
-def reviewed(request: TenantRequest, version: Version, values: Mapping[str, Any], cleaned: Cleaned) -> HttpResponse:
-    """The review of checked answers; where one is wrong, the form at its page, with everything that was answered.
-
-    A secret that is missing is said on the review, which is where secrets are asked for.
-    """
-    missing = {name: text for name, text in cleaned.errors.items() if name.startswith(CONFIDENTIAL)}
-    if cleaned.errors.keys() - missing.keys():
-        return _form(request, version, _first_faulty(version, cleaned), values, cleaned.errors, status=422)
-    golden = version.path
-    made = preview(version, cleaned.values, request.access)
-    context = {
-        "path": golden,
-        "version": version,
-        "pages": pages_of(version),
-        "preview": made,
-        "tree": tree_of(made.files),
-        "answers": shown_answers(version, cleaned.values),
-        "secrets": {
-            name: {**question, "error": missing.get(f"{CONFIDENTIAL}{name}", "")}
-            for name, question in secret_questions(version.document).items()
-        },
-        "carried": _carried(request, version, values, set()),
-        "values": answers.as_sent(cleaned.values),
-        "key": answers.new_key(),
-        "may_launch": request.access.can("runs.launch"),
-        "launch_url": _launch_url(request, golden),
-        "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
-    }
-    return render(request, "goldenpaths/review.html", context, status=422 if missing else 200)
-
-
-def _launch_url(request: TenantRequest, path: GoldenPath) -> str:
-    """Where the launch is posted: a page of the room above, beside this one."""
-    return f"{reverse('path', kwargs={'org': request.access.organisation.slug, 'path': path.slug})}launch/"
 
 
 @gate("paths.view")
@@ -238,12 +185,13 @@ def _errors_on(version: Version, number: int, cleaned: Cleaned) -> dict[str, str
     return {field: text for field, text in cleaned.errors.items() if field.split(".")[0] in names}
 
 
-def _first_faulty(version: Version, cleaned: Cleaned) -> int:
+def first_faulty(version: Version, cleaned: Cleaned) -> int:
+    """The number of the first page with an answer to put right."""
     pages = pages_of(version)
     return next((page.number for page in pages if _errors_on(version, page.number, cleaned)), 1)
 
 
-def _carried(
+def carried(
     request: TenantRequest, version: Version, values: Mapping[str, Any], shown: set[str]
 ) -> list[tuple[str, str]]:
     """The answers of the pages that are not shown, to travel along as they were given."""
@@ -253,7 +201,7 @@ def _carried(
     return [(name, text) for name, text in given if name.removeprefix(PREFIX).split(".")[0] not in shown]
 
 
-def _form(
+def form_page(
     request: TenantRequest,
     version: Version,
     number: int,
@@ -262,6 +210,7 @@ def _form(
     *,
     status: int = 200,
 ) -> HttpResponse:
+    """The form at one of its pages, with what was answered so far and what is wrong with it."""
     pages = pages_of(version)
     number = min(max(number, 1), max(len(pages), 1))
     page = pages[number - 1] if pages else Page(1, "Nothing to ask", "This path needs no answers.", {})
@@ -278,7 +227,7 @@ def _form(
         "is_last": number >= len(pages),
         "summary": [(_find(fields, field), text) for field, text in own.items()],
         "other_errors": [text for field, text in errors.items() if field not in own],
-        "carried": _carried(request, version, values, _names_on(page)),
+        "carried": carried(request, version, values, _names_on(page)),
         "may_launch": request.access.can("runs.launch"),
         "owner": choices.entity_of_name(request.access.organisation, version.path.owner_ref),
         "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},

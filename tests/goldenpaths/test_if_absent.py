@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from portal.provisioning.manifests import Placed
+from portal.provisioning.acting.manifests import Placed
 from portal.provisioning.steps import kubernetes_apply
 
 NAMESPACE = {
