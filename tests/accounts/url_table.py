@@ -127,5 +127,7 @@ OUTSIDE = {
     "healthz": "tells a load balancer that the process answers, and nothing else",
     "profile": "one's own account",
     "organisation-new": "asks the policy itself",
+    "reauthenticate-provider": "one's own account",
     "join": "an invitation's secret is the key",
+    "join-invited": "the same, for the browser that followed the link",
 }

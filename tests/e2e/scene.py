@@ -5,19 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
-import os
 import re
 import struct
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from portal.demo_people import SIGN_INS
 from tests.e2e.acts import answer_the_form, launch, number_in, sign_in
-from tests.e2e.product import OURS, ROOT, Product
+from tests.e2e.product import Product
 
 ORG = "/o/parcelwright"
 NAME = "depot-sorter"
@@ -101,10 +97,7 @@ def _written(scene: Scene, page: Any) -> None:
 
 def _empty_organisation(product: Product) -> None:
     """The operator makes one for Eve, with the command that operators have."""
-    env = {name: value for name, value in os.environ.items() if name not in OURS}
-    env.update(json.loads((product.folder / "var" / "stage.json").read_text()), DATABASE_POOL="no")
-    command = [sys.executable, "manage.py", "organisation", "newharbour", "New Harbour", "eve@slipway.example"]
-    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+    product.run("manage.py", "organisation", "newharbour", "New Harbour", "eve@slipway.example")
 
 
 def _people(scene: Scene, product: Product, admin: Any) -> None:
