@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.timezone import now
 
 from catalog.descriptors.findings import Finding
@@ -211,17 +212,16 @@ class _Work:
         self.problems = set(reading.problems)
         self.refs: list[str] = []
         self.added = self.changed = self.done = 0
-        self._organisation: Organisation | None = None
+        self.before: dict[int, str] | None = None  # what was there of the source, once that is known
 
     @property
     def organisation(self) -> Organisation:
-        if self._organisation is None:
-            self._organisation = Organisation.objects.get(pk=self.source.organisation_id)
-        return self._organisation
+        organisation: Organisation = self.source.organisation
+        return organisation
 
     def take(self, chunk: Sequence[Found]) -> None:
         """Writes those of the chunk that are new or changed, and tells the hooks."""
-        known = self._known([found.ref for found in chunk])
+        known = self._known([found.ref for found in chunk], is_all=len(chunk) == len(self.reading.entities))
         mine = [found for found in chunk if self._is_mine(found, known.get(found.ref))]
         fresh = [
             filled(
@@ -267,12 +267,22 @@ class _Work:
             entity_refs=self.refs,
         )
 
-    def _known(self, refs: list[str]) -> dict[str, Entity]:
-        slim = self.rows.filter(ref__in=refs).select_related("source").only(
+    def _known(self, refs: list[str], *, is_all: bool) -> dict[str, Entity]:
+        """The rows of these references; with all of a source at once, also what else is the source's."""
+        wanted = Q(ref__in=refs)
+        if is_all and self.reading.is_whole:
+            wanted |= Q(source=self.source)
+        slim = self.rows.filter(wanted).select_related("source").only(
             "id", "uid", "organisation_id", "kind", "ref", "digest", "removed_at", "path",
             "source__id", "source__target", "source__kind",
         )  # fmt: skip
-        return {row.ref: row for row in slim}
+        known = {row.ref: row for row in slim}
+        if is_all:
+            self.before = {row.pk: row.ref for row in known.values() if self._is_there(row)}
+        return known
+
+    def _is_there(self, row: Entity) -> bool:
+        return row.source_id == self.source.pk and row.removed_at is None
 
     def _is_mine(self, found: Found, row: Entity | None) -> bool:
         """False, with a problem, when the reference belongs to another source."""
@@ -292,8 +302,10 @@ class _Work:
         if not self.reading.is_whole:
             return []
         there = {*self.refs, *self.reading.broken}
-        rows = self.rows.filter(source=self.source, removed_at=None)
-        gone = [pk for pk, ref in rows.values_list("pk", "ref") if ref not in there]
+        if self.before is None:
+            rows = self.rows.filter(source=self.source, removed_at=None)
+            self.before = dict(rows.values_list("pk", "ref"))
+        gone = [pk for pk, ref in self.before.items() if ref not in there]
         return list(self.rows.filter(pk__in=gone).only("pk", "organisation_id", "uid", "ref", "kind")) if gone else []
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
