@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File, safe_folder, within
 from portal.goldenpaths.globs import select
 from portal.kit.errors import Invalid
+from portal.kit.yamltext import load_all
 
 Manifest = dict[str, Any]
 SUFFIXES = (".yaml", ".yml", ".json")
