@@ -22,8 +22,9 @@ from portal.accounts.audit import record
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts.fetch import check_ref, parse_location
+from portal.githosts.pushes import Push
 from portal.jobs.models import Job
-from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.errors import Conflict, Invalid, NotFound, TooMany
 
 __all__ = [
     "Draft",
@@ -237,6 +238,22 @@ def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) 
             summary=f"Asked for a refresh of {source.label}",
         )
         return ask_refresh(organisation, source, actor)
+
+
+def refresh_pushed(push: Push) -> None:
+    """After a push to the built-in host: every source that reads a branch or tag which moved is read anew at once.
+
+    Runs inside the push's own transaction. The events name who pushed. Whoever has enough under way is not kept from
+    pushing: the sweep asks for them within seconds.
+    """
+    rows = Source.objects.for_tenant(push.organisation).filter(kind=Source.Kind.REPOSITORY, target=push.repository.name)
+    for source in rows:
+        if not push.moved(source.revision):
+            continue
+        try:
+            refresh_source(organisation=push.organisation, actor=push.actor, source=source)
+        except TooMany:
+            rows.filter(pk=source.pk).update(next_refresh_at=now())
 
 
 def remove_source(*, organisation: Organisation, actor: Actor, source: Source) -> int:
