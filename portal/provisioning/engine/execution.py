@@ -84,7 +84,7 @@ def _begin(visit: Visit, step: Step, plan: Plan) -> None:
         step.attempt += is_new_attempt
         step.strikes += 1
         step.started_at = step.started_at or run.now
-        step.input = visit.lease.logbook.redactor.clean_value(plan.inputs if plan.is_many else plan.inputs[0])
+        step.input = visit.lease.logbook.redactor.clean_value(plan.given)
         if is_new_attempt:
             again = f", attempt {step.attempt}" if step.attempt > 1 else ""
             visit.lease.logbook.write(f"{step.name} ({step.action}{again})", step_idx=step.idx)

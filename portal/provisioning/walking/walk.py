@@ -52,6 +52,11 @@ class Plan:
     numbers: list[int] = field(default_factory=list)
     items: int = 1
 
+    @property
+    def given(self) -> Any:
+        """The input as people read it: one, or a list."""
+        return self.inputs if self.is_many else self.inputs[0]
+
     def output(self, outputs: list[dict[str, Any]]) -> dict[str, Any]:
         """What later steps see: a step with `each` answers lists under the same names, empty ones for no iteration."""
         if not self.is_many:
