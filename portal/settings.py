@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "portal.kit.middleware.PlainAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.kit.middleware.PrivateMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -70,6 +71,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.accounts.middleware.LeaveByPageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.accounts.fresh.FreshMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.kit.middleware.RefusalMiddleware",
@@ -146,7 +148,8 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_REAUTHENTICATION_REQUIRED = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
 SOCIALACCOUNT_PROVIDERS = providers_from(env.text)
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -176,6 +179,7 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Slipway <slipway@localhost>")
 
 # --- the browser's side -----------------------------------------------------------------------------------------------
 
+SESSION_ENGINE = "portal.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
 SESSION_COOKIE_NAME = "slipway_session"
 CSRF_COOKIE_NAME = "slipway_csrf"
@@ -285,11 +289,14 @@ GIT_PUSH_LIMIT = env.integer("GIT_PUSH_MEBIBYTES", 100) * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"one-line": {"()": "portal.kit.logs.OneLine"}},
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        # Whoever knocks with a made-up Host header fills no screen with it.
+        "django.security.DisallowedHost": {"filters": ["one-line"]},
         "aiohttp.access": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

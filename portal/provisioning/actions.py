@@ -4,7 +4,7 @@ import functools
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from portal.accounts.models import Organisation
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.provisioning import states
+from portal.provisioning.acting.claiming import adoptions_of
 from portal.provisioning.engine import sealing
 from portal.provisioning.engine.lease import call_out
 from portal.provisioning.models import Effect, Run, Step
@@ -38,12 +39,16 @@ def launch(
     idempotency_key: str,
     secrets: Mapping[str, str] | None = None,
     asked: str = "",
+    adoptions: Collection[str] = (),
 ) -> Run:
     """Start a run with answers that the form has checked; the same key again returns the run it started before.
 
     `asked` is the digest of what the person sent (see `digest_of`), before it was checked; by default of the answers.
+    adoptions are the confirmed claims of the review: objects that stand there already and may be taken over, each
+    exactly as it was shown. Whether the actor may is decided when they are taken.
     Raises Conflict for a key that has started something else: another person's run, another path, other answers.
     """
+    confirmed = adoptions_of(adoptions, actor)
     secrets = secrets or {}
     asked = asked or digest_of(values, secrets)
     run, is_new = Run.objects.for_tenant(organisation).get_or_create(
@@ -60,6 +65,7 @@ def launch(
             "asked": asked,
             "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
             "secret_names": sorted(secrets),
+            "adoptions": confirmed,
             "wake_at": Now(),
         },
     )
@@ -77,7 +83,8 @@ def launch(
         )
         for idx, written in enumerate(version.document["spec"]["steps"])
     )
-    _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", {"path": version.path.slug})
+    facts = {"path": version.path.slug, **({"adopts": [one["place"] for one in confirmed]} if confirmed else {})}
+    _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", facts)
     return run
 
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("provisioning", "0002_who_acts")]
+    dependencies = [("provisioning", "0003_adoptions")]
 
     operations = [
         migrations.AddField("run", "asked", models.CharField(blank=True, db_default="", default="", max_length=64)),
