@@ -94,6 +94,12 @@ def navigation(context: Context) -> dict[str, Any]:
     return {"groups": groups}
 
 
+@register.simple_tag(takes_context=True)
+def zone(context: Context) -> str:
+    """The IANA name of the zone that the person chose, "" where the browser's own is right."""
+    return str(getattr(getattr(context.get("request"), "user", None), "timezone", ""))
+
+
 def _choice(context: Context) -> str:
     request = context.get("request")
     chosen = request.COOKIES.get("theme", "") if isinstance(request, HttpRequest) else ""
