@@ -57,12 +57,20 @@ def is_sidecar(container: Container | None) -> bool:
 
 def remember(known: PodRuns, pod: Pod, now: datetime) -> PodRuns:
     """The past of a pod's containers after a look at the pod as it is now. Data in, data out."""
+    if not known and not has_ended_ever(pod):
+        return NOTHING
     found = {}
     for status, is_any_end in _restarting(pod):
         runs = _remember(known.get(status.name, Runs()), status, now, is_any_end=is_any_end)
         if runs.ends:
             found[status.name] = runs
     return found or NOTHING
+
+
+def has_ended_ever(pod: Pod) -> bool:
+    """Whether any of a pod's containers has ever ended: most have not, and have no past to look at."""
+    statuses = (*(pod.status.container_statuses or ()), *(pod.status.init_container_statuses or ()))
+    return any(status.restart_count or status.state.terminated for status in statuses)
 
 
 def _restarting(pod: Pod) -> Iterator[tuple[ContainerStatus, bool]]:
