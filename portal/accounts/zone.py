@@ -22,9 +22,12 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 
 def zone_of(request: HttpRequest) -> ZoneInfo:
-    """Where the person who asks lives, as far as anybody said."""
-    chosen = str(getattr(request.user, "timezone", ""))
-    return zone_named(chosen) or zone_named(request.COOKIES.get(COOKIE, "")) or ZoneInfo("UTC")
+    """Where the person who asks lives, as far as their profile or their browser said."""
+    return (
+        zone_named(getattr(request, "chosen_zone", ""))
+        or zone_named(request.COOKIES.get(COOKIE, ""))
+        or ZoneInfo("UTC")
+    )
 
 
 class ZoneMiddleware(MiddlewareMixin):
@@ -33,6 +36,7 @@ class ZoneMiddleware(MiddlewareMixin):
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         # Programs get UTC with its offset, whoever asks; streams and git show no times of their own.
         if not request.path.startswith("/api/") and not iscoroutinefunction(view):
+            request.chosen_zone = str(getattr(request.user, "timezone", ""))  # type: ignore[attr-defined]
             timezone.activate(zone_of(request))
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
