@@ -135,6 +135,18 @@ class Memory:
         else:
             self._pods.pop(uid, None)
 
+    def held(self, uid: str) -> PodRuns:
+        """What is remembered of a pod as it was last looked at."""
+        return self._pods.get(uid, NOTHING)
+
+    def everything(self) -> dict[str, PodRuns]:
+        """What is remembered of every pod, by uid: for whoever keeps it where a restart does not reach."""
+        return dict(self._pods)
+
+    def restore(self, kept: Mapping[str, PodRuns]) -> None:
+        """Takes up what an earlier watcher kept, of pods that have not been looked at yet."""
+        self._pods = {**kept, **self._pods}
+
     def forget(self, uid: str) -> None:
         """The pod is gone."""
         self._pods.pop(uid, None)
