@@ -4,7 +4,9 @@ Started as `python -I renderer.py` with an empty environment; one request as JSO
 standard output. It can open no file and no socket once it has started. `rendering.py` is its only caller.
 """
 
+import errno
 import json
+import os
 import resource
 import sys
 from pathlib import Path
@@ -67,4 +69,11 @@ def _line(traceback: TracebackType | None) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MemoryError:
+        os._exit(77)  # rendering.OUT_OF_MEMORY; nothing is left to tidy up with
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        os._exit(78)  # rendering.TOO_MUCH_OUTPUT

@@ -13,6 +13,8 @@ from portal.kit.errors import Invalid, TooLarge
 
 RENDERER = Path(__file__).with_name("renderer.py")
 WALL_SECONDS = 10.0
+# How the child ends when it has reached its bounds (renderer.py).
+OUT_OF_MEMORY, TOO_MUCH_OUTPUT = 77, 78
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 MAX_ANSWER_BYTES = 48 * 1024 * 1024
 MARKS = ("${{", "{%", "{#")
@@ -213,7 +215,12 @@ def _run(question: Any, answer: Any) -> int | None:
 def _death(code: int | None) -> str:
     if code is None or code in (-24, -9):
         return "Rendering took too long and was stopped."
-    return "Rendering needed more memory or wrote more output than a template may, and was stopped."
+    # The child says so itself; where no memory is left for that, the interpreter crashes (SIGSEGV, SIGABRT).
+    if code in (OUT_OF_MEMORY, -11, -6):
+        return "Rendering needed more memory than a template may, and was stopped."
+    if code == TOO_MUCH_OUTPUT:
+        return "Rendering wrote more output than a template may, and was stopped."
+    return "The renderer itself failed; that is not the template's doing. Try again, and tell whoever runs this portal."
 
 
 def _common_path(jobs: Sequence[Job]) -> str:
