@@ -138,9 +138,8 @@ def path_options(request: TenantRequest, path: str) -> HttpResponse:
     version = path_or_404(request, path).current
     wanted = request.GET.get("field", "")
     child = _question(version, wanted)
-    if child is None:
-        raise NotFound("The form has no such field any more.")
-    found = choices.options(child, request.access, text=request.GET.get(f"{PREFIX}{wanted}", ""))
+    # A field that a newer version no longer has offers nothing.
+    found = choices.options(child, request.access, text=request.GET.get(f"{PREFIX}{wanted}", "")) if child else []
     return render(request, "goldenpaths/_options.html", {"options": found})
 
 

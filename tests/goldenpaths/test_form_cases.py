@@ -290,7 +290,7 @@ def test_a_long_list_is_searched_while_somebody_types(world: World, client_for: 
     where = reverse("path-options", kwargs={"org": "acme", "path": "case"})
     found = client.get(where, {"field": "a", "f.a": "part-4"}).content.decode()
     assert re.findall(r'value="component:default/(part-\d+)"', found) == [f"part-4{n}" for n in range(5)]
-    assert client.get(where, {"field": "b"}).status_code == 404
+    assert client.get(where, {"field": "b"}).content.strip() == b""
     assert cleaned(world, version, {"a": "component:default/part-44"}).is_valid
     assert not cleaned(world, version, {"a": "component:default/part-99"}).is_valid
 
