@@ -6,7 +6,6 @@ from typing import Any
 
 from jsonschema import Draft7Validator, FormatChecker, SchemaError
 
-from portal.goldenpaths.documents import Document, Path, YamlError, load_all
 from portal.goldenpaths.files import File, within
 from portal.goldenpaths.language.rendering import (
     Checked,
@@ -23,6 +22,8 @@ from portal.goldenpaths.sentences import sentence_of
 from portal.goldenpaths.vocabulary import ACTIONS
 from portal.goldenpaths.workspace import Plan, source_folder
 from portal.kit.errors import Invalid, Refusal
+from portal.kit.yamltext import Document, YamlError, load_all
+from portal.kit.yamltext import FieldPath as Path
 
 API_VERSION = "scaffolder.backstage.io/v1beta3"
 NO_FORMATS = FormatChecker(formats=())  # patterns are tried in the rendering child, never here
