@@ -1,10 +1,9 @@
-"""Filters that differ from Jinja's, and ends of the renderer that are told apart."""
+"""Filters that differ from Jinja's, and that none of them ends the renderer."""
 
 from typing import Any
 
 import pytest
 
-from portal.goldenpaths.language import rendering
 from portal.goldenpaths.language.rendering import Job, RenderError, render_tree
 
 CONTEXT: dict[str, Any] = {"parameters": {"unanswered": None, "name": "my-service", "some": {"a": None}, "list": [1]}}
@@ -43,18 +42,3 @@ def _printed_or_said(jobs: list[Job]) -> str:
         return str(render_tree(jobs, CONTEXT)[1])
     except RenderError as error:
         return error.sentence.partition(":")[0]
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (None, "took too long"),
-        (-24, "took too long"),
-        (rendering.OUT_OF_MEMORY, "more memory"),
-        (rendering.TOO_MUCH_OUTPUT, "more output"),
-        (1, "The renderer itself failed"),
-        (-15, "The renderer itself failed"),
-    ],
-)
-def test_each_end_of_the_renderer_has_its_own_sentence(code: int | None, words: str) -> None:
-    assert words in rendering._death(code)
