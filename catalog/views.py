@@ -46,6 +46,8 @@ RELATION_WORDS = {
 def catalog(request: TenantRequest) -> HttpResponse:
     """The list, with its state in the address."""
     wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
+    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
+    wanted["owner"] = wanted["owner"].lower()
     choice = Choice(**wanted, text=_parameter(request, "q"))
     organisation = request.access.organisation
     counted = counts(organisation, choice)
@@ -117,11 +119,12 @@ def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Http
     ref = f"{kind}:{namespace}/{name}".lower()
     edges = _neighbours(request.access.organisation, ref)
     if found is None:
-        if not edges:
+        rows = Problem.objects.for_tenant(request.access.organisation).filter(entity_ref=ref).select_related("source")
+        problems = list(rows.order_by("path", "line")[:50])
+        if not (edges or problems):
             raise NotFound(f"There is no {ref} in this catalog.")
-        return render(
-            request, "catalog/missing.html", {"ref": ref, "name": name, "groups": _grouped(edges)}, status=404
-        )
+        shown = {"ref": ref, "name": name, "groups": _grouped(edges), "problems": problems}
+        return render(request, "catalog/missing.html", shown, status=404)
     return render(
         request, "catalog/entity.html", _entity_context(request, found, edges), status=410 if found.removed_at else 200
     )
