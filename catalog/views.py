@@ -32,6 +32,8 @@ LISTED = (
 def catalog(request: TenantRequest) -> HttpResponse:
     """The list, with its state in the address."""
     wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
+    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
+    wanted["owner"] = wanted["owner"].lower()
     choice = Choice(**wanted, text=_parameter(request, "q"))
     organisation = request.access.organisation
     counted = counts(organisation, choice)
@@ -117,14 +119,12 @@ def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Http
     names = named(request.access.organisation.pk, [*(target for _, target in pairs), *mine])
     edges = _neighbours(pairs, names)
     if found is None:
-        if not edges:
+        rows = Problem.objects.for_tenant(request.access.organisation).filter(entity_ref=ref).select_related("source")
+        problems = list(rows.order_by("path", "line")[:50])
+        if not (edges or problems):
             raise NotFound(f"There is no {ref} in this catalog.")
-        return render(
-            request,
-            "catalog/missing.html",
-            {"ref": ref, "name": name, "groups": _grouped(edges), "names": names},
-            status=404,
-        )
+        shown = {"ref": ref, "name": name, "groups": _grouped(edges), "problems": problems, "names": names}
+        return render(request, "catalog/missing.html", shown, status=404)
     return render(
         request,
         "catalog/entity.html",

@@ -38,6 +38,15 @@ def navigation(context: Context) -> dict[str, Any]:
     return {"groups": groups}
 
 
+@register.simple_tag(takes_context=True)
+def zone(context: Context) -> str:
+    """The IANA name of the zone that the person chose, "" where the browser's own is right.
+
+    As the request knows it by now: the pages for what went wrong must not ask the database who this is.
+    """
+    return str(getattr(context.get("request"), "chosen_zone", ""))
+
+
 def _choice(context: Context) -> str:
     request = context.get("request")
     chosen = request.COOKIES.get("theme", "") if isinstance(request, HttpRequest) else ""

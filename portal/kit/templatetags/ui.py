@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import template
 from django.forms import BoundField, CheckboxInput, FileInput, Select
@@ -53,20 +52,32 @@ def state(value: str, label: str = "") -> SafeString:
     return _badge(words.STATE_TONES.get(word.lower(), "idle"), label or word.replace("_", " ").capitalize())
 
 
-@register.simple_tag(takes_context=True)
-def ago(context: Context, at: datetime | None, never: str = "never") -> SafeString:
-    """`5 min ago`, the full time in its title; the browser keeps it fresh and in local time."""
+def _full(at: datetime) -> str:
+    """The whole time in the zone of the person who asks, which is the current one: portal/accounts/zone.py."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
+
+
+def _time(at: datetime, form: str, text: str) -> SafeString:
+    """A time that the browser writes again in the person's zone: what is rendered once for all viewers is in UTC."""
+    moment = at.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" title="{}" data-{}>{}</time>', moment, _full(at), form, text)
+
+
+@register.simple_tag
+def ago(at: datetime | None, never: str = "never") -> SafeString:
+    """`5 min ago`, the full time in its title; the browser keeps it fresh."""
     if at is None:
         return format_html('<span class="text-secondary">{}</span>', never)
-    user = getattr(context.get("request"), "user", None)
-    zone = ZoneInfo(getattr(user, "timezone", "") or "UTC")
-    local = at.astimezone(zone)
-    return format_html(
-        '<time datetime="{}" title="{}" data-ago>{}</time>',
-        at.isoformat(timespec="seconds"),
-        f"{local.day} {local:%b %Y, %H:%M:%S %Z}",
-        words.ago(at, timezone.now()),
-    )
+    return _time(at, "ago", words.ago(timezone.localtime(at), timezone.now()))
+
+
+@register.simple_tag
+def moment(at: datetime, form: str = "full") -> SafeString:
+    """A time as it is: `full` (day, time and zone), `day`, or `clock` (hours, minutes, seconds)."""
+    local = timezone.localtime(at)
+    texts = {"full": _full(at), "day": f"{local.day} {local:%b %Y}", "clock": f"{local:%H:%M:%S}"}
+    return _time(at, form, texts[form])
 
 
 def _named(context: Context, ref: str, label: str) -> references.Named:
