@@ -21,6 +21,7 @@ from catalog.models import Entity, Source
 from catalog.presenting import fields_of, present, project
 from portal.accounts.apiview import TenantAPIView
 from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.refs import ref_to
 
 FILTER = OpenApiParameter(
     "filter", str, many=True, description="`key=value,key` are ANDed; several `filter` parameters are ORed."
@@ -199,7 +200,7 @@ class ByNameView(EntityView):
     @extend_schema(tags=["Catalog"], operation_id="entity_by_name", responses={200: ENTITY})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The entity."""
-        return Response(self.shown([self.find(ref=f"{kind}:{namespace}/{name}".lower())], [])[0])
+        return Response(self.shown([self.find(ref=ref_to(kind, name, namespace))], [])[0])
 
 
 class AncestryView(EntityView):
@@ -210,7 +211,7 @@ class AncestryView(EntityView):
     @extend_schema(tags=["Catalog"], operation_id="entity_ancestry", responses={200: ENTITY})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The entity as its own root: sources stand outside the catalog here."""
-        found = self.find(ref=f"{kind}:{namespace}/{name}".lower())
+        found = self.find(ref=ref_to(kind, name, namespace))
         items = [{"entity": self.shown([found], [])[0], "parentEntityRefs": []}]
         return Response({"rootEntityRef": found.ref, "items": items})
 

@@ -23,13 +23,19 @@ from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.jobs.waiting import AwaitingView
 from portal.kit.errors import Invalid, NotFound, Refusal
+from portal.kit.refs import ref_to
 
 
 def location(source: Source) -> dict[str, Any]:
     """A source as a location."""
     kind, _, target = location_of(source).partition(":")
     digest = hashlib.sha1(f"{kind}:{target}".encode(), usedforsecurity=False).hexdigest()
-    return {"id": str(source.uid), "type": kind, "target": target, "entityRef": f"location:default/generated-{digest}"}
+    return {
+        "id": str(source.uid),
+        "type": kind,
+        "target": target,
+        "entityRef": ref_to("location", f"generated-{digest}"),
+    }
 
 
 def draft_of(body: dict[str, Any], path: str = "") -> actions.Draft:
@@ -231,7 +237,7 @@ class LocationByEntityView(LocationView):
     @extend_schema(tags=["Catalog"], operation_id="location_by_entity", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The location that describes the entity."""
-        ref = f"{kind}:{namespace}/{name}".lower()
+        ref = ref_to(kind, name, namespace)
         return Response(location(self.find(entities__ref=ref, entities__removed_at=None)))
 
 

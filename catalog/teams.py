@@ -6,6 +6,7 @@ from catalog.asking.query import live
 from catalog.descriptors.kinds import CHILD_OF
 from catalog.models import Entity, Relation, Source
 from portal.accounts.models import Organisation, Team
+from portal.kit.refs import DEFAULT_NAMESPACE
 
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
@@ -35,7 +36,7 @@ def sync_teams(organisation: Organisation) -> None:
 
 def _slug(group: Entity, taken: set[str]) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", group.name.lower()).strip("-")
-    base = plain if group.namespace == "default" else f"{group.namespace}-{plain}"
+    base = plain if group.namespace == DEFAULT_NAMESPACE else f"{group.namespace}-{plain}"
     base = base[:56].strip("-")
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
 
