@@ -21,6 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.actor import Actor, Agent
+from portal.accounts.entering import Entering, by_token
 from portal.accounts.models import ApiToken, Membership, Organisation, User, Way
 from portal.accounts.permissions import PERMISSIONS, Verdict, decide
 from portal.accounts.tenancy import set_tenant
@@ -106,6 +107,12 @@ def address_of(request: HttpRequest) -> str | None:
     return request.META.get("REMOTE_ADDR") or None
 
 
+def entering_of(request: HttpRequest) -> Entering | None:
+    """What the database has told of this request already."""
+    found: Entering | None = getattr(request, "entering", None)
+    return found
+
+
 def actor_of(request: HttpRequest, user: User) -> Actor:
     """Somebody who acts on a page outside any organisation."""
     return Actor.entered(user, Way.PAGE, address=address_of(request))
@@ -119,16 +126,25 @@ def enter(
     address: str | None,
     token: ApiToken | None = None,
     agent: Agent | None = None,
+    entering: Entering | None = None,
 ) -> Access:
     """Steps into the organisation: sets the tenant for the current transaction and returns the person's access.
 
+    `entering` is what this request has been told already; what it holds is not asked again.
     Raises NotFound for strangers. Must run inside a transaction.
     """
-    organisation = Organisation.objects.filter(slug=slug).first()
-    if organisation is None or not isinstance(user, User):
+    if not isinstance(user, User):
         raise NotFound(STRANGER)
-    set_tenant(organisation, user_id=user.pk)
-    membership = Membership.objects.for_tenant(organisation).filter(user=user).first()
+    if entering is None or not entering.tells(user, slug):
+        entering = None
+    organisation = entering.organisation if entering else Organisation.objects.filter(slug=slug).first()
+    if organisation is None:
+        raise NotFound(STRANGER)
+    if entering is None or entering.token is None:  # a token's own look has set the tenant already
+        set_tenant(organisation, user_id=user.pk)
+    membership = (
+        entering.membership if entering else Membership.objects.for_tenant(organisation).filter(user=user).first()
+    )
     if membership is None or not user.is_active:
         raise NotFound(STRANGER)
     return Access(
@@ -156,7 +172,9 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
             if not request.user.is_authenticated:
                 return sign_in_first(request)
             with transaction.atomic():
-                request.access = enter(request.user, org, way=Way.PAGE, address=address_of(request))
+                request.access = enter(
+                    request.user, org, way=Way.PAGE, address=address_of(request), entering=entering_of(request)
+                )
                 _remember(request.access)
                 admit(request.access, permission)
                 response = view(request, **kwargs)
@@ -210,22 +228,19 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken]:
-    """The person and the token behind an API secret in an organisation; sets the tenant.
+def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken, Entering]:
+    """The person and the token behind an API secret in an organisation, and all that was told; sets the tenant.
 
     Raises Unauthenticated when the token is unknown here, revoked or expired. Must run inside a transaction.
     """
-    organisation = Organisation.objects.filter(slug=slug).first()
-    if organisation is None:
-        raise Unauthenticated("This token is not accepted here.")
-    set_tenant(organisation)
-    token = ApiToken.objects.for_tenant(organisation).select_related("user").filter(digest=digest_of(secret)).first()
+    found = by_token(slug, digest_of(secret))
+    token = found.token if found else None
     now = timezone.now()
-    if token is None or token.revoked_at is not None or not token.user.is_active:
+    if found is None or token is None or token.revoked_at is not None or not found.person.is_active:
         raise Unauthenticated("This token is not accepted here. Make a new one under Tokens.")
     if token.expires_at <= now:
         raise Unauthenticated(f"This token expired on {token.expires_at:%d %B %Y}. Make a new one under Tokens.")
     # Once a minute is enough to say "last used", and keeps reads from writing.
     if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
-        ApiToken.objects.for_tenant(organisation).filter(pk=token.pk).update(last_used_at=now)
-    return token.user, token
+        ApiToken.objects.for_tenant(token.organisation_id).filter(pk=token.pk).update(last_used_at=now)
+    return found.person, token, found

@@ -23,7 +23,6 @@ def url(start_process: Callable[..., Process]) -> str:
         [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--port", str(port), "--log-level", "warning"],
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/nothing",
-        DATABASE_POOL="no",
     )
     return f"http://127.0.0.1:{port}"
 
