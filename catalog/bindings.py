@@ -1,10 +1,9 @@
 """Tells the clusters' room how each entity finds its workloads."""
 
-import re
-
 from catalog.models import Entity, Source
 from portal.accounts.models import Organisation
 from portal.clusters.actions import Wish, set_many_bindings
+from portal.clusters.labels import label_value
 
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
@@ -24,5 +23,5 @@ def slipway_id(entity: Entity) -> str:
 
 
 def label_of(ref: str) -> str:
-    """A reference as a label's value: component:default/checkout -> component.default.checkout (63 at most)."""
-    return re.sub(r"[^a-z0-9._-]+", ".", ref.lower())[:63].strip("._-")
+    """A reference as a label's value: component:default/checkout -> component.default.checkout."""
+    return label_value(ref)

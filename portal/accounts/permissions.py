@@ -38,6 +38,7 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "clusters.view": Rule("viewer", "see clusters"),
     "clusters.manage": Rule("admin", "connect or forget clusters"),
     "workloads.logs": Rule("developer", "read pod logs"),
+    "workloads.adopt": Rule("manager", "take over what another team runs", owners=True),
     "repos.view": Rule("viewer", "read repositories"),
     "repos.push": Rule("developer", "push to repositories"),
 }

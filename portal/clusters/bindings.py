@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from portal.clusters import labels
+
 KUBERNETES_ID = "backstage.io/kubernetes-id"
-SLIPWAY_ENTITY = "slipway.io/entity"
+SLIPWAY_ENTITY = labels.ENTITY
 ANNOTATIONS = {
     "kubernetes_id": KUBERNETES_ID,
     "selector": "backstage.io/kubernetes-label-selector",
@@ -95,7 +97,8 @@ def bounds_of(
         terms = (Term(KUBERNETES_ID, frozenset({kubernetes_id})),)
         found.append(Bound(entity_uid, entity_ref, terms, namespace))
     if slipway_id:
-        found.append(Bound(entity_uid, entity_ref, (Term(SLIPWAY_ENTITY, frozenset({slipway_id})),)))
+        values = frozenset({slipway_id, *labels.recognised(entity_ref)})
+        found.append(Bound(entity_uid, entity_ref, (Term(SLIPWAY_ENTITY, values),)))
     return found
 
 

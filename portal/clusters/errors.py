@@ -63,3 +63,9 @@ class KubeConflict(KubeError):
     def __init__(self, text: str, *, fields: list[dict[str, str]] | None = None, **more: Any) -> None:
         super().__init__(text, detail={"fields": fields or []}, **more)
         self.fields = fields or []
+
+
+class KubeExists(KubeConflict):
+    """Something stands there already where something new was to be made."""
+
+    code = "cluster-exists"

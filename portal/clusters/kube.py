@@ -7,6 +7,7 @@ failure is one of errors.py. The hot path, watching, is reflector.py.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
@@ -18,6 +19,7 @@ from portal.clusters.credentials import unseal
 from portal.clusters.errors import (
     KubeConflict,
     KubeError,
+    KubeExists,
     KubeForbidden,
     KubeInvalid,
     KubeNotFound,
@@ -94,8 +96,19 @@ class Kube(Protocol):
     def discovery(self) -> Discovery:
         """What it serves; fetched as asked for and kept for as long as this connection."""
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Manifest:
-        """Server-side apply as the manager `slipway`; answers the object as it is now."""
+    def apply(
+        self, manifest: Manifest, *, manager: str = FIELD_MANAGER, dry_run: bool = False, force: bool = False
+    ) -> Manifest:
+        """Server-side apply; answers the object as it is now.
+
+        metadata.uid and metadata.resourceVersion in the manifest are conditions: that very object, as it was then.
+        """
+
+    def create(self, manifest: Manifest, *, manager: str) -> Manifest:
+        """Makes an object where none stands. Raises KubeExists when one does."""
+
+    def replace(self, manifest: Manifest, *, manager: str) -> Manifest:
+        """Writes a whole object, as read and changed. Raises KubeConflict when it changed since it was read."""
 
     def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """The object, or None."""
@@ -105,8 +118,20 @@ class Kube(Protocol):
     ) -> list[Manifest]:
         """Every object of a kind, page by page."""
 
-    def delete(self, api_version: str, kind: str, namespace: str | None, name: str, *, uid: str | None = None) -> bool:
-        """Deletes the object (that very one, when uid is given); False when it is not there."""
+    def delete(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        version: str = "",
+    ) -> bool:
+        """Deletes the object (that very one, when uid is given); False when it is not there.
+
+        version: only as it was at that resourceVersion. Raises KubeConflict when it changed since.
+        """
 
     def patch_scale(self, api_version: str, kind: str, namespace: str, name: str, replicas: int) -> int:
         """Sets the wanted replicas; answers what the server then wants."""
@@ -245,18 +270,29 @@ class Client:
     def discovery(self) -> Discovery:
         return self._discovery
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Manifest:
+    def apply(
+        self, manifest: Manifest, *, manager: str = FIELD_MANAGER, dry_run: bool = False, force: bool = False
+    ) -> Manifest:
+        query = {"fieldManager": manager, "fieldValidation": "Strict"}
+        query |= {"dryRun": "All"} if dry_run else {}
+        query |= {"force": "true"} if force else {}
+        return self._write("PATCH", manifest, query, "application/apply-patch+yaml")
+
+    def create(self, manifest: Manifest, *, manager: str) -> Manifest:
+        return self._write("POST", manifest, {"fieldManager": manager, "fieldValidation": "Strict"}, "application/json")
+
+    def replace(self, manifest: Manifest, *, manager: str) -> Manifest:
+        return self._write("PUT", manifest, {"fieldManager": manager}, "application/json")
+
+    def _write(self, method: str, manifest: Manifest, query: dict[str, str], content_type: str) -> Manifest:
         meta = manifest.get("metadata") or {}
         if not (manifest.get("apiVersion") and manifest.get("kind") and meta.get("name")):
             raise KubeInvalid("A manifest needs apiVersion, kind and metadata.name.")
         resource = self._discovery.resource(manifest["apiVersion"], manifest["kind"])
         namespace = meta.get("namespace") or ("default" if resource.is_namespaced else None)
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        query |= {"dryRun": "All"} if dry_run else {}
-        query |= {"force": "true"} if force else {}
-        path = resource.path(namespace, meta["name"])
+        path = resource.path(namespace, "" if method == "POST" else meta["name"])
         try:
-            return self.call("PATCH", path, query, manifest, "application/apply-patch+yaml")
+            return self.call(method, path, query, manifest, content_type)
         except KubeError as error:
             error.detail.setdefault("object", f"{manifest['kind']} {meta['name']}")
             raise
@@ -284,17 +320,27 @@ class Client:
             if not query["continue"]:
                 return found
 
-    def delete(self, api_version: str, kind: str, namespace: str | None, name: str, *, uid: str | None = None) -> bool:
+    def delete(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        version: str = "",
+    ) -> bool:
         path = self._discovery.resource(api_version, kind).path(namespace, name)
         options: dict[str, Any] = {"propagationPolicy": "Background"}
         if uid:
-            options["preconditions"] = {"uid": uid}
+            options["preconditions"] = {"uid": uid} | ({"resourceVersion": version} if version else {})
         try:
             self.call("DELETE", path, None, options, "application/json")
         except KubeNotFound:
             return False
-        except KubeConflict:
-            if uid:  # the name is taken by another object now: ours is gone
+        except KubeConflict as conflict:
+            # the name is taken by another object now: ours is gone
+            if uid and re.search("UID in (the )?precondition", conflict.text):
                 return False
             raise
         return True
@@ -375,7 +421,8 @@ def failure(name: str, status: int, answer: dict[str, Any]) -> KubeError:
         if fields:
             held = ", ".join(f"{item['field']} (held by {item['manager'] or 'another manager'})" for item in fields)
             return KubeConflict(f"Other managers hold fields that this would change: {held}.", fields=fields)
-        return KubeConflict(f"The cluster {name} refuses: {said}.")
+        kind = KubeExists if answer.get("reason") == "AlreadyExists" else KubeConflict
+        return kind(f"The cluster {name} refuses: {said}.")
     # an unknown field in server-side apply is a 500 on every version up to 1.36, yet no retry will mend it
     if status in (400, 405, 413, 415, 422) or "field not declared in schema" in said:
         return KubeInvalid(f"The cluster {name} refuses: {said}.")

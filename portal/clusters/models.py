@@ -28,6 +28,9 @@ STATES = {
     UNAUTHORIZED: "Credential refused",
 }
 
+# What is open on a cluster about which no admin has decided: a team's own namespace, and one made for the entity.
+OPEN = "{team}\n{entity}"
+
 
 class Cluster(TenantModel):
     """A Kubernetes cluster that an organisation connected. Its credential is sealed; see credentials.py."""
@@ -45,6 +48,13 @@ class Cluster(TenantModel):
     state_text = models.CharField(max_length=600, blank=True)
     advice = models.TextField(blank=True, help_text="Doubts about the credential, one a line.")
     version = models.CharField(max_length=60, blank=True)
+    state_since = models.DateTimeField(null=True, blank=True, help_text="Since when the state is what it is.")
+    namespaces = models.TextField(
+        default=OPEN,
+        db_default=OPEN,
+        blank=True,
+        help_text="Patterns of namespaces that runs may write to, one a line.",
+    )
     last_synced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
     created_by = models.ForeignKey("accounts.User", null=True, on_delete=models.SET_NULL, related_name="+")
@@ -64,9 +74,36 @@ class Cluster(TenantModel):
         return self.name
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """The namespaces that runs may write to, as the admin wrote them."""
+        return tuple(self.namespaces.split())
+
+    @property
     def place(self) -> Place:
         """What its sealed credential is bound to."""
         return Place(self.organisation_id, str(self.uid), self.server, self.ca)
+
+
+class AllowedKind(TenantModel):
+    """A kind that one golden path may write on a cluster, beyond what every run may: see reach.Allowance."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="allowed")
+    path = models.CharField(max_length=200, help_text="The golden path's slug.")
+    kind = models.CharField(max_length=260, help_text="As kubectl names it: ClusterRole.rbac.authorization.k8s.io.")
+    namespace = models.CharField(max_length=63, blank=True, help_text="Empty for a kind that lies in no namespace.")
+    created_at = models.DateTimeField(default=now)
+    created_by = models.ForeignKey("accounts.User", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["path", "kind", "namespace"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "cluster", "path", "kind", "namespace"], name="allowed_kind_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} by {self.path}"
 
 
 class Binding(TenantModel):

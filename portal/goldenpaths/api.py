@@ -83,7 +83,6 @@ class Paths(TenantAPIView):
             actor=self.access.actor,
             files={item["path"]: _file(item) for item in data["files"]},
             template_path=data["templatePath"],
-            origin="Published through the API",
         )
         return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
 

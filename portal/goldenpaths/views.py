@@ -11,9 +11,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from portal.accounts.access import TenantRequest, gate
-from portal.goldenpaths import actions, from_catalog, shipped_paths
+from portal.goldenpaths import actions, shipped_paths
 from portal.goldenpaths.files import tree_digest
-from portal.goldenpaths.models import GoldenPath, Version
+from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.goldenpaths.questions import answers, choices
 from portal.goldenpaths.questions.answers import PREFIX
 from portal.goldenpaths.questions.fields import Field, fields_of
@@ -55,7 +55,7 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
         "may_publish": may_publish,
         "may_launch": request.access.can("runs.launch"),
         "has_news": may_publish and _has_news(request),
-        "unpublished": from_catalog.unpublished(request.access.organisation) if may_publish else [],
+        "waiting": _waiting(request) if may_publish else 0,
         "refusal": refusal,
     }
     return render(request, "goldenpaths/paths.html", context, status=refusal.status if refusal else 200)
@@ -64,6 +64,12 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
 def _says(path: GoldenPath, query: str) -> bool:
     words = f"{path.title} {path.name} {path.description} {path.type} {' '.join(path.tags)}".lower()
     return all(word in words for word in query.lower().split())
+
+
+def _waiting(request: TenantRequest) -> int:
+    """How many candidates wait for somebody who may publish."""
+    rows = Candidate.objects.for_tenant(request.access.organisation)
+    return rows.filter(state=Candidate.State.WAITING).count()
 
 
 def _has_news(request: TenantRequest) -> bool:
@@ -76,22 +82,14 @@ def _has_news(request: TenantRequest) -> bool:
 @gate("paths.publish")
 @require_POST
 def paths_publish(request: TenantRequest) -> HttpResponse:
-    """Publish the shipped paths, or the one template of the catalog that `ref` names."""
+    """Publish the shipped paths."""
     try:
-        versions = _publish(request, request.POST.get("ref", ""))
+        versions = actions.publish_shipped(organisation=request.access.organisation, actor=request.access.actor)
     except Refusal as refusal:
         return _gallery(request, refusal)
     names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
     messages.success(request, f"Published: {names}.")
     return redirect("paths", org=request.access.organisation.slug)
-
-
-def _publish(request: TenantRequest, ref: str) -> list[Version]:
-    organisation = request.access.organisation
-    if not ref:
-        return actions.publish_shipped(organisation=organisation, actor=request.access.actor)
-    entity = from_catalog.template_of(organisation, ref)
-    return [from_catalog.publish_entity(organisation=organisation, actor=request.access.actor, entity=entity)]
 
 
 @gate("paths.view")
@@ -149,14 +147,12 @@ def path_versions(request: TenantRequest, path: str) -> HttpResponse:
     rows = (
         Version.objects.for_tenant(request.access.organisation)
         .filter(path=golden)
-        .select_related("published_by")
+        .select_related("published_by", "trusted_by")
         .order_by("-number")
     )
     context = {
         "path": golden,
         "versions": rows[:200],
-        "may_publish": request.access.can("paths.publish"),
-        "entity": choices.entity_of_name(request.access.organisation, golden.ref),
     }
     return render(request, "goldenpaths/versions.html", context)
 

@@ -1,7 +1,7 @@
 """What people do with runs: launch, cancel, retry, undo; each one transaction of change, audit event and nudge."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from portal.accounts.models import Organisation
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.provisioning import states
+from portal.provisioning.acting.claiming import adoptions_of
 from portal.provisioning.engine import sealing
 from portal.provisioning.engine.lease import call_out
 from portal.provisioning.models import Effect, Run, Step
@@ -33,8 +34,14 @@ def launch(
     values: Mapping[str, Any],
     idempotency_key: str,
     secrets: Mapping[str, str] | None = None,
+    adoptions: Collection[str] = (),
 ) -> Run:
-    """Start a run with answers that the form has checked; the same key again returns the run it started before."""
+    """Start a run with answers that the form has checked; the same key again returns the run it started before.
+
+    adoptions are the confirmed claims of the review: objects that stand there already and may be taken over, each
+    exactly as it was shown. Whether the actor may is decided when they are taken.
+    """
+    confirmed = adoptions_of(adoptions, actor)
     secrets = secrets or {}
     run, is_new = Run.objects.for_tenant(organisation).get_or_create(
         organisation=organisation,
@@ -49,6 +56,7 @@ def launch(
             "values": dict(values),
             "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
             "secret_names": sorted(secrets),
+            "adoptions": confirmed,
             "wake_at": Now(),
         },
     )
@@ -65,7 +73,8 @@ def launch(
         )
         for idx, written in enumerate(version.document["spec"]["steps"])
     )
-    _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", {"path": version.path.slug})
+    facts = {"path": version.path.slug, **({"adopts": [one["place"] for one in confirmed]} if confirmed else {})}
+    _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", facts)
     return run
 
 

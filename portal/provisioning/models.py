@@ -52,6 +52,9 @@ class Run(TenantModel):
     secrets = models.TextField(blank=True)
     secret_names = ArrayField(models.CharField(max_length=200), default=list, blank=True)
 
+    # What stands in a cluster already and a person confirmed to take over: [{place, token, by}], see claiming.py.
+    adoptions = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
+
     status = models.CharField(max_length=16, default="queued", choices=_choices(states.RUN_STATES))
     epoch = models.BigIntegerField(default=0)
     lease_owner = models.CharField(max_length=120, blank=True)

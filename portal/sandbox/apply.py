@@ -139,8 +139,12 @@ def _prune(node: Node, merged: dict[str, Any], fields: Fields, entries: list[Ent
 
 
 def track(node: Node, live: dict[str, Any] | None, obj: dict[str, Any], writer: Writer, *, time: str) -> list[Entry]:
-    """The managedFields after an ordinary write: what changed belongs to the writer now."""
-    entries = list((live or {}).get("metadata", {}).get("managedFields") or ())
+    """The managedFields after an ordinary write: what changed belongs to the writer now.
+
+    A writer may hand in a book of its own, which then stands for the live one.
+    """
+    given = obj.get("metadata", {}).get("managedFields")
+    entries = list(given or (live or {}).get("metadata", {}).get("managedFields") or ())
     changed, removed = fieldsets.differences(node, live or {}, obj)
     if not changed and not removed:
         return entries

@@ -239,6 +239,8 @@ class Registry:
     def _preconditions(resource: Resource, live: Object, obj: Object, *, patched: bool = False) -> None:
         """The uid and the version that a writer believes in must be those of the live object."""
         metadata, current = obj["metadata"], live["metadata"]
+        if patched and metadata.get("resourceVersion") not in (None, "", current["resourceVersion"]):
+            raise stale(resource, current["name"])
         if metadata.get("uid", current["uid"]) != current["uid"]:
             if patched:
                 cause = wrong("metadata.uid", metadata["uid"], "field is immutable")
@@ -330,11 +332,19 @@ class Registry:
             raise not_found(resource, name)
         writer = applying.Writer(call.manager, "Apply", resource.api_version, call.subresource)
         if live is None:
+            self._refuse_uid(resource, name, config)
             obj = applying.apply(node, None, config, writer, force=force, time=clock.stamp())
             return self._admit_new(resource, namespace, obj, call), True
         self._preconditions(resource, live, config, patched=True)
         merged = applying.apply(node, copy.deepcopy(live), config, writer, force=force, time=clock.stamp())
         return self.commit(resource, live, merged, call, patched=True, applied=True), False
+
+    @staticmethod
+    def _refuse_uid(resource: Resource, name: str, config: Object) -> None:
+        """Whoever names a uid means an object that stands; there is none."""
+        if uid := config["metadata"].get("uid"):
+            text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(resource, name, text)
 
     def _apply_config(self, resource: Resource, namespace: str, name: str, body: Object, call: Call) -> Object:
         """The applied configuration: typed, complete in its name, and without the parts that this door ignores."""

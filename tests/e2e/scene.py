@@ -32,6 +32,17 @@ spec:
 NEW_PERSON = "pat@slipway.example"
 
 
+CANDIDATE = """\
+apiVersion: scaffolder.backstage.io/v1beta3
+kind: Template
+metadata: {name: reserve-a-berth, title: Reserve a berth}
+spec:
+  type: service
+  steps:
+    - {id: say, name: Say it, action: "debug:log", input: {message: Reserved}}
+"""
+
+
 @dataclass
 class Scene:
     """`facts` fill the addresses of tests/e2e/pages.py; `states` are the signed-in browsers, one a person."""
@@ -51,6 +62,7 @@ def build(browser: Any, product: Product) -> Scene:
     _runs(scene, pages["dev"])
     _things(scene, pages["ada"])
     _written(scene, pages["dev"])
+    _candidate(scene, pages["dev"])
     _empty_organisation(product)
     _people(scene, product, pages["ada"])
     for page in pages.values():
@@ -93,6 +105,19 @@ def _written(scene: Scene, page: Any) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_url("**/catalog/component/default/pallet-scale/")
     scene.facts["written"] = "pallet-scale"
+
+
+def _candidate(scene: Scene, page: Any) -> None:
+    """A golden path that somebody's upload brought; nobody has decided on it."""
+    page.goto(f"{ORG}/catalog/sources/register/")
+    page.locator("[name=kind]").select_option("upload")
+    template = {"name": "berth.yaml", "mimeType": "application/yaml", "buffer": CANDIDATE.encode()}
+    page.locator("[name=upload]").set_input_files(template)
+    page.get_by_role("button", name="Register", exact=True).click()
+    page.wait_for_url(lambda address: "register" not in address)
+    page.goto(f"{ORG}/paths/candidates/")
+    page.get_by_role("link", name="Reserve a berth").click()
+    scene.facts["candidate"] = page.url.rstrip("/").rpartition("/")[2]
 
 
 def _empty_organisation(product: Product) -> None:

@@ -1,48 +1,46 @@
-"""A manifest that is wanted only if absent leaves what stands there exactly as it is."""
+"""A manifest that is wanted only if absent leaves what stands there exactly as it is, whoever's it is."""
 
-from types import SimpleNamespace
 from typing import Any
 
-from portal.provisioning.acting.manifests import Placed
-from portal.provisioning.steps import kubernetes_apply
+import pytest
 
-NAMESPACE = {
-    "apiVersion": "v1",
-    "kind": "Namespace",
-    "metadata": {"name": "shop", "annotations": {"slipway.io/if-absent": "true"}},
-}
+from portal.provisioning.models import Effect
+from tests.contract.conftest import sandbox_cluster as cluster
+from tests.provisioning.conftest import finish as finish
+from tests.provisioning.conftest import rows, texts
+from tests.provisioning.conftest import silent as silent
+from tests.provisioning.test_takeover import kube as kube
+from tests.provisioning.test_takeover import launch
+from tests.provisioning.test_takeover import open_to_all as open_to_all
+from tests.provisioning.test_takeover import shared as shared
+from tests.provisioning.test_takeover import space as space
 
+__all__ = ["cluster"]
 
-class Applied(list[Any]):
-    """A cluster that notes what is applied to it."""
-
-    def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        self.append(manifest)
-        return {**manifest, "metadata": {**manifest["metadata"], "uid": "new"}}
-
-
-def apply(before: dict[str, Any] | None) -> tuple[Applied, dict[str, Any], list[str]]:
-    kube, said, confirmed = Applied(), [], []
-    ctx: Any = SimpleNamespace(check=lambda: None, log=said.append, run_id=7, failpoint=lambda name: None)
-    intent: Any = SimpleNamespace(
-        before=before,
-        reference={"cluster": "c", "name": "shop"},
-        confirm=lambda outcome, made: confirmed.append(outcome),
-    )
-    made = kubernetes_apply._apply(ctx, kube, Placed(NAMESPACE, "deploy/namespace.yaml"), intent, "x")  # type: ignore[arg-type]
-    assert len(confirmed) == 1
-    return kube, made, [*confirmed, *said]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_an_existing_namespace_is_not_touched() -> None:
-    kube, made, said = apply({"uid": "old", "resourceVersion": "1"})
-    assert list(kube) == []
-    assert made == {"name": "shop", "uid": "old"}
-    assert said == ["unchanged", "Namespace shop: there already, left as it is."]
+def namespace(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "annotations": {"slipway.io/if-absent": "true"}},
+    }
 
 
-def test_an_absent_namespace_is_made() -> None:
-    kube, made, said = apply(None)
-    assert [one["metadata"]["name"] for one in kube] == ["shop"]
-    assert made["uid"] == "new"
-    assert said == ["created", "Namespace shop: created."]
+def test_an_existing_namespace_is_not_touched(committed_world, kube, space, open_to_all, silent, finish) -> None:
+    before = kube.get("v1", "Namespace", None, space)
+    run = finish(launch(committed_world, [namespace(space)], space))
+    assert (run.status, run.error_text) == ("succeeded", "")
+    assert kube.get("v1", "Namespace", None, space) == before
+    [effect] = rows(Effect, run)
+    assert (effect.outcome, effect.reference["uid"]) == ("unchanged", before["metadata"]["uid"])
+    assert f"Namespace {space}: there already, left as it is." in texts(run)
+
+
+def test_an_absent_namespace_is_made(committed_world, kube, open_to_all, silent, finish) -> None:
+    run = finish(launch(committed_world, [namespace("brand-new")], "brand-new"))
+    assert (run.status, run.error_text) == ("succeeded", "")
+    assert kube.get("v1", "Namespace", None, "brand-new") is not None
+    assert [effect.outcome for effect in rows(Effect, run)] == ["created"]
+    assert "Namespace brand-new: created." in texts(run)

@@ -21,6 +21,7 @@ def make_version(
     output: dict[str, Any] | None = None,
     files: dict[str, bytes] | None = None,
     parameters: dict[str, Any] | None = None,
+    organisation: Any = None,
 ) -> Any:
     """A published version of a path with these steps; its bundle holds `files`."""
     from portal.goldenpaths.models import GoldenPath, Version, VersionFile
@@ -38,9 +39,10 @@ def make_version(
             "output": output or {},
         },
     }
-    with tenant(world.acme):
+    organisation = organisation or world.acme
+    with tenant(organisation):
         path = GoldenPath.objects.create(
-            organisation=world.acme,
+            organisation=organisation,
             slug=slug,
             ref=f"template:default/{slug}",
             name=slug,
@@ -50,11 +52,11 @@ def make_version(
             current_number=1,
         )
         version = Version.objects.create(
-            organisation=world.acme, path=path, number=1, digest=uuid.uuid4().hex, document=document
+            organisation=organisation, path=path, number=1, digest=uuid.uuid4().hex, document=document
         )
         for name, content in (files or {}).items():
             VersionFile.objects.create(
-                organisation=world.acme,
+                organisation=organisation,
                 version=version,
                 path=name,
                 mode=0o644,

@@ -149,7 +149,8 @@ def mend(kube: Kube, name: str) -> None:
     kept = {key: standing["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
     spec = {key: value for key, value in standing["spec"].items() if key != "replicas"}
     spec["template"]["spec"]["containers"][0]["image"] = "registry.example.com/web:1.1"
-    kube.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": spec})
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": spec}
+    kube.apply(manifest, manager="kubectl", force=True)
 
 
 def test_a_run_is_cancelled_while_it_waits_then_retried_then_undone(at_work, client_for, git_root):

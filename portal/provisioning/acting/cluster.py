@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from catalog.bindings import label_of
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import Kube, connect
@@ -39,8 +38,8 @@ def connected(organisation: Organisation, slug: str) -> Kube:
     return connect(cluster_of(organisation, slug))
 
 
-def entity_label(workspace: Mapping[str, File]) -> str:
-    """The label value for the entity that the workspace's catalog-info.yaml describes; empty without one."""
+def entity_of(workspace: Mapping[str, File]) -> str:
+    """The reference of the entity that the workspace's catalog-info.yaml describes; empty without one."""
     file = workspace.get("catalog-info.yaml")
     text = file.text() if file else None
     if not text:
@@ -53,5 +52,5 @@ def entity_label(workspace: Mapping[str, File]) -> str:
         data = document.data if isinstance(document.data, dict) else {}
         metadata = data.get("metadata")
         if data.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
-            return label_of(f"{data['kind']}:{metadata.get('namespace') or 'default'}/{metadata['name']}")
+            return f"{data['kind']}:{metadata.get('namespace') or 'default'}/{metadata['name']}".lower()
     return ""

@@ -1,6 +1,7 @@
 """What an action is: its names, its schemas and its functions; and what each of those functions may touch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,6 +43,13 @@ class Intent(Protocol):
     def reference(self) -> dict[str, Any]:
         """How to find the thing."""
 
+    @property
+    def key(self) -> str:
+        """The row's name in the ledger."""
+
+    def keep(self, before: dict[str, Any]) -> None:
+        """Write down, at once, what stands there and is about to be changed. Raises when another worker has the run."""
+
     def confirm(self, outcome: str, reference: dict[str, Any]) -> None:
         """It is made: `created`, `updated`, `adopted` or `unchanged`. Written with the step's outcome."""
 
@@ -74,6 +82,9 @@ class StepContext(Protocol):
 
     def intend(self, kind: str, targets: Sequence[Target]) -> Sequence[Intent]:
         """Write down what is about to be made, in one transaction, before anything is made."""
+
+    def fenced(self) -> AbstractContextManager[Any]:
+        """One transaction inside the organisation, in which this worker still has the run."""
 
     def failpoint(self, name: str) -> None:
         """A place where tests end the process."""

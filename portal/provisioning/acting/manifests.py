@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from portal.clusters import labels
+from portal.clusters.claims import Claimant, marked
+from portal.clusters.restoring import SERVERS_OWN
 from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File, safe_folder, within
 from portal.goldenpaths.globs import select
@@ -15,9 +18,8 @@ Manifest = dict[str, Any]
 SUFFIXES = (".yaml", ".yml", ".json")
 OPTIONAL = "slipway.io/optional"
 IF_ABSENT = "slipway.io/if-absent"
-RUN_LABEL = "slipway.io/run"
-ENTITY_LABEL = "slipway.io/entity"
-MANAGED_BY = "app.kubernetes.io/managed-by"
+RUN_LABEL = labels.RUN
+ENTITY_LABEL = labels.ENTITY
 MAX_OBJECTS = 100
 
 # What must exist before what: the rest goes in between, in the order its author wrote it.
@@ -135,6 +137,12 @@ def _checked(item: Any, where: str, line: int, *, is_optional: bool) -> Placed:
         raise Invalid(
             f"{where}, line {line}: this is no manifest; it lacks apiVersion, kind or metadata.", code="not-a-manifest"
         )
+    if metadata.get("generateName"):
+        text = f"{where}, line {line}: the {item['kind']} has generateName: each retry would make another one. Name it."
+        raise Invalid(text, code="not-a-manifest")
+    if told := sorted(SERVERS_OWN & metadata.keys()):
+        text = f"{where}, line {line}: metadata.{told[0]} is written by the cluster alone. Leave it out."
+        raise Invalid(text, code="not-a-manifest")
     if not isinstance(metadata.get("name"), str):
         raise Invalid(f"{where}, line {line}: the {item['kind']} lacks metadata.name.", code="not-a-manifest")
     annotations = metadata.get("annotations") or {}
@@ -167,36 +175,9 @@ def in_namespace(placed: list[Placed], namespace: str, is_namespaced: Callable[[
     return result
 
 
-def labelled(item: Placed, *, run_id: int, entity: str) -> Manifest:
-    """The manifest as it goes in: who manages it, which run made it, which entity it belongs to.
-
-    The run is never written on a pod template: a new number there would restart every pod.
-    """
-    manifest = copy.deepcopy(item.manifest)
-    labels = _mapping(manifest["metadata"], "labels")
-    labels[MANAGED_BY] = "slipway"
-    labels[RUN_LABEL] = str(run_id)
-    if entity:
-        labels.setdefault(ENTITY_LABEL, entity)
-        pods = _inner(manifest, POD_METADATA.get(item.kind, ()))
-        if pods is not None:
-            _mapping(pods, "labels").setdefault(ENTITY_LABEL, entity)
-    return manifest
-
-
-def _mapping(parent: dict[str, Any], key: str) -> dict[str, Any]:
-    if not isinstance(parent.get(key), dict):
-        parent[key] = {}
-    inner: dict[str, Any] = parent[key]
-    return inner
-
-
-def _inner(manifest: Manifest, path: tuple[str, ...]) -> dict[str, Any] | None:
-    """The mapping at `path`, its last part made if need be; None when the manifest has no such place."""
-    here: Any = manifest
-    for part in path[:-1]:
-        here = here.get(part) if isinstance(here, dict) else None
-    return _mapping(here, path[-1]) if path and isinstance(here, dict) else None
+def labelled(item: Placed, claimant: Claimant, *, run: str, entity: str) -> Manifest:
+    """The manifest as it goes in: who manages it, whose it is, which run made it, which entity it belongs to."""
+    return marked(item.manifest, claimant, run=run, entity=entity, pods=POD_METADATA.get(item.kind, ()))
 
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}

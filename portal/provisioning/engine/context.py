@@ -1,6 +1,7 @@
 """The real world as an action sees it: its run's facts, its workspace, its log, and the ledger of effects."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,19 @@ class LedgerIntent:
     row: Effect
     before: dict[str, Any] | None
     reference: dict[str, Any]
+    lease: Lease
     is_confirmed: bool = False
+
+    @property
+    def key(self) -> str:
+        """The row's name in the ledger."""
+        return str(self.row.key)
+
+    def keep(self, before: dict[str, Any]) -> None:
+        """Write down, at once, what stands there and is about to be changed; secrets in it are the caller's to seal."""
+        self.before = before
+        with self.lease.fenced():
+            Effect.objects.for_tenant(self.row.organisation_id).filter(pk=self.row.pk).update(before=before)
 
     def confirm(self, outcome: str, reference: dict[str, Any]) -> None:
         """It is made: `created`, `updated`, `adopted` or `unchanged`. Written with the step's outcome."""
@@ -95,7 +108,10 @@ class RunContext:
                 [self._row(kind, key, target) for key, target in wanted.items()], ignore_conflicts=True
             )
             rows = {row.key: row for row in Effect.objects.for_tenant(self.organisation).filter(key__in=wanted)}
-        intents = [LedgerIntent(rows[key], rows[key].before, self._reference(rows[key], wanted[key])) for key in wanted]
+        intents = [
+            LedgerIntent(rows[key], rows[key].before, self._reference(rows[key], wanted[key]), self.lease)
+            for key in wanted
+        ]
         self.intents += intents
         self.failpoint("after-intent")
         return intents
@@ -123,6 +139,10 @@ class RunContext:
             before=redactor.clean_value(target.before),
             reference=redactor.clean_value(target.reference),
         )
+
+    def fenced(self) -> AbstractContextManager[Any]:
+        """One transaction inside the organisation, in which this worker still has the run."""
+        return self.lease.fenced()
 
     def failpoint(self, name: str) -> None:
         """A place where tests end the process."""

@@ -1,14 +1,21 @@
 """kubernetes:apply: manifests into a cluster by server-side apply, each one an effect of its own."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from portal.accounts.tenancy import tenant
+from portal.clusters import labels, writing
+from portal.clusters.claims import Claimant
 from portal.clusters.errors import KubeConflict, KubeNotServed
-from portal.clusters.kube import Kube
+from portal.clusters.kube import Kube, connect
 from portal.clusters.models import Cluster
+from portal.clusters.writing import Guard, Kept, Seen, Written
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.vocabulary import TEXT, TEXTS, Example, shape
 from portal.kit.errors import Refusal
-from portal.provisioning.acting.cluster import OBJECTS, cluster_of, connected, entity_label
+from portal.provisioning.acting import claiming
+from portal.provisioning.acting.claiming import Doer, OutOfReach
+from portal.provisioning.acting.cluster import OBJECTS, cluster_of, connected, entity_of
 from portal.provisioning.acting.contract import (
     Action,
     Intent,
@@ -18,10 +25,10 @@ from portal.provisioning.acting.contract import (
     UndoContext,
     Undone,
 )
-from portal.provisioning.acting.manifests import RUN_LABEL, Placed, gather, in_namespace, labelled, ordered
+from portal.provisioning.acting.manifests import Manifest, Placed, gather, in_namespace, labelled, ordered
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewManifest
-from portal.provisioning.models import Effect
+from portal.provisioning.models import Effect, Run
 
 KIND = "object"
 # Kinds whose presence means that a namespace is in use; what a cluster puts there by itself is not among them.
@@ -31,33 +38,90 @@ RESIDENTS = (
 )  # fmt: skip
 
 
+class _LeaveAsItIs(Exception):
+    """The object is wanted only if it is absent, and it is there by now."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A manifest of the step and how it goes in."""
+
+    item: Placed
+    manifest: Manifest
+
+
 def run(ctx: StepContext, given: dict[str, Any]) -> Done:
-    """Ask the cluster what it serves, note what stands there, write the intents, then apply in order."""
-    kube = connected(ctx.organisation, given["cluster"])
-    placed = _served(ctx, kube, gather(given, ctx.workspace), given["cluster"])
-    discovery = kube.discovery()
-    placed = ordered(
-        in_namespace(placed, str(given.get("namespace") or ""), lambda *kind: discovery.resource(*kind).is_namespaced)
-    )
-    entity = entity_label(ctx.workspace)
-    intents = ctx.intend(KIND, [_target(kube, given["cluster"], item) for item in placed])
+    """Ask the cluster what it serves and what stands there, write the intents, then apply in order."""
+    cluster = cluster_of(ctx.organisation, given["cluster"])
+    kube = connect(cluster)
+    doer = _doer(ctx)
+    guard = claiming.guard_of(doer, cluster)
+    wanted = wanted_of(kube, guard, doer, _served(ctx, kube, gather(given, ctx.workspace), cluster.slug), given)
+    if out := writing.refusals(kube, guard, [one.manifest for one in wanted]):
+        raise OutOfReach(f"{' '.join(out[:5])} Nothing was applied.")
+    seen = [writing.look(kube, guard, one.manifest) for one in wanted]
+    adoptions = _adoptions(ctx)
+    _refuse_claimed(doer, cluster.slug, wanted, seen, adoptions)
+    intents = ctx.intend(KIND, [_target(cluster.slug, one, look) for one, look in zip(wanted, seen, strict=True)])
+    apply = _Apply(ctx, kube, guard, doer, cluster.slug, adoptions)
     objects = []
-    for number, (item, intent) in enumerate(zip(placed, intents, strict=True), start=1):
-        objects.append(_apply(ctx, kube, item, intent, entity))
+    for number, (one, intent) in enumerate(zip(wanted, intents, strict=True), start=1):
+        objects.append(apply(one, intent))
         ctx.failpoint(f"after-object-{number}")
     ctx.failpoint("after-effect")
     return Done({"objects": objects})
 
 
-def _target(kube: Kube, cluster: str, item: Placed) -> Target:
+def _doer(ctx: StepContext) -> Doer:
+    return Doer(
+        ctx.organisation, ctx.actor, ctx.version.path.slug, ctx.owner_ref, entity_of(ctx.workspace), str(ctx.run_id)
+    )
+
+
+def wanted_of(kube: Kube, guard: Guard, doer: Doer, placed: list[Placed], given: dict[str, Any]) -> list[Wanted]:
+    """The manifests in the order in which they go in, each with its namespace and its marks."""
+    discovery = kube.discovery()
+    spaced = in_namespace(
+        placed, str(given.get("namespace") or ""), lambda *kind: discovery.resource(*kind).is_namespaced
+    )
+    entity = labels.label_value(doer.entity_ref)
+    return [Wanted(item, labelled(item, guard.claimant, run=doer.lineage, entity=entity)) for item in ordered(spaced)]
+
+
+def _adoptions(ctx: StepContext) -> list[dict[str, Any]]:
+    """What people confirmed to take over, as it stands now: a retry may have added some."""
+    with tenant(ctx.organisation):
+        found = Run.objects.for_tenant(ctx.organisation).filter(pk=ctx.run_id).values_list("adoptions", flat=True)
+        return list(found.get())
+
+
+def _refuse_claimed(
+    doer: Doer, cluster: str, wanted: list[Wanted], seen: list[Seen], adoptions: list[dict[str, Any]]
+) -> None:
+    """Raises Claimed for everything in the way that nobody adopted, before anything is touched."""
+    found = [
+        claim
+        for one, look in zip(wanted, seen, strict=True)
+        if not one.item.is_if_absent and (claim := claiming.claim_on(doer, cluster, look)) is not None
+    ]
+    in_the_way = [claim for claim in found if not (claim.is_adoptable and claiming.is_confirmed(adoptions, claim))]
+    if in_the_way:
+        raise claiming.refuse(in_the_way)
+
+
+def _target(cluster: str, one: Wanted, seen: Seen) -> Target:
     address = {
         "cluster": cluster,
-        "apiVersion": item.api_version,
-        "kind": item.kind,
-        "namespace": item.namespace,
-        "name": item.name,
+        "apiVersion": one.item.api_version,
+        "kind": one.item.kind,
+        "namespace": one.item.namespace,
+        "name": one.item.name,
     }
-    return Target(f"{cluster}/{item.target}", item.label, _before(kube, item), address)
+    before = None
+    if seen.found is not None:
+        metadata = seen.found["metadata"]
+        before = {"uid": metadata.get("uid", ""), "resourceVersion": metadata.get("resourceVersion", "")}
+    return Target(f"{cluster}/{one.item.target}", one.item.label, before, address)
 
 
 def _served(ctx: StepContext, kube: Kube, placed: list[Placed], cluster: str) -> list[Placed]:
@@ -78,48 +142,82 @@ def _served(ctx: StepContext, kube: Kube, placed: list[Placed], cluster: str) ->
     return kept
 
 
-def _before(kube: Kube, item: Placed) -> dict[str, Any] | None:
-    standing = kube.get(item.api_version, item.kind, item.namespace or None, item.name)
-    if standing is None:
-        return None
-    metadata = standing["metadata"]
-    return {"uid": metadata.get("uid", ""), "resourceVersion": metadata.get("resourceVersion", "")}
+@dataclass(frozen=True)
+class _Apply:
+    """Writes one object after another, each with its ledger row."""
 
+    ctx: StepContext
+    kube: Kube
+    guard: Guard
+    doer: Doer
+    cluster: str
+    adoptions: list[dict[str, Any]]
 
-def _apply(ctx: StepContext, kube: Kube, item: Placed, intent: Intent, entity: str) -> dict[str, Any]:
-    ctx.check()
-    if item.is_if_absent and intent.before is not None:
-        return _left_alone(ctx, item, intent)
-    manifest = labelled(item, run_id=ctx.run_id, entity=entity)
-    try:
-        standing = kube.apply(manifest)
-    except KubeConflict as conflict:
-        for field in conflict.fields:
-            ctx.log(f"{item.label}: {field['field']} belongs to {field['manager']}.", "error")
-        raise
-    except Refusal as refusal:
-        ctx.log(f"{item.label}: {refusal.text}", "error")
-        raise
-    outcome = _outcome(intent, standing)
-    made = {**intent.reference, "uid": standing["metadata"].get("uid", "")}
-    intent.confirm(outcome, made)
-    ctx.log(f"{item.label}: {outcome}.")
-    return {key: value for key, value in made.items() if key != "cluster"}
+    def __call__(self, one: Wanted, intent: Intent) -> dict[str, Any]:
+        self.ctx.check()
+        item = one.item
+        if item.is_if_absent and intent.before is not None:
+            return self._left_alone(item, intent, intent.before.get("uid", ""))
+        try:
+            written = writing.write(
+                self.kube,
+                self.guard,
+                one.manifest,
+                confirmed=lambda seen: self._confirmed(one, seen),
+                remember_before=lambda found: self._remember(intent, found),
+            )
+        except _LeaveAsItIs:
+            return self._left_alone(item, intent, "")
+        except KubeConflict as conflict:
+            for field in conflict.fields:
+                self.ctx.log(f"{item.label}: {field['field']} belongs to {field['manager']}.", "error")
+            raise
+        except Refusal as refusal:
+            self.ctx.log(f"{item.label}: {refusal.text}", "error")
+            raise
+        return self._written(item, intent, written)
 
+    def _confirmed(self, one: Wanted, seen: Seen) -> None:
+        """The last look before the write: somebody may have made or changed the object since the first."""
+        if one.item.is_if_absent:
+            raise _LeaveAsItIs
+        claim = claiming.claim_on(self.doer, self.cluster, seen)
+        if claim is not None and not (claim.is_adoptable and claiming.is_confirmed(self.adoptions, claim)):
+            raise claiming.refuse([claim])
+        with self.ctx.fenced():
+            claiming.record_adoption(self.doer, self.ctx.run_id, seen)
 
-def _left_alone(ctx: StepContext, item: Placed, intent: Intent) -> dict[str, Any]:
-    """What was there before this run and is only wanted if absent: noted, and not touched."""
-    made = {**intent.reference, "uid": (intent.before or {}).get("uid", "")}
-    intent.confirm("unchanged", made)
-    ctx.log(f"{item.label}: there already, left as it is.")
-    return {key: value for key, value in made.items() if key != "cluster"}
+    def _remember(self, intent: Intent, found: Manifest) -> None:
+        """Keep the object as it stood before the run's first change of it, so that Undo can put it back."""
+        before = intent.before or {}
+        is_this_runs = found["metadata"].get("labels", {}).get(labels.RUN) == str(self.ctx.run_id)
+        if "kept" in before or is_this_runs:
+            return
+        metadata = found["metadata"]
+        self._keep(intent, Kept(found), metadata.get("uid", ""), metadata.get("resourceVersion", ""))
 
+    def _keep(self, intent: Intent, kept: Kept, uid: str, version: str) -> None:
+        sealed = claiming.sealed_kept(self.ctx.organisation.pk, intent.key, kept)
+        intent.keep({"uid": uid, "resourceVersion": version, "kept": sealed})
 
-def _outcome(intent: Intent, standing: dict[str, Any]) -> str:
-    if intent.before is None:
-        return "created"
-    same = intent.before.get("resourceVersion") == standing["metadata"].get("resourceVersion")
-    return "unchanged" if same else "updated"
+    def _written(self, item: Placed, intent: Intent, written: Written) -> dict[str, Any]:
+        before = intent.before
+        if before and "kept" in before:
+            kept = claiming.opened_kept(self.ctx.organisation.pk, intent.key, before["kept"])
+            self._keep(intent, Kept(kept.before, written.now), before["uid"], before["resourceVersion"])
+        outcome = "created" if before is None else written.outcome
+        made = {**intent.reference, "uid": written.now["metadata"].get("uid", "")}
+        intent.confirm(outcome, made)
+        stays = "; its number of replicas stays, an autoscaler decides it" if written.is_scaled else ""
+        self.ctx.log(f"{item.label}: {outcome}{stays}.")
+        return {key: value for key, value in made.items() if key != "cluster"}
+
+    def _left_alone(self, item: Placed, intent: Intent, uid: str) -> dict[str, Any]:
+        """What was there before this run and is only wanted if absent: noted, and not touched."""
+        made = {**intent.reference, "uid": uid}
+        intent.confirm("unchanged", made)
+        self.ctx.log(f"{item.label}: there already, left as it is.")
+        return {key: value for key, value in made.items() if key != "cluster"}
 
 
 def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
@@ -184,23 +282,63 @@ def _expected(one: PreviewManifest) -> dict[str, Any]:
 
 
 def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
-    """Delete what the run created, if it is still the same object; leave what stood there before."""
-    if effect.before is not None:
-        return LeftBehind(f"{effect.label} stood there before this run; it stays as it is now.")
+    """Delete what the run created, if it is still the same object; give back what it changed."""
     at = effect.reference
     api_version, kind, namespace, name = at["apiVersion"], at["kind"], at["namespace"], at["name"]
+    if effect.before is not None and "kept" not in effect.before:
+        return LeftBehind(f"{effect.label} stood there before this run; it stays as it is now.")
     kube = connected(ctx.organisation, at["cluster"])
-    standing = kube.get(api_version, kind, namespace or None, name)
-    if standing is None:
-        return Undone(f"{effect.label} is gone already.")
-    metadata = standing["metadata"]
-    if (metadata.get("labels") or {}).get(RUN_LABEL) != str(ctx.run_id):
+    for _ in range(writing.TRIES):
+        standing = kube.get(api_version, kind, namespace or None, name)
+        if standing is None and effect.before is not None:
+            return LeftBehind(f"{effect.label} was deleted since the run; it is not made again.")
+        if standing is None:
+            return Undone(f"{effect.label} is gone already.")
+        verdict = _put_back(ctx, kube, effect, standing) if effect.before else _delete(ctx, kube, effect, standing)
+        if verdict is not None:
+            return verdict
+    raise KubeConflict(f"{effect.label} changes faster than it can be taken back. Try again.", status=503)
+
+
+def _put_back(ctx: UndoContext, kube: Kube, effect: Effect, standing: Manifest) -> Undone | LeftBehind | None:
+    before = effect.before or {}
+    if standing["metadata"].get("uid") != before["uid"]:
+        return LeftBehind(f"{effect.label} was made anew since the run; it stays.")
+    kept = claiming.opened_kept(ctx.organisation.pk, effect.key, before["kept"])
+    done = writing.put_back(kube, _claimant(ctx), kept, standing)
+    if done is None:
+        return None
+    others = f" Left as others have changed it since: {', '.join(done.kept[:10])}." if done.kept else ""
+    if done.kept and not done.returned:
+        return LeftBehind(f"{effect.label} was changed by others since the run; it stays.{others}")
+    return Undone(f"{effect.label} is again what it was before this run.{others}")
+
+
+def _claimant(ctx: UndoContext) -> Claimant:
+    organisation = ctx.organisation
+    return Claimant(labels.mark_of(organisation.pk, organisation.created_at), frozenset(), str(ctx.run_id))
+
+
+def _delete(ctx: UndoContext, kube: Kube, effect: Effect, standing: Manifest) -> Undone | LeftBehind | None:
+    """Delete that very object as it was looked at; None when it changed meanwhile."""
+    metadata, at = standing["metadata"], effect.reference
+    if (metadata.get("labels") or {}).get(labels.RUN) != str(ctx.run_id):
         return LeftBehind(f"{effect.label} belongs to somebody else by now; it stays.")
     if at.get("uid") not in (None, metadata.get("uid")):
         return LeftBehind(f"{effect.label} was made anew since the run; it stays.")
-    if kind == "Namespace" and (resident := _resident(kube, name, ctx.run_id)):
+    if metadata.get("deletionTimestamp"):
+        return Undone(f"{effect.label} is being deleted already.")
+    if at["kind"] == "Namespace" and (resident := _resident(kube, at["name"], ctx.run_id)):
         return LeftBehind(f"{effect.label} holds {resident}, which this run did not make; it stays.")
-    kube.delete(api_version, kind, namespace or None, name, uid=metadata["uid"])
+    try:
+        kube.delete(
+            at["apiVersion"], at["kind"], at["namespace"] or None, at["name"], uid=metadata["uid"],
+            version=metadata["resourceVersion"],
+        )  # fmt: skip
+    except KubeConflict:
+        return None
+    if waits := metadata.get("finalizers"):
+        return Undone(f"{effect.label} is being deleted; it goes when {', '.join(waits)} lets it.")
     return Undone(f"Deleted {effect.label}.")
 
 
@@ -212,7 +350,7 @@ def _resident(kube: Kube, namespace: str, run_id: int) -> str:
             continue
         for item in kube.list(api_version, kind, namespace):
             metadata = item["metadata"]
-            is_ours = (metadata.get("labels") or {}).get(RUN_LABEL) == str(run_id)
+            is_ours = (metadata.get("labels") or {}).get(labels.RUN) == str(run_id)
             if not is_ours and not metadata.get("ownerReferences"):
                 return f"{kind} {metadata['name']}"
     return ""

@@ -59,7 +59,7 @@ END $$
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0005_seal_authenticators"),
+        ("accounts", "0006_wall_foreign_keys"),
         ("sessions", "0001_initial"),
         ("usersessions", "0001_initial"),
     ]

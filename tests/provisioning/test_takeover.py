@@ -1,0 +1,335 @@
+"""A run takes over nothing that is not its own: refused before anything is touched, adopted only by those who may."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from portal.accounts.models import AuditEvent, Membership
+from portal.accounts.tenancy import tenant
+from portal.clusters import labels
+from portal.clusters.actions import register_cluster
+from portal.clusters.kube import Kube, connect
+from portal.clusters.models import AllowedKind
+from portal.provisioning import actions
+from portal.provisioning.models import Effect, Run
+from tests.conftest import by
+from tests.contract.conftest import ClusterUnderTest
+from tests.contract.conftest import cluster as cluster
+from tests.contract.conftest import sandbox_cluster as sandbox_cluster
+from tests.contract.manifests import config, deployment, service
+from tests.provisioning.conftest import make_version, reload, rows, texts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CATALOG = """\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: "${{ values.name }}"}
+spec: {type: service, lifecycle: experimental, owner: group:default/payments}
+"""
+
+
+@pytest.fixture
+def shared(committed_world: Any, cluster: ClusterUnderTest) -> Any:
+    """One cluster that Acme and Rival have both connected, each as `shared`."""
+    text = cluster.kubeconfig.read_text()
+    found = {}
+    for organisation, person in (
+        (committed_world.acme, committed_world.ada),
+        (committed_world.rival, committed_world.eve),
+    ):
+        with tenant(organisation):
+            made = register_cluster(organisation=organisation, actor=by(person), name="shared", kubeconfig=text)
+            found[organisation.slug] = made
+    return found
+
+
+@pytest.fixture
+def kube(shared: Any) -> Kube:
+    return connect(shared["acme"])
+
+
+@pytest.fixture
+def space(kube: Kube) -> Iterator[str]:
+    """A namespace of the test's own that anybody may have made."""
+    name = f"payments-{uuid.uuid4().hex[:6]}"
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, manager="suite")
+    yield name
+    kube.delete("v1", "Namespace", None, name)
+
+
+@pytest.fixture
+def open_to_all(shared: Any) -> None:
+    """Both organisations' admins have opened every namespace."""
+    for row in shared.values():
+        with tenant(row.organisation_id):
+            row.namespaces = "*"
+            row.save(update_fields=["namespaces"])
+
+
+def launch(world: Any, manifests: list[dict[str, Any]], space: str, *, name: str = "orders", **more: Any) -> Run:
+    """A run that describes an entity and applies these manifests."""
+    organisation = more.pop("organisation", world.acme)
+    actor = more.pop("actor", world.dev if organisation is world.acme else world.eve)
+    steps = [
+        {"id": "fetch", "name": "Fetch", "action": "fetch:template",
+         "input": {"url": "./skeleton", "values": {"name": "${{ parameters.name }}"}}},
+        {"id": "apply", "name": "Apply", "action": "kubernetes:apply",
+         "input": {"cluster": "shared", "namespace": space, "manifests": manifests}},
+    ]  # fmt: skip
+    files = {"skeleton/catalog-info.yaml": CATALOG.encode()}
+    version = make_version(world, steps, files=files, organisation=organisation)
+    with tenant(organisation):
+        return actions.launch(
+            organisation=organisation,
+            actor=by(actor),
+            version=version,
+            values={"name": name, "owner": more.pop("owner", "group:default/payments")},
+            idempotency_key=uuid.uuid4().hex,
+            adoptions=more.pop("adoptions", ()),
+        )
+
+
+def undo(world: Any, run: Run, finish: Any) -> Run:
+    with tenant(run.organisation_id):
+        actions.undo(organisation=run.organisation, actor=by(run.requester), run=run)
+    return finish(run)
+
+
+def test_another_organisations_service_is_not_repointed(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    assert (
+        finish(launch(committed_world, [service("web")], space, organisation=committed_world.rival)).status
+        == "succeeded"
+    )
+    before = kube.get("v1", "Service", space, "web")
+    stolen = service("web")
+    stolen["spec"]["selector"] = {"app": "attacker"}
+    run = finish(launch(committed_world, [config("settings", a="1"), stolen], space))
+    assert (run.status, run.error_code) == ("failed", "object-claimed")
+    assert f"Service web in namespace {space} belongs to another organisation" in run.error_text
+    assert "Rival" not in run.error_text
+    assert kube.get("v1", "Service", space, "web") == before
+    assert kube.get("v1", "ConfigMap", space, "settings") is None, "nothing is applied when one is refused"
+    assert rows(Effect, run) == []
+    [theirs] = [entry["manager"] for entry in before["metadata"]["managedFields"] if entry["operation"] == "Apply"]
+    assert theirs == labels.manager_of(labels.mark_of(committed_world.rival.pk, committed_world.rival.created_at))
+
+
+def test_another_entitys_and_another_runs_objects_are_refused_in_words(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    first = finish(launch(committed_world, [config("settings", a="1")], space, name="billing"))
+    other = finish(launch(committed_world, [config("settings", a="2")], space, name="orders"))
+    assert f"made by run {first.pk} for component.default.billing" in other.error_text
+    assert "owned by Team Payments" in other.error_text
+    again = finish(launch(committed_world, [config("settings", a="2")], space, name="billing"))
+    assert f"made by run {first.pk}, owned by Team Payments" in again.error_text
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}
+
+
+def keys_of(run: Run) -> list[str]:
+    from portal.provisioning.models import Step
+
+    failed = next(step for step in rows(Step, run) if step.status == "failed")
+    return [claim["adopt"] for claim in failed.error_detail["claims"]]
+
+
+def test_adopting_needs_the_right_to_and_is_written_down_and_undone(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    theirs = deployment("web", replicas=0)
+    theirs["metadata"]["namespace"] = space
+    theirs["metadata"]["labels"] = {"app": "web", "app.kubernetes.io/managed-by": "Helm"}
+    theirs["metadata"]["annotations"] = {"meta.helm.sh/release-name": "shop"}
+    kube.create(theirs, manager="helm")
+    wanted = [deployment("web", replicas=0, image="registry.example/web:2.0")]
+    run = finish(launch(committed_world, wanted, space, actor=committed_world.mae))
+    assert (
+        f"Deployment web in namespace {space} stands there already and is made by Helm release shop" in run.error_text
+    )
+    [key] = keys_of(run)
+    # Dev owns nothing of it: a confirmation in his name is none
+    denied = finish(launch(committed_world, wanted, space, adoptions=[key]))
+    assert (denied.status, denied.error_code) == ("failed", "object-claimed")
+    assert "Ask the owning team, or a manager" in denied.error_text
+    adopted = finish(launch(committed_world, wanted, space, actor=committed_world.mae, adoptions=[key]))
+    assert (adopted.status, adopted.error_text) == ("succeeded", "")
+    assert [effect.outcome for effect in rows(Effect, adopted)] == ["adopted"]
+    with committed_world.tenant():
+        events = AuditEvent.objects.for_tenant(committed_world.acme)
+        assert events.filter(verb="object.adopted", actor=committed_world.mae).count() == 1
+        assert events.filter(verb="run.launched", data__adopts__0=key.partition("@")[2]).exists()
+    assert _image(kube, space) == "registry.example/web:2.0"
+    undone = undo(committed_world, adopted, finish)
+    assert undone.status == "undone"
+    assert f"Deployment web in {space} is again what it was before this run." in texts(undone)
+    back = kube.get("apps/v1", "Deployment", space, "web")
+    assert _image(kube, space) == "registry.example/web:1.0"
+    assert back["metadata"]["labels"] == theirs["metadata"]["labels"]
+    assert {entry["manager"] for entry in back["metadata"]["managedFields"]} <= {"helm", "kube-controller-manager"}
+
+
+def _image(kube: Kube, space: str) -> str:
+    found = kube.get("apps/v1", "Deployment", space, "web")
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def test_what_changed_since_the_confirmation_is_asked_again(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    standing = {**config("settings", a="1"), "metadata": {"name": "settings", "namespace": space}}
+    made = kube.create(standing, manager="hand")
+    mae = committed_world.mae
+    [key] = keys_of(finish(launch(committed_world, [config("settings", a="2")], space, actor=mae)))
+    kube.replace({**made, "data": {"a": "changed"}}, manager="hand")
+    run = finish(launch(committed_world, [config("settings", a="2")], space, actor=mae, adoptions=[key]))
+    assert (run.status, run.error_code) == ("failed", "object-claimed")
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "changed"}
+
+
+def test_no_confirmation_opens_another_organisations_object(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    finish(launch(committed_world, [config("settings", a="1")], space, organisation=committed_world.rival))
+    from portal.clusters.writing import token_of
+
+    token = token_of(kube.get("v1", "ConfigMap", space, "settings"))
+    key = f"{token}@shared/v1/ConfigMap/{space}/settings"
+    run = finish(
+        launch(committed_world, [config("settings", a="2")], space, actor=committed_world.ada, adoptions=[key])
+    )
+    assert (run.status, run.error_code) == ("failed", "object-claimed")
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}
+
+
+def test_a_secret_that_stood_there_is_kept_sealed(committed_world, shared, kube, space, open_to_all, silent, finish):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": space},
+              "stringData": {"password": "correct-horse"}}  # fmt: skip
+    kube.create(secret, manager="hand")
+    wanted = [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"password": "new"}}]
+    mae = committed_world.mae
+    keys = keys_of(finish(launch(committed_world, wanted, space, actor=mae)))
+    run = finish(launch(committed_world, wanted, space, actor=mae, adoptions=keys))
+    assert run.status == "succeeded", run.error_text
+    [effect] = rows(Effect, run)
+    kept = json.dumps(effect.before)
+    assert "kept" in effect.before
+    assert "Y29ycmVjdC1ob3JzZQ" not in kept
+    assert "correct-horse" not in kept
+    undo(committed_world, run, finish)
+    assert kube.get("v1", "Secret", space, "key")["data"] == {"password": "Y29ycmVjdC1ob3JzZQ=="}
+
+
+def test_undo_deletes_what_it_made_unless_another_run_has_it_by_now(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    first = finish(launch(committed_world, [config("settings", a="1")], space))
+    keys = keys_of(finish(launch(committed_world, [config("settings", a="2")], space)))
+    second = finish(launch(committed_world, [config("settings", a="2")], space, adoptions=keys))
+    assert second.status == "succeeded", second.error_text
+    undo(committed_world, first, finish)
+    assert f"ConfigMap settings in {space} belongs to somebody else by now; it stays." in texts(first)
+    undo(committed_world, second, finish)
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}
+
+
+def test_a_namespace_is_open_to_the_team_and_to_the_entity_it_was_made_for(
+    committed_world, shared, kube, space, silent, finish
+):
+    """As a cluster is when it has just been connected."""
+    run = finish(launch(committed_world, [config("settings", a="1")], space))
+    assert (run.status, run.error_code) == ("failed", "out-of-reach")
+    assert f"Namespace {space} is not open to this run on shared: open are payments, orders." in run.error_text
+    # an entity that is named like somebody's namespace
+    run = finish(launch(committed_world, [config("settings", a="1")], space, name=space))
+    assert "stands there already and was not made for this entity" in run.error_text
+    for name in ("kube-system", "default"):
+        run = finish(launch(committed_world, [config("settings", a="1")], name, name=name))
+        assert f"Namespace {name} is shared's own" in run.error_text
+        assert kube.get("v1", "ConfigMap", name, "settings") is None
+
+
+def test_naming_another_team_as_owner_opens_nothing(committed_world, shared, kube, silent, finish):
+    from portal.accounts.models import Team
+
+    with committed_world.tenant():
+        Team.objects.create(
+            organisation=committed_world.acme, slug="platform", name="Platform", ref="group:default/platform"
+        )
+    run = finish(launch(committed_world, [config("a", a="1")], "platform", owner="group:default/platform"))
+    assert "Dev is not in Platform, so its namespaces stay shut." in run.error_text
+
+
+def test_a_namespace_that_the_path_makes_is_its_own_and_gone_with_undo(committed_world, shared, kube, silent, finish):
+    name = f"orders-{uuid.uuid4().hex[:6]}"
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    run = finish(launch(committed_world, [config("settings", a="1"), made], name, name=name))
+    assert run.status == "succeeded", run.error_text
+    elsewhere = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{name}-too"}}
+    refused = finish(launch(committed_world, [elsewhere], name, name=name))
+    assert f"Namespace {name}-too is not open" in refused.error_text
+    undo(committed_world, run, finish)
+    assert all(effect.undo == "undone" for effect in rows(Effect, run))
+
+
+GRANT = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRoleBinding",
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+    "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}],
+}
+
+
+def test_cluster_admin_is_not_granted_without_an_admins_word(committed_world, shared, kube, silent, finish):
+    name = f"grant-{uuid.uuid4().hex[:6]}"
+    grant = {**GRANT, "metadata": {"name": name}}
+    hidden = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "List", "items": [grant]}]}
+    for manifest in (grant, {"apiVersion": "v1", "kind": "List", "items": [grant]}, hidden):
+        run = finish(launch(committed_world, [manifest], "orders"))
+        assert run.status == "failed"
+        assert kube.get(grant["apiVersion"], grant["kind"], None, name) is None
+    assert "this is no manifest" in run.error_text
+    with committed_world.tenant():
+        run = launch(committed_world, [grant], "orders")
+        kind = "ClusterRoleBinding.rbac.authorization.k8s.io"
+        path = run.version.path.slug
+        AllowedKind.objects.create(organisation=committed_world.acme, cluster=shared["acme"], path=path, kind=kind)
+    assert finish(run).status == "succeeded"
+    kube.delete(grant["apiVersion"], grant["kind"], None, name)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"generateName": "a-"}, "generateName"),
+        ({"generateName": "a-", "name": "a"}, "generateName"),
+        ({"name": "a", "uid": "1"}, "metadata.uid"),
+        ({"name": "a", "resourceVersion": "1"}, "metadata.resourceVersion"),
+        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "1"}]},
+         "ownerReferences"),
+    ],
+)  # fmt: skip
+def test_a_manifest_says_nothing_that_only_the_cluster_says(
+    committed_world, shared, silent, finish, open_to_all, metadata, words
+):
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {}}
+    assert words in finish(launch(committed_world, [manifest], "payments")).error_text
+
+
+def test_somebody_who_left_adopts_nothing(committed_world, shared, kube, space, open_to_all, silent, finish):
+    kube.create({**config("settings", a="1"), "metadata": {"name": "settings", "namespace": space}}, manager="hand")
+    mae = committed_world.mae
+    keys = keys_of(finish(launch(committed_world, [config("settings", a="2")], space, actor=mae)))
+    run = launch(committed_world, [config("settings", a="2")], space, actor=mae, adoptions=keys)
+    with committed_world.tenant():
+        Membership.objects.for_tenant(committed_world.acme).filter(user=mae).update(role="viewer")
+    assert finish(run).status == "failed"
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}
+    assert reload(run).error_code == "object-claimed"
