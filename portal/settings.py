@@ -62,6 +62,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.kit.middleware.PrivateMiddleware",
+    "portal.kit.middleware.CompressMiddleware",
+    "portal.kit.middleware.FragmentMiddleware",
     "csp.middleware.CSPMiddleware",
     "portal.accounts.middleware.EnteringMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -102,6 +102,7 @@ class TenantRequest(HttpRequest):
     access: Access
     user: Any  # a User: the gate lets nobody anonymous through
     htmx: Any
+    wants_fragment: bool
 
 
 def address_of(request: HttpRequest) -> str | None:
@@ -210,14 +211,14 @@ def _remember(access: Access) -> None:
 def sign_in_first(request: HttpRequest) -> HttpResponse:
     """Sends the browser to sign in and back; htmx is told to navigate rather than to swap the form in."""
     redirect = redirect_to_login(_way_back(request))
-    if request.headers.get("HX-Request") == "true":
+    if getattr(request, "wants_fragment", False):
         return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})
     return redirect
 
 
 def _way_back(request: HttpRequest) -> str:
     """The page to return to: where a form or a fragment was asked for from, for it has no page of its own."""
-    if request.method in {"GET", "HEAD"} and request.headers.get("HX-Request") != "true":
+    if request.method in {"GET", "HEAD"} and not getattr(request, "wants_fragment", False):
         return request.get_full_path()
     asker = urlsplit(request.headers.get("Referer", ""))
     if asker.netloc != request.get_host():
