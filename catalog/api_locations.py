@@ -17,7 +17,7 @@ from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
 from catalog.asking.query import live
 from catalog.intake.sources.tree import SourceUnreadable
 from catalog.models import Source
-from catalog.presenting import location_of, present
+from catalog.presenting import location_of, present, whole
 from portal.kit.errors import Invalid, NotFound
 
 
@@ -67,8 +67,8 @@ class LocationsView(CatalogView):
             target=draft.target,
             on_conflict="refresh" if request.query_params.get("onConflict") == "refresh" else "reject",
         )
-        rows = live(self.access.organisation).filter(source=source).select_related("source").order_by("path", "line")
-        entities = present(self.access.organisation, list(rows[:1000]))
+        rows = whole(live(self.access.organisation).filter(source=source)).order_by("path", "line")
+        entities = present(rows[:1000])
         return Response({"location": location(source), "entities": entities}, status=201)
 
     def _dry_run(self, draft: actions.Draft) -> Response:
