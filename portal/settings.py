@@ -263,6 +263,8 @@ JOBS_PER_ORGANISATION = env.integer("JOBS_PER_ORGANISATION", 100)
 # How long an API request waits for its job before it answers 202.
 JOB_ANSWER_SECONDS = env.integer("JOB_ANSWER_SECONDS", 25)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 3)
+# How long a cluster waits for another live process when the one that watched it was killed.
+CLUSTER_LEASE_SECONDS = env.integer("CLUSTER_LEASE_SECONDS", 15)
 
 # --- clusters, git, the outside ---------------------------------------------------------------------------------------
 

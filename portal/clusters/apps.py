@@ -12,4 +12,5 @@ class ClustersConfig(AppConfig):
         from portal.kit.duties import Duty, register_duty
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
+        register_duty(Duty("history", turn="portal.clusters.retention.fold_transitions", every=3600.0))
         panels.register()

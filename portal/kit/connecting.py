@@ -32,11 +32,12 @@ def tend() -> None:
     Call it where a thread begins a piece of work, outside any transaction.
     """
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None and not connection.in_atomic_block and not _is_alive(connection):
+        if connection.connection is not None and not connection.in_atomic_block and not is_alive(connection):
             connection.close()
 
 
-def _is_alive(connection: Any) -> bool:
+def is_alive(connection: Any) -> bool:
+    """Whether a connection outside any transaction can be used; asks the server only when there is reason to."""
     raw = connection.connection
     if raw.closed or connection.errors_occurred:
         return False

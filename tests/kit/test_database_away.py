@@ -8,9 +8,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
+import dj_database_url
 import pytest
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.test.utils import CaptureQueriesContext
 
+from portal.embedded import Engines
+from portal.kit.connecting import is_alive
 from tests.conftest import Process, free_port
 
 
@@ -50,3 +57,31 @@ def test_pages_programs_and_the_health_check_say_that_the_database_is_away(url: 
     status, body = ask(f"{url}/api/o/acme/runs/", Authorization="Bearer slw_" + "0" * 43)
     assert status == 503
     assert json.loads(body)["error"]["name"] == "ServiceUnavailableError"
+
+
+@pytest.mark.slow
+def test_a_kept_connection_that_died_is_seen_without_asking_and_replaced(tmp_path: Path) -> None:
+    """The next piece of work after PostgreSQL's return finds a new connection, not the dead one."""
+    engines = Engines(tmp_path)
+    engines.start_postgres()
+    try:
+        known = dict(connections["default"].settings_dict)
+        there = dj_database_url.parse(engines.database("slipway").app_url)
+        kept = DatabaseWrapper({**known, **there, "OPTIONS": known["OPTIONS"]}, alias="elsewhere")
+        kept.connect()
+        raw = kept.connection
+        statements = CaptureQueriesContext(kept)
+        with statements:
+            assert is_alive(kept)
+        assert len(statements) == 0, "no round trip while nothing has happened"
+        engines.stop()
+        assert not is_alive(kept)
+        engines.start_postgres()
+        kept.close()
+        with kept.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+        assert kept.connection is not raw
+        kept.close()
+    finally:
+        engines.stop()

@@ -79,7 +79,12 @@ def sort(
 
 def pairs(value: Any) -> Any:
     """What a loop with two names runs over: the entries of an object, or a list of pairs as it is."""
-    return list(value.items()) if isinstance(value, Mapping) else value
+    return list(value.items()) if isinstance(value, Mapping) else items(value)
+
+
+def items(value: Any) -> Any:
+    """What a loop runs over: an unanswered question has nothing to run over."""
+    return [] if value is None else value
 
 
 def pick(value: Any, path: str) -> Any:
@@ -171,6 +176,7 @@ OWN: dict[str, Callable[..., Any]] = {
     "parseRepoUrl": parse_repo_url,
     "projectSlug": project_slug,
     "__pairs": pairs,
+    "__items": items,
     "__concat": lambda items: "".join(text_of(item) for item in items),
 }
 

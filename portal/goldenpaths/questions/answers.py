@@ -10,10 +10,10 @@ from typing import Any
 
 from django.http import QueryDict
 
-from portal.goldenpaths.documents import YamlError, load_all
 from portal.goldenpaths.questions import schemas
 from portal.goldenpaths.questions.schemas import Schema
 from portal.kit.plain import MAX_DIGITS
+from portal.kit.yamltext import YamlError, load_all
 
 PREFIX = "f."
 

@@ -21,6 +21,8 @@ from portal.kit.plain import odd_character
 FORMATS = Draft7Validator.FORMAT_CHECKER
 NAME = r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
 MAX_TEXT = 20_000
+# Shorter words could not be masked without blacking out ordinary text.
+MIN_SECRET = 6
 # Where the sentence about a secret stands among the errors.
 CONFIDENTIAL = "secrets."
 
@@ -354,6 +356,11 @@ def _secret_problems(document: Mapping[str, Any], given: Mapping[str, str]) -> d
         f"{CONFIDENTIAL}{name}": f"The path asks for no secret called “{name}”." for name in given if name not in asked
     }
     for name, child in asked.items():
+        label = child.get("title") or name
         if child["is_required"] and not given.get(name):
-            errors[f"{CONFIDENTIAL}{name}"] = f"“{child.get('title') or name}” needs an answer."
+            errors[f"{CONFIDENTIAL}{name}"] = f"“{label}” needs an answer."
+        elif 0 < len(given.get(name, "").strip()) < MIN_SECRET:
+            errors[f"{CONFIDENTIAL}{name}"] = (
+                f"“{label}” is too short to be kept out of the log: {MIN_SECRET} characters at least."
+            )
     return errors
