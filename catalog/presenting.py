@@ -7,9 +7,11 @@ from django.db.models import JSONField
 from django.db.models.expressions import RawSQL
 
 from catalog.asking.query import Entities
-from catalog.models import Entity, Source
-from portal.githosts.weburls import file_page
+from catalog.intake.locations import annotations_of, location_of
+from catalog.models import Entity
 from portal.kit.errors import Invalid
+
+__all__ = ["fields_of", "location_of", "present", "project", "whole"]
 
 REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
@@ -39,7 +41,7 @@ def _one(row: Entity, edges: Iterable[Sequence[str]], troubles: Iterable[tuple[s
         **document["metadata"],
         "uid": str(row.uid),
         "etag": document["metadata"].get("etag") or row.digest[:40],
-        "annotations": {**_server_annotations(row), **_safe(row.annotations)},
+        "annotations": {**annotations_of(row.source, row.path), **_safe(row.annotations)},
     }
     shown = {**document, "metadata": metadata, "relations": [{"type": kind, "targetRef": ref} for kind, ref in edges]}
     items = [
@@ -61,26 +63,6 @@ def _safe(annotations: dict[str, str]) -> dict[str, str]:
         key: REJECTED if key in guarded and "javascript:" in "".join(value.split()).lower() else value
         for key, value in annotations.items()
     }
-
-
-def _server_annotations(row: Entity) -> dict[str, str]:
-    location = location_of(row.source, row.path) if row.source else "slipway:none"
-    return {
-        "backstage.io/managed-by-location": location,
-        "backstage.io/managed-by-origin-location": location_of(row.source) if row.source else location,
-    }
-
-
-def location_of(source: Source, path: str = "") -> str:
-    """`<type>:<target>` of a source, or of a file in it."""
-    below = f"/{path}" if path else ""
-    if source.kind == Source.Kind.URL:
-        return f"url:{source.target}"
-    if source.kind == Source.Kind.FOLDER:
-        return f"file:{source.target}{below}"
-    if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        return f"url:{file_page(source.target, source.revision, path)}" if path else f"url:{source.target}"
-    return f"slipway:{source.kind}/{source.target}{below}"
 
 
 def project(entity: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:

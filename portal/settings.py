@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "portal.accounts.middleware.LeaveByPageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.accounts.fresh.FreshMiddleware",
+    "portal.accounts.zone.ZoneMiddleware",
     "portal.accounts.middleware.SeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.kit.middleware.RefusalMiddleware",

@@ -1,6 +1,6 @@
 """Who asks, and where: told by the database in one round trip, for a browser's session or an API token.
 
-The functions behind it stand in migration 0007. Nothing here is kept from one request to the next.
+The functions behind it stand in migration 0008. Nothing here is kept from one request to the next.
 """
 
 from __future__ import annotations

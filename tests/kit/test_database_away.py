@@ -60,6 +60,7 @@ def test_pages_programs_and_the_health_check_say_that_the_database_is_away(url: 
 
 
 @pytest.mark.slow
+@pytest.mark.django_db
 def test_a_kept_connection_that_died_is_seen_without_asking_and_replaced(tmp_path: Path) -> None:
     """The next piece of work after PostgreSQL's return finds a new connection, not the dead one."""
     engines = Engines(tmp_path)

@@ -59,7 +59,7 @@ END $$
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_wall_foreign_keys"),
+        ("accounts", "0007_wall_allowed_kinds"),
         ("sessions", "0001_initial"),
         ("usersessions", "0001_initial"),
     ]
