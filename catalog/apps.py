@@ -14,9 +14,9 @@ class CatalogConfig(AppConfig):
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.githosts.pushes import AFTER_PUSH
+        from portal.kit.announcing import TopicKind, register_topic
         from portal.kit.duties import Duty, register_duty
-        from portal.kit.live import TopicKind, register_topic
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
         from portal.kit.references import register_guide
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
@@ -28,7 +28,7 @@ class CatalogConfig(AppConfig):
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)
         register_entry(
-            Entry(
+            NavEntry(
                 "catalog",
                 "Catalog",
                 "layout-grid",
@@ -38,7 +38,7 @@ class CatalogConfig(AppConfig):
                 query="?kind=Component",
                 words="services components entities",
             ),
-            Entry(
+            NavEntry(
                 "sources",
                 "Sources",
                 "folders",
@@ -48,7 +48,7 @@ class CatalogConfig(AppConfig):
                 also=("source", "source-*", "sources-*"),
                 words="register locations import descriptors",
             ),
-            Entry(
+            NavEntry(
                 "source-register",
                 "Register a source",
                 "plus",
@@ -58,4 +58,4 @@ class CatalogConfig(AppConfig):
                 in_menu=False,
             ),
         )
-        register_guide(naming.Guide())
+        register_guide(naming.CatalogGuide())

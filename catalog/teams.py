@@ -2,7 +2,7 @@
 
 import re
 
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.descriptors.kinds import CHILD_OF
 from catalog.models import Entity, Relation, Source
 from portal.accounts.models import Organisation, Team
@@ -17,7 +17,9 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
 
 def sync_teams(organisation: Organisation) -> None:
     """A team for every Group: name, parent and description follow the descriptor. Teams are never deleted here."""
-    groups = list(live(organisation).filter(kind="Group").only("ref", "name", "namespace", "title", "description"))
+    groups = list(
+        entities_of(organisation).filter(kind="Group").only("ref", "name", "namespace", "title", "description")
+    )
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
     taken = {team.slug for team in teams.values()}
     for group in groups:

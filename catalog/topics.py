@@ -8,7 +8,7 @@ from catalog.models import Entity, Source
 from portal.accounts.access import TenantRequest
 from portal.accounts.models import Organisation
 from portal.clusters import status
-from portal.kit.live import TOPICS
+from portal.kit.announcing import TOPICS
 
 
 def source_state(organisation: Organisation, key: str) -> str | None:

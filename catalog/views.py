@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from catalog import graph, panels
 from catalog.asking.paging import page_of
-from catalog.asking.query import Choice, counts, live
+from catalog.asking.query import Choice, counts, entities_of
+from catalog.descriptors.findings import Finding
 from catalog.descriptors.kinds import COLUMNS, KINDS, RELATION_TYPES, relation_word
 from catalog.graph import Neighbour
 from catalog.models import Entity, Problem, Relation, Source
@@ -39,7 +40,7 @@ def catalog(request: TenantRequest) -> HttpResponse:
     organisation = request.access.organisation
     counted = counts(organisation, choice)
     page = page_of(
-        live(organisation).filter(choice.conditions()).only(*LISTED),
+        entities_of(organisation).filter(choice.conditions()).only(*LISTED),
         size=PAGE_SIZE,
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
@@ -142,7 +143,7 @@ def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour
     return {
         "entity": found,
         "kind": KINDS.get(found.kind),
-        "problems": list(problems) + _worries(found, edges),
+        "problems": list(problems) + _findings(found, edges),
         "groups": _grouped(edges),
         "graph": drawing,
         "graph_nodes": [
@@ -162,20 +163,15 @@ def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour
     }
 
 
-class Worry:
+def _beside(found: Entity, code: str, sentence: str) -> Finding:
     """Something about an entity that its descriptor alone does not show."""
-
-    path = ""
-    line = 0
-    source = None
-
-    def __init__(self, code: str, sentence: str) -> None:
-        self.code, self.sentence = code, sentence
+    return Finding("", 0, code, sentence, found.ref)
 
 
-def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
-    worries = [
-        Worry(
+def _findings(found: Entity, edges: list[Neighbour]) -> list[Finding]:
+    findings = [
+        _beside(
+            found,
             "dangling",
             f"It names {each.ref} ({relation_word(each.type).lower()}), which is not in the catalog.",
         )
@@ -185,8 +181,10 @@ def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
     if found.lifecycle == "deprecated":
         users = [each.label for each in edges if each.type in ("dependencyOf", "apiConsumedBy")]
         if users:
-            worries.append(Worry("deprecated", f"It is deprecated, and still used by {', '.join(users[:5])}."))
-    return worries
+            findings.append(
+                _beside(found, "deprecated", f"It is deprecated, and still used by {', '.join(users[:5])}.")
+            )
+    return findings
 
 
 def _edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:

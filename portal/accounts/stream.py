@@ -21,9 +21,9 @@ from portal.accounts.access import STRANGER, Access
 from portal.accounts.entering import by_session
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
+from portal.kit.announcing import TOPICS, Hub, Listener, event
 from portal.kit.connecting import in_thread, tend
 from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooMany, Unauthenticated
-from portal.kit.live import TOPICS, Hub, Listener, event
 from portal.kit.refusing import answer
 
 MOST_TOPICS = 300

@@ -27,7 +27,7 @@ from portal.clusters.errors import (
     KubeUnauthorized,
     KubeUnreachable,
 )
-from portal.clusters.kubeconfig import Target
+from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.network import resolve, tls_context
 from portal.clusters.structs import BY_KIND
 
@@ -201,7 +201,7 @@ def preload() -> None:
 class Client:
     """One cluster over the official client's transport."""
 
-    def __init__(self, name: str, target: Target) -> None:
+    def __init__(self, name: str, target: ClusterTarget) -> None:
         # importing it costs a second and 40 MiB, which web should pay only if it ever registers a cluster
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.client.exceptions import ApiException
@@ -431,15 +431,15 @@ def failure(name: str, status: int, answer: dict[str, Any]) -> KubeError:
     return KubeUnreachable(f"The cluster {name} could not do it ({status}): {said or 'no reason given'}.")
 
 
-def connect_target(name: str, target: Target) -> Kube:
+def connect_target(name: str, target: ClusterTarget) -> Kube:
     """A cluster whose credential is at hand. Raises Invalid for addresses that Slipway may not connect to."""
     return Client(name, target)
 
 
-def target_of(cluster: Cluster) -> Target:
+def target_of(cluster: Cluster) -> ClusterTarget:
     """Opens a cluster's credential: only in a process that has the private key."""
     secret = unseal(cluster.sealed, cluster.place)
-    return Target(
+    return ClusterTarget(
         server=cluster.server,
         ca=cluster.ca,
         tls_server_name=cluster.tls_server_name,

@@ -14,8 +14,8 @@ from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.models import Cluster
+from portal.kit.announcing import valkey
 from portal.kit.errors import Unavailable
-from portal.kit.live import valkey
 
 KEPT_SECONDS = 120
 ASKED_AGAIN_AFTER = 3  # seconds

@@ -21,7 +21,7 @@ from redis.exceptions import TimeoutError as BrokerSlow
 from portal.clusters.health.judging import hint, note, roll_up, sentence
 from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
-from portal.kit.live import valkey
+from portal.kit.announcing import valkey
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     pods: int = 0
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PlacedStatus(msgspec.Struct, frozen=True):
     """An entity's status in one cluster, with the cluster's name for the page."""
 
     cluster_slug: str
@@ -179,7 +179,7 @@ class EntityStatus(Judged, frozen=True, kw_only=True):
 
     as_of: datetime | None = None
     since: datetime | None = None
-    places: tuple[Placed, ...] = ()
+    places: tuple[PlacedStatus, ...] = ()
     silent: tuple[str, ...] = ()
 
     @property
@@ -273,13 +273,13 @@ def _unknown(row: ClusterRow) -> ClusterRow:
 def _everything(organisation_id: int, wanted: list[str]) -> dict[str, EntityStatus]:
     """The status of every entity that is asked for, those that have nothing to show included."""
     clusters = _clusters(organisation_id)
-    places: dict[str, list[Placed]] = {uid: [] for uid in wanted}
+    places: dict[str, list[PlacedStatus]] = {uid: [] for uid in wanted}
     views = look(clusters, wanted)
     silent = tuple(cluster.name for cluster, view in zip(clusters, views, strict=True) if not view.is_fresh)
     for cluster, view in zip(clusters, views, strict=True):
         for uid, raw in zip(wanted, view.values, strict=True):
             if raw:
-                places[uid].append(Placed(cluster.slug, cluster.name, view.is_fresh, ENTITY.decode(raw)))
+                places[uid].append(PlacedStatus(cluster.slug, cluster.name, view.is_fresh, ENTITY.decode(raw)))
     return {uid: _together(found, silent) for uid, found in places.items()}
 
 
@@ -297,7 +297,7 @@ def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, E
     return {uid: status for uid, status in found.items() if status.places or uid in bound}
 
 
-def _together(places: list[Placed], silent: tuple[str, ...]) -> EntityStatus:
+def _together(places: list[PlacedStatus], silent: tuple[str, ...]) -> EntityStatus:
     """What is known stays known: the clusters that are lost are named, and decide only when they are all there is."""
     seen = [place.row for place in places if place.is_fresh]
     health = roll_up([row.health for row in seen]) if seen else STALE

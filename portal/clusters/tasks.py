@@ -11,8 +11,8 @@ from portal.clusters import podlogs
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
 from portal.clusters.podlogs import Asked
+from portal.kit.announcing import announce
 from portal.kit.errors import Refusal
-from portal.kit.live import announce
 
 
 @shared_task(name="clusters.fetch_logs", expires=60)

@@ -218,7 +218,7 @@ def _local(path: str) -> Path:
     return real
 
 
-def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed:
+def _explained(location: Location, ref: str, ended: gitcli.GitEnding) -> GitFailed:
     """The sentence for a fetch that failed: by what git is known to say, and without repeating its text."""
     said = ended.words.lower()
     place = location.host or location.url

@@ -10,14 +10,14 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog.intake import ingest
         from portal.goldenpaths.curation import bringing, trusting
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
 
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         register_entry(
-            Entry(
+            NavEntry(
                 "paths",
                 "Golden paths",
                 "route",

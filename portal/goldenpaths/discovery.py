@@ -20,8 +20,8 @@ from redis.exceptions import TimeoutError as BrokerSlow
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
+from portal.kit.announcing import valkey
 from portal.kit.errors import Refusal
-from portal.kit.live import valkey
 
 log = logging.getLogger(__name__)
 

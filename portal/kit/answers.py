@@ -6,7 +6,7 @@ import time
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
-from portal.kit.live import valkey
+from portal.kit.announcing import valkey
 
 log = logging.getLogger(__name__)
 

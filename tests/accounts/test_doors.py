@@ -26,8 +26,8 @@ from portal.accounts.stream import Viewer, admit, render_topic
 from portal.accounts.tenancy import TenantModel, tenant
 from portal.accounts.views import PUBLIC, SIGNED_IN
 from portal.asgi import application
+from portal.kit.announcing import TOPICS
 from portal.kit.errors import Forbidden, NotFound
-from portal.kit.live import TOPICS
 from tests.accounts.house import MARK, furnish
 from tests.accounts.url_table import API, OUTSIDE, OWN_DOORS, PAGES
 from tests.asgi import asked

@@ -9,7 +9,7 @@ from portal.clusters import actions
 from portal.clusters.credentials import seal, unseal
 from portal.clusters.models import Cluster
 from portal.goldenpaths import discovery
-from portal.kit.live import valkey
+from portal.kit.announcing import valkey
 from tests.clusters.conftest import sandbox_kubeconfig as sandbox_kubeconfig
 from tests.conftest import World, by, free_port
 

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.status import FRESH_MILLISECONDS
-from portal.kit.live import CHANNEL
+from portal.kit.announcing import CHANNEL
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from portal.clusters.structs import WATCHED
 from portal.clusters.watching import opening
 from portal.clusters.watching.leases import Held
 from portal.clusters.watching.publishing import FENCED, LOST, Beat, Publisher
-from portal.clusters.watching.reflector import Backoff, Connection, Reflector, unreachable
+from portal.clusters.watching.reflector import ApiConnection, Backoff, Reflector, unreachable
 from portal.clusters.watching.turns import Turns
 from portal.clusters.watching.watch import ClusterWatch, Following
 from portal.kit.errors import Refusal
@@ -149,7 +149,7 @@ class Session:
             self.watch.lost(kind, error)
         self.watch.rediscover.clear()
 
-    async def _follow(self, connection: Connection) -> None:
+    async def _follow(self, connection: ApiConnection) -> None:
         connection.rest = self.turns.rest
         self.watch.version = await opening.version(connection)
         served = await opening.discover(connection)
@@ -174,7 +174,7 @@ class Session:
         finally:
             self._versions = {item.watched.kind: item.version for item in reflectors}
 
-    async def _listen(self, connection: Connection) -> None:
+    async def _listen(self, connection: ApiConnection) -> None:
         """Notices within seconds that a cluster says nothing any more, which no single stream could tell from peace."""
         while True:
             quiet = time.monotonic() - connection.heard_at

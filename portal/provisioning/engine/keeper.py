@@ -10,7 +10,7 @@ from django.db import Error as DatabaseAway
 from django.db import connections
 
 from portal.accounts.tenancy import tenant
-from portal.provisioning.engine.lease import Cancelled, Lease, LeaseLost
+from portal.provisioning.engine.lease import Cancelled, LeaseLost, RunLease
 from portal.provisioning.models import Run
 
 # Log lines are at most this old when they are committed; a wish to cancel is heard within the second.
@@ -18,13 +18,13 @@ TICK = 0.1
 LISTEN = 1.0
 
 
-class Keeper:
+class StepKeeper:
     """Context manager around a step's action; `check()` is for the action, between two calls to the outside.
 
     A deaf one does not hear a wish to stop: its step is one that runs always.
     """
 
-    def __init__(self, lease: Lease, *, is_deaf: bool = False) -> None:
+    def __init__(self, lease: RunLease, *, is_deaf: bool = False) -> None:
         self.lease = lease
         self.is_deaf = is_deaf
         self.is_lost = False

@@ -15,13 +15,13 @@ from portal.kit.errors import Refusal
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
 from portal.provisioning.steps import ACTIONS
-from portal.provisioning.walking.walk import Facts, Walk, carry_out
+from portal.provisioning.walking.walk import Walk, WalkFacts, carry_out
 
 
 def preview(version: Version, values: Mapping[str, Any], access: Access, *, ask: Ask | None = None) -> Preview:
     """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems."""
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
-    walk = Walk(Facts(version.document, values, access.user, LATER, secrets))
+    walk = Walk(WalkFacts(version.document, values, access.user, LATER, secrets))
     world = Pretence(access.organisation, version.bundle(), ask or discovery.served)
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
