@@ -24,9 +24,9 @@ GRACE = timedelta(days=14)
 # First key of the advisory lock that lets one ingestion write in an organisation at a time.
 LOCK_SPACE = 20_261
 
-AfterIngest = Callable[[Organisation, Source, list[Entity]], Iterable[Finding] | None]
-# Called with the entities that were added or changed, inside the transaction. Higher rooms register here. What one
-# finds is kept until the next ingestion; what has to stand longer is found by ALSO_STORE each time.
+AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
+# Called with the entities that were added or changed, inside the transaction. Higher rooms register here. It finds
+# nothing wrong: what only a change brought up would be gone after the next refresh. ALSO_STORE finds, each time.
 AFTER_INGEST: dict[str, AfterIngest] = {}
 
 # A room above that keeps something of the files themselves takes it while they are open: no transaction is open then.
@@ -242,7 +242,7 @@ class _Work:
         self.done += len(chunk)
         if fresh:
             for hook in AFTER_INGEST.values():
-                self.problems.update(hook(self.organisation, self.source, fresh) or ())
+                hook(self.organisation, self.source, fresh)
 
     def finish(self, paths: Sequence[str] = ()) -> Ingested:
         """What is left when all are written: what has gone, what is wrong, what rooms above keep.
