@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0007_wall_allowed_kinds")]
+    dependencies = [("accounts", "0008_entering")]
 
     operations = [
         migrations.AddField(
