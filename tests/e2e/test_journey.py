@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import ClusterUnderTest
+from tests.contract.planes import ClusterUnderTest
 from tests.e2e.acts import answer_the_form, confirm, sign_in
 from tests.e2e.product import Product
 
