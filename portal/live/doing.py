@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from portal.kit.dbthread import DatabaseAway, DatabaseThread
@@ -18,7 +19,8 @@ from portal.live import leases
 
 log = logging.getLogger(__name__)
 
-LEASE = 15.0  # seconds that a killed process's duties wait for another, at most; longer ones take three turns
+# Seconds that a killed process's duties wait for another, at most; longer ones take three turns.
+LEASE = float(settings.DUTY_LEASE_SECONDS)
 PAUSE_FIRST, PAUSE_MOST = 1.0, 30.0
 AWAY_MOST = 5.0  # while the database is away it is asked more often: it is missed by everybody
 LINE_EVERY = 10.0
