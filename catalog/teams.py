@@ -20,7 +20,7 @@ from catalog.intake.sources.tree import MemoryTree
 from catalog.models import Entity, Relation, Source
 from portal.accounts.actor import Actor
 from portal.accounts.contact import FIELDS
-from portal.accounts.models import Organisation, Origin, Team, TeamMembership
+from portal.accounts.models import Organisation, Team, TeamMembership, TeamOrigin
 from portal.accounts.tenancy import tenant
 from portal.kit.refs import DEFAULT_NAMESPACE, parse_ref
 
@@ -48,8 +48,8 @@ def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
     """The hook: a team whose file is gone stays with its people, and says so."""
     gone = [entity.ref for entity in entities if entity.kind == "Group"]
     if gone:
-        lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=Origin.FILE)
-        lost.update(origin=Origin.GONE, described_in="")
+        lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=TeamOrigin.FILE)
+        lost.update(origin=TeamOrigin.GONE, described_in="")
     if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)
 
@@ -112,7 +112,7 @@ def write_missing_groups() -> int:
                 described = entities_of(organisation).filter(ref=team.ref).exists()
                 if not described:
                     write_group(team)
-                team.origin = Origin.FILE if described else Origin.PORTAL
+                team.origin = TeamOrigin.FILE if described else TeamOrigin.PORTAL
                 team.save(update_fields=["origin"])
                 written += not described
     return written
@@ -141,7 +141,7 @@ def _follow(team: Team, group: Entity) -> bool:
     wanted: dict[str, object] = {
         "name": group.display_name[:120],
         "description": group.description.strip()[:300],
-        "origin": Origin.FILE,
+        "origin": TeamOrigin.FILE,
         "described_in": f"{group.source.label if group.source else ''} {group.path}".strip()[-300:],
         **{name: getattr(contact, name)[:254] for name in FIELDS},
     }
