@@ -3,12 +3,13 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
+from portal.accounts.contract import text
 from portal.accounts.models import Membership, Team
 from portal.githosts import actions, bare, rights
 from portal.githosts.builtin import clone_path
@@ -50,7 +51,7 @@ class Repositories(TenantAPIView):
 
     @extend_schema(
         operation_id="repositories",
-        parameters=[OpenApiParameter("after", str, description="Continue after this name.")],
+        parameters=[text("after", about="Continue after this name.", most=200)],
         responses=inline_serializer(
             "RepositoryPage",
             {"items": RepositorySerializer(many=True), "after": serializers.CharField(allow_blank=True)},
