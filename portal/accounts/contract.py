@@ -15,7 +15,7 @@ from typing import Any
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -195,4 +195,15 @@ def _check_body(schema: Mapping[str, Any], data: Any) -> None:
     place = ".".join(map(str, error.absolute_path))
     if not place and error.validator == "type":
         raise Invalid("Send a JSON object.")
-    raise Invalid(f"{place or 'The body'}: {error.message[:300]}.", field=place)
+    raise Invalid(f"{f'`{place}`' if place else 'The body'} {_wrong(error)}.", field=place)
+
+
+_TYPES = {"object": "an object", "array": "a list", "string": "text", "integer": "a whole number"}
+
+
+def _wrong(error: ValidationError) -> str:
+    if error.validator == "type" and error.validator_value in _TYPES:
+        return f"must be {_TYPES[error.validator_value]}"
+    if error.validator == "enum":
+        return f"must be one of {', '.join(map(str, error.validator_value))}"
+    return f"does not fit: {error.message[:300].rstrip('.')}"

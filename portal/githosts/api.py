@@ -147,21 +147,22 @@ class RepositoryView(TenantAPIView):
         return body
 
 
-DETAIL = inline_serializer(
-    "RepositoryDetail",
-    {
-        **RepositorySerializer().fields,
-        "branches": serializers.DictField(child=serializers.CharField()),
-        "access": inline_serializer(
-            "RepositoryAccess",
-            {
-                "may_push": serializers.BooleanField(),
-                "why_not": serializers.CharField(allow_blank=True),
-                "may_manage": serializers.BooleanField(),
-            },
-        ),
-    },
-)
+ACCESS = {
+    "may_push": serializers.BooleanField(),
+    "why_not": serializers.CharField(allow_blank=True),
+    "may_manage": serializers.BooleanField(),
+}
+
+
+class RepositoryDetailSerializer(RepositorySerializer):
+    """A repository with its branches, and what the caller may do to it."""
+
+    branches = serializers.DictField(child=serializers.CharField())
+    access = inline_serializer("RepositoryAccess", ACCESS)
+
+    class Meta:
+        model = Repository
+        fields = (*RepositorySerializer.Meta.fields, "branches", "access")
 
 
 class RepositoryDetail(RepositoryView):
@@ -169,11 +170,11 @@ class RepositoryDetail(RepositoryView):
 
     permission: ClassVar[str | dict[str, str]] = {"get": "repos.view", "patch": "repos.manage"}
 
-    @extend_schema(operation_id="repository", responses=DETAIL)
+    @extend_schema(operation_id="repository", responses=RepositoryDetailSerializer)
     def get(self, request: Request, org: str, repo: str) -> Response:
         return Response(self.described(self.repository(repo), org))
 
-    @extend_schema(operation_id="change_repository", request=RepositoryChange, responses=DETAIL)
+    @extend_schema(operation_id="change_repository", request=RepositoryChange, responses=RepositoryDetailSerializer)
     def patch(self, request: Request, org: str, repo: str) -> Response:
         repository = self.managed(repo)
         wanted = self.body(RepositoryChange, request)

@@ -34,7 +34,10 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 
 class StepSerializer(serializers.ModelSerializer[Step]):
-    """One step of a run."""
+    """One step of a run; `input` and `output` are null until there is one."""
+
+    input = serializers.JSONField()
+    output = serializers.JSONField()
 
     class Meta:
         model = Step
@@ -107,6 +110,7 @@ class RunsView(TenantAPIView):
     permission = {"get": "runs.view", "post": "runs.launch"}
 
     @extend_schema(
+        operation_id="runs",
         parameters=[
             one_of("status", RUN_STATES),
             text("path", pattern="^[-a-zA-Z0-9_]{1,130}$", about="A golden path's name."),
@@ -141,7 +145,7 @@ class RunView(TenantAPIView):
 
     permission = "runs.view"
 
-    @extend_schema(responses=RunDetailSerializer)
+    @extend_schema(operation_id="run", responses=RunDetailSerializer)
     def get(self, request: Request, run: int, **kwargs: Any) -> Response:
         return Response(RunDetailSerializer(run_for(self.access, run)).data)
 
