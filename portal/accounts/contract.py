@@ -202,8 +202,9 @@ _TYPES = {"object": "an object", "array": "a list", "string": "text", "integer":
 
 
 def _wrong(error: ValidationError) -> str:
-    if error.validator == "type" and error.validator_value in _TYPES:
-        return f"must be {_TYPES[error.validator_value]}"
+    value: Any = error.validator_value
+    if error.validator == "type" and isinstance(value, str) and value in _TYPES:
+        return f"must be {_TYPES[value]}"
     if error.validator == "enum":
-        return f"must be one of {', '.join(map(str, error.validator_value))}"
+        return f"must be one of {', '.join(map(str, value))}"
     return f"does not fit: {error.message[:300].rstrip('.')}"
