@@ -23,6 +23,7 @@ from portal.accounts.models import AuditEvent, Organisation, Team
 from portal.clusters import status
 from portal.clusters.status import EntityStatus
 from portal.kit.references import Named
+from portal.kit.refs import name_of
 
 OVERVIEW = "overview"
 MOST_RELATIONS = 1000
@@ -121,7 +122,7 @@ def neighbours(edges: list[tuple[str, str]], names: dict[str, Named]) -> list[Ne
         Neighbour(
             kind,
             target,
-            names[target].title if target in names else target.partition("/")[2],
+            names[target].title if target in names else name_of(target),
             target in names and names[target].is_there,
         )
         for kind, target in edges

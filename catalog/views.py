@@ -19,6 +19,7 @@ from portal.accounts.models import Organisation
 from portal.clusters import status
 from portal.kit.errors import NotFound
 from portal.kit.references import Named
+from portal.kit.refs import kind_of, parse_ref, ref_to
 
 PAGE_SIZE = 50
 LISTED = (
@@ -86,7 +87,7 @@ def _options(counted: dict[str, int], names: Mapping[str, Named]) -> list[tuple[
 
 def _read(value: str, names: Mapping[str, Named]) -> str:
     known = names.get(value)
-    return (known.title if known else value.removeprefix("group:default/"))[:80]
+    return (known.title if known else (parse_ref(value).short if kind_of(value) == "group" else value))[:80]
 
 
 def _parameter(request: TenantRequest, name: str) -> str:
@@ -101,7 +102,7 @@ def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any
 
 def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Entity | None:
     """The entity of an address, tombstones included."""
-    ref = f"{kind}:{namespace}/{name}".lower()
+    ref = ref_to(kind, name, namespace)
     found: Entity | None = (
         Entity.objects.for_tenant(request.access.organisation).select_related("source").filter(ref=ref).first()
     )
@@ -113,7 +114,7 @@ def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Http
     """One entity; a name that others point to but nobody describes gets a page that says so."""
     found = find_entity(request, kind, namespace, name)
     if found is None:
-        return _missing(request, f"{kind}:{namespace}/{name}".lower(), name)
+        return _missing(request, ref_to(kind, name, namespace), name)
     look = Look(request, found)
     return _tab_page(look, tabs_of(look), TABS[OVERVIEW])
 
@@ -123,7 +124,7 @@ def entity_tab(request: TenantRequest, kind: str, namespace: str, name: str, tab
     """Another tab of an entity's page."""
     found = find_entity(request, kind, namespace, name)
     if found is None:
-        raise NotFound(f"There is no {f'{kind}:{namespace}/{name}'.lower()} in this catalog.")
+        raise NotFound(f"There is no {ref_to(kind, name, namespace)} in this catalog.")
     look, wanted = Look(request, found), TABS.get(tab)
     if wanted is not None:
         request.access.require(wanted.permission)

@@ -38,6 +38,16 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
         fields = ("number", "digest", "origin", "published_at")
 
 
+class PublishedSerializer(serializers.ModelSerializer[Version]):
+    """The version that was made, with its path's name."""
+
+    path = serializers.CharField(source="path.slug")
+
+    class Meta:
+        model = Version
+        fields = ("path", *VersionSerializer.Meta.fields)
+
+
 class PublishedFile(serializers.Serializer[Any]):
     """A file on its way in."""
 
@@ -73,7 +83,7 @@ class Paths(TenantAPIView):
         rows = GoldenPath.objects.for_tenant(self.access.organisation).order_by("title")
         return Response({"items": PathSerializer(rows, many=True).data})
 
-    @extend_schema(operation_id="publish_path", request=Publication, responses={201: VersionSerializer})
+    @extend_schema(operation_id="publish_path", request=Publication, responses={201: PublishedSerializer})
     def post(self, request: Request, org: str) -> Response:
         body = Publication(data=request.data)
         body.is_valid(raise_exception=True)
@@ -84,7 +94,7 @@ class Paths(TenantAPIView):
             files={item["path"]: _file(item) for item in data["files"]},
             template_path=data["templatePath"],
         )
-        return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
+        return Response(PublishedSerializer(version).data, status=201)
 
 
 def _file(item: Mapping[str, Any]) -> File:
@@ -122,7 +132,16 @@ class ParameterSchema(TenantAPIView):
             {
                 "title": serializers.CharField(),
                 "description": serializers.CharField(),
-                "steps": serializers.ListField(child=serializers.DictField()),
+                "steps": inline_serializer(
+                    "PathPage",
+                    {
+                        "title": serializers.CharField(),
+                        "description": serializers.CharField(),
+                        "schema": serializers.DictField(),
+                    },
+                    many=True,
+                ),
+                "presentation": serializers.DictField(required=False),
             },
         ),
     )
