@@ -13,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
-from portal.goldenpaths import actions
+from portal.goldenpaths import jobs
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions import schemas
+from portal.jobs.models import Job
+from portal.jobs.waiting import AwaitingView
 from portal.kit.errors import Invalid, NotFound
 
 
@@ -60,7 +62,7 @@ def path_of(view: TenantAPIView, slug: str) -> GoldenPath:
     return path
 
 
-class Paths(TenantAPIView):
+class Paths(AwaitingView):
     """Every golden path; publishing one."""
 
     permission = {"get": "paths.view", "post": "paths.publish"}
@@ -73,17 +75,24 @@ class Paths(TenantAPIView):
         rows = GoldenPath.objects.for_tenant(self.access.organisation).order_by("title")
         return Response({"items": PathSerializer(rows, many=True).data})
 
-    @extend_schema(operation_id="publish_path", request=Publication, responses={201: VersionSerializer})
+    @extend_schema(
+        operation_id="publish_path",
+        request=Publication,
+        responses={201: VersionSerializer, 202: serializers.DictField()},
+    )
     def post(self, request: Request, org: str) -> Response:
+        """Publishes a path; 202 with the job's address when its checks take longer than a moment."""
         body = Publication(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
-        version = actions.publish(
-            organisation=self.access.organisation,
-            actor=self.access.actor,
-            files={item["path"]: _file(item) for item in data["files"]},
-            template_path=data["templatePath"],
-        )
+        files = {item["path"]: _file(item) for item in data["files"]}
+        self.awaits = jobs.ask_to_publish(self.access, files, data["templatePath"])
+        return Response(status=202)
+
+    def answer(self, request: Request, job: Job) -> Response:
+        """The version that came of it."""
+        rows = Version.objects.for_tenant(self.access.organisation).select_related("path")
+        version = rows.get(path__slug=job.result["path"], number=job.result["number"])
         return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
 
 
