@@ -279,9 +279,12 @@ def lift_the_protection(world: World, shop: Repository) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (grant_to_dev, "grants was nobody, is person dev@acme.example."),
-        (grant_to_a_team, "grants was nobody, is team group:default/payments."),
-        (grant_and_withdraw, "times changed was 0, is 2."),
+        (grant_to_dev, "grants was person ada@acme.example, is person ada@acme.example, person dev@acme.example."),
+        (
+            grant_to_a_team,
+            "grants was person ada@acme.example, is person ada@acme.example, team group:default/payments.",
+        ),
+        (grant_and_withdraw, "times changed was 1, is 3."),
         (lift_the_protection, "protection was the default branch, is nothing."),
     ],
 )
