@@ -90,10 +90,11 @@ class Paths(AwaitingView):
         return Response(status=202)
 
     def answer(self, request: Request, job: Job) -> Response:
-        """The version that came of it."""
+        """The version that came of it, and what its form says that does nothing here."""
         rows = Version.objects.for_tenant(self.access.organisation).select_related("path")
         version = rows.get(path__slug=job.result["path"], number=job.result["number"])
-        return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
+        body = {"path": version.path.slug, **VersionSerializer(version).data, "warnings": job.result["warnings"]}
+        return Response(body, status=201)
 
 
 def _file(item: Mapping[str, Any]) -> File:

@@ -14,11 +14,13 @@ from portal.goldenpaths.models import Version
 from portal.goldenpaths.origins import API, SHIPPED
 from portal.goldenpaths.packing import packed, unpacked
 from portal.goldenpaths.preparing import prepare
+from portal.goldenpaths.questions.keywords import ignored
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.jobs.registry import Done, Kind, register
 from portal.jobs.work import Work
 
+MOST_WARNINGS = 100
 PUBLISH, PUBLISH_SHIPPED = "paths.publish", "paths.publish-shipped"
 
 
@@ -56,10 +58,12 @@ def publish(work: Work) -> Done:
             organisation=work.organisation, actor=work.actor, prepared=prepared, origin=API
         )
         slug = version.path.slug
+    warnings = ignored(version.document)[:MOST_WARNINGS]
     return Done(
-        f"Published {version}.",
-        {"path": slug, "number": version.number, "digest": version.digest},
+        " ".join([f"Published {version}.", *warnings]),
+        {"path": slug, "number": version.number, "digest": version.digest, "warnings": warnings},
         reverse("path", kwargs={"org": work.organisation.slug, "path": slug}),
+        is_doubtful=bool(warnings),
     )
 
 
