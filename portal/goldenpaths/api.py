@@ -17,8 +17,9 @@ from portal.goldenpaths import jobs
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions import schemas
+from portal.goldenpaths.questions.keywords import ignored
 from portal.jobs.models import Job
-from portal.jobs.waiting import AwaitingView
+from portal.jobs.waiting import AcceptedSerializer, AwaitingView
 from portal.kit.errors import Invalid, NotFound
 
 
@@ -38,6 +39,20 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
     class Meta:
         model = Version
         fields = ("number", "digest", "origin", "published_at")
+
+
+class PublishedSerializer(serializers.ModelSerializer[Version]):
+    """The version that was made, with its path's name."""
+
+    path = serializers.CharField(source="path.slug")
+    warnings = serializers.SerializerMethodField(help_text="What its form says that does nothing here.")
+
+    class Meta:
+        model = Version
+        fields = ("path", *VersionSerializer.Meta.fields, "warnings")
+
+    def get_warnings(self, version: Version) -> list[str]:
+        return ignored(version.document)[: jobs.MOST_WARNINGS]
 
 
 class PublishedFile(serializers.Serializer[Any]):
@@ -78,7 +93,7 @@ class Paths(AwaitingView):
     @extend_schema(
         operation_id="publish_path",
         request=Publication,
-        responses={201: VersionSerializer, 202: serializers.DictField()},
+        responses={201: PublishedSerializer, 202: AcceptedSerializer},
     )
     def post(self, request: Request, org: str) -> Response:
         """Publishes a path; 202 with the job's address when its checks take longer than a moment."""
@@ -93,8 +108,7 @@ class Paths(AwaitingView):
         """The version that came of it, and what its form says that does nothing here."""
         rows = Version.objects.for_tenant(self.access.organisation).select_related("path")
         version = rows.get(path__slug=job.result["path"], number=job.result["number"])
-        body = {"path": version.path.slug, **VersionSerializer(version).data, "warnings": job.result["warnings"]}
-        return Response(body, status=201)
+        return Response(PublishedSerializer(version).data, status=201)
 
 
 def _file(item: Mapping[str, Any]) -> File:
@@ -132,7 +146,16 @@ class ParameterSchema(TenantAPIView):
             {
                 "title": serializers.CharField(),
                 "description": serializers.CharField(),
-                "steps": serializers.ListField(child=serializers.DictField()),
+                "steps": inline_serializer(
+                    "PathPage",
+                    {
+                        "title": serializers.CharField(),
+                        "description": serializers.CharField(),
+                        "schema": serializers.DictField(),
+                    },
+                    many=True,
+                ),
+                "presentation": serializers.DictField(required=False),
             },
         ),
     )

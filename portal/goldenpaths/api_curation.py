@@ -64,6 +64,30 @@ class Granting(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=1000)
 
 
+CANDIDATE = inline_serializer(
+    "CandidateDetail",
+    {
+        "candidate": CandidateSerializer(),
+        "files": inline_serializer(
+            "CandidateFile",
+            {
+                "path": serializers.CharField(),
+                "size": serializers.IntegerField(),
+                "executable": serializers.BooleanField(),
+                "digest": serializers.CharField(),
+            },
+            many=True,
+        ),
+        "document": serializers.JSONField(),
+        "warnings": serializers.ListField(child=serializers.CharField()),
+    },
+)
+PUBLISHED = inline_serializer(
+    "CandidatePublished",
+    {"path": serializers.CharField(), "number": serializers.IntegerField(), "digest": serializers.CharField()},
+)
+
+
 class Candidates(TenantAPIView):
     """Everything that waits."""
 
@@ -83,7 +107,7 @@ class CandidateDetail(TenantAPIView):
 
     permission = "paths.view"
 
-    @extend_schema(operation_id="path_candidate", responses={200: serializers.DictField()})
+    @extend_schema(operation_id="path_candidate", responses={200: CANDIDATE})
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         found = candidate_or_404(self.access.organisation, uid)
         files = [
@@ -105,7 +129,7 @@ class CandidatePublication(TenantAPIView):
 
     permission = "paths.publish"
 
-    @extend_schema(operation_id="publish_candidate", request=Decision, responses={201: serializers.DictField()})
+    @extend_schema(operation_id="publish_candidate", request=Decision, responses={201: PUBLISHED})
     def post(self, request: Request, org: str, uid: UUID) -> Response:
         found = candidate_or_404(self.access.organisation, uid)
         body = Decision(data=request.data)

@@ -17,6 +17,7 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, User
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.refs import owner_ref
 from portal.provisioning import states
 from portal.provisioning.acting.claiming import adoptions_of
 from portal.provisioning.engine import sealing
@@ -118,10 +119,7 @@ def require_same(run: Run, actor: Actor, path_id: int, asked: str) -> None:
 
 def _owner(values: Mapping[str, Any], version: "Version") -> str:
     """Who answers for what the run makes: the `owner` among the answers, else the path's own owner."""
-    wanted = str(values.get("owner") or version.path.owner_ref or "").strip().lower()
-    if not wanted or ":" in wanted:
-        return wanted[:300]
-    return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
+    return owner_ref(str(values.get("owner") or version.path.owner_ref or ""))[:300]
 
 
 def _record(run: Run, actor: Actor, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:
