@@ -13,10 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
-from portal.goldenpaths import actions
+from portal.goldenpaths import jobs
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions import schemas
+from portal.goldenpaths.questions.keywords import ignored
+from portal.jobs.models import Job
+from portal.jobs.waiting import AcceptedSerializer, AwaitingView
 from portal.kit.errors import Invalid, NotFound
 
 
@@ -42,10 +45,14 @@ class PublishedSerializer(serializers.ModelSerializer[Version]):
     """The version that was made, with its path's name."""
 
     path = serializers.CharField(source="path.slug")
+    warnings = serializers.SerializerMethodField(help_text="What its form says that does nothing here.")
 
     class Meta:
         model = Version
-        fields = ("path", *VersionSerializer.Meta.fields)
+        fields = ("path", *VersionSerializer.Meta.fields, "warnings")
+
+    def get_warnings(self, version: Version) -> list[str]:
+        return ignored(version.document)[: jobs.MOST_WARNINGS]
 
 
 class PublishedFile(serializers.Serializer[Any]):
@@ -70,7 +77,7 @@ def path_of(view: TenantAPIView, slug: str) -> GoldenPath:
     return path
 
 
-class Paths(TenantAPIView):
+class Paths(AwaitingView):
     """Every golden path; publishing one."""
 
     permission = {"get": "paths.view", "post": "paths.publish"}
@@ -83,17 +90,24 @@ class Paths(TenantAPIView):
         rows = GoldenPath.objects.for_tenant(self.access.organisation).order_by("title")
         return Response({"items": PathSerializer(rows, many=True).data})
 
-    @extend_schema(operation_id="publish_path", request=Publication, responses={201: PublishedSerializer})
+    @extend_schema(
+        operation_id="publish_path",
+        request=Publication,
+        responses={201: PublishedSerializer, 202: AcceptedSerializer},
+    )
     def post(self, request: Request, org: str) -> Response:
+        """Publishes a path; 202 with the job's address when its checks take longer than a moment."""
         body = Publication(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
-        version = actions.publish(
-            organisation=self.access.organisation,
-            actor=self.access.actor,
-            files={item["path"]: _file(item) for item in data["files"]},
-            template_path=data["templatePath"],
-        )
+        files = {item["path"]: _file(item) for item in data["files"]}
+        self.awaits = jobs.ask_to_publish(self.access, files, data["templatePath"])
+        return Response(status=202)
+
+    def answer(self, request: Request, job: Job) -> Response:
+        """The version that came of it, and what its form says that does nothing here."""
+        rows = Version.objects.for_tenant(self.access.organisation).select_related("path")
+        version = rows.get(path__slug=job.result["path"], number=job.result["number"])
         return Response(PublishedSerializer(version).data, status=201)
 
 

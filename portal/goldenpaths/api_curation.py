@@ -15,6 +15,7 @@ from portal.accounts.apiview import TenantAPIView
 from portal.goldenpaths.curation import deciding, trusting
 from portal.goldenpaths.curation.deciding import candidate_or_404
 from portal.goldenpaths.models import Candidate, Trust
+from portal.goldenpaths.questions.keywords import ignored
 from portal.kit.errors import NotFound
 
 SHOWN = 100
@@ -78,6 +79,7 @@ CANDIDATE = inline_serializer(
             many=True,
         ),
         "document": serializers.JSONField(),
+        "warnings": serializers.ListField(child=serializers.CharField()),
     },
 )
 PUBLISHED = inline_serializer(
@@ -112,7 +114,14 @@ class CandidateDetail(TenantAPIView):
             {"path": path, "size": len(file.content), "executable": file.is_executable, "digest": file.digest}
             for path, file in found.bundle().items()
         ]
-        return Response({"candidate": CandidateSerializer(found).data, "files": files, "document": found.document})
+        return Response(
+            {
+                "candidate": CandidateSerializer(found).data,
+                "files": files,
+                "document": found.document,
+                "warnings": ignored(found.document)[:SHOWN] if found.document else [],
+            }
+        )
 
 
 class CandidatePublication(TenantAPIView):

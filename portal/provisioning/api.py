@@ -96,6 +96,9 @@ class LaunchSerializer(serializers.Serializer[Any]):
     values = serializers.DictField(default=dict)
     secrets = serializers.DictField(child=serializers.CharField(), default=dict)
     idempotency_key = serializers.CharField(max_length=64, required=False)
+    version = serializers.IntegerField(
+        min_value=1, required=False, help_text="The version that was previewed; 409 when the path has moved on."
+    )
 
 
 class RetrySerializer(serializers.Serializer[Any]):
@@ -132,7 +135,7 @@ class RunsView(TenantAPIView):
         given = asked.validated_data
         run = launching.launch_checked(
             self.access,
-            launching.version_of(self.access, given["path"]),
+            launching.version_of(self.access, given["path"], given.get("version")),
             values=given["values"],
             secrets=given["secrets"],
             idempotency_key=given.get("idempotency_key") or uuid.uuid4().hex,
