@@ -31,7 +31,7 @@ HISTORY_PAGE = 50
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswersCard:
     """Who answers for an entity and how they are reached."""
 
     owner_ref: str
@@ -39,10 +39,10 @@ class Answers:
     contact: Contact
 
 
-def answers(look: Look) -> Answers | None:
+def answers(look: Look) -> AnswersCard | None:
     if not _is_owned(look):
         return None
-    return Answers(look.answers, look.contact is not None, look.contact or Contact())
+    return AnswersCard(look.answers, look.contact is not None, look.contact or Contact())
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ def links_of(found: Entity) -> list[dict[str, str]]:
 
 
 @dataclass(frozen=True)
-class Origin:
+class OriginCard:
     is_portal: bool
     edit_address: str
 
 
-def origin(look: Look) -> Origin:
-    return Origin(is_portal(look.entity), edit_address(look.entity))
+def origin(look: Look) -> OriginCard:
+    return OriginCard(is_portal(look.entity), edit_address(look.entity))
 
 
 def is_portal(found: Entity) -> bool:
@@ -156,13 +156,13 @@ def workloads(look: Look) -> Workloads | None:
 
 
 @dataclass(frozen=True)
-class Binding:
+class BindingFact:
     said: list[tuple[str, str]]
 
 
-def binding(look: Look) -> Binding | None:
+def binding(look: Look) -> BindingFact | None:
     said = [(key, value) for key, value in look.entity.annotations.items() if key.startswith(KUBERNETES)]
-    return Binding(said) if said else None
+    return BindingFact(said) if said else None
 
 
 @dataclass(frozen=True)
@@ -262,16 +262,16 @@ def ownership(look: Look) -> Ownership | None:
 
 
 @dataclass(frozen=True)
-class Members:
+class MembersCard:
     team: Team
     members: list[TeamMembership]
 
 
-def members(look: Look) -> Members | None:
+def members(look: Look) -> MembersCard | None:
     if look.team is None:
         return None
     rows = TeamMembership.objects.for_tenant(look.organisation).filter(team=look.team).select_related("user")
-    return Members(look.team, list(rows.order_by("-is_lead", "user__name", "user__email")[:200]))
+    return MembersCard(look.team, list(rows.order_by("-is_lead", "user__name", "user__email")[:200]))
 
 
 @dataclass(frozen=True)

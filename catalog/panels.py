@@ -188,20 +188,20 @@ def tabs_of(look: Look) -> list[Tab]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownCard:
     """A card with what its template shows."""
 
     card: Card
     it: object
 
 
-def cards_of(look: Look, tab: str) -> dict[str, list[Shown]]:
+def cards_of(look: Look, tab: str) -> dict[str, list[ShownCard]]:
     """The cards of one tab by place, in order; those of other tabs are not asked."""
     access, entity = look.request.access, look.entity
-    found: dict[str, list[Shown]] = {"top": [], "main": [], "side": []}
+    found: dict[str, list[ShownCard]] = {"top": [], "main": [], "side": []}
     for card in sorted(CARDS.values(), key=lambda each: each.order):
         if card.tab != tab or (card.kinds and entity.kind not in card.kinds) or not access.can(card.permission):
             continue
         if (it := card.context(look)) is not None:
-            found[card.place].append(Shown(card, it))
+            found[card.place].append(ShownCard(card, it))
     return found

@@ -16,7 +16,7 @@ from portal.kit.errors import Refusal
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
 from portal.provisioning.steps import ACTIONS
-from portal.provisioning.walking.walk import Walk, carry_out
+from portal.provisioning.walking.walk import Walk, WalkFacts, carry_out
 
 
 def preview(
