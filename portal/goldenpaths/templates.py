@@ -120,6 +120,9 @@ def _check_pages(reader: _Reader) -> None:
             continue
         for at in _references(page):
             reader.fault((*place, *at), "“$ref” is not available in a form's schema; write the part out.")
+        for at in _quoting(page):
+            sentence = "A form takes this as it stands; “${{ … }}” would never be worked out. Work it out in a step."
+            reader.fault((*place, *at), sentence)
         _check_required(reader, page, place)
         patterns += [((*place, *at), pattern) for at, pattern in _patterns(page)]
     for (at, pattern), verdict in zip(patterns, matches((pattern, "") for _, pattern in patterns), strict=True):
@@ -144,6 +147,17 @@ def _references(value: Any, place: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _references(item, (*place, index))
+
+
+def _quoting(value: Any, place: Path = ()) -> Iterator[Path]:
+    """Where a default or an allowed value quotes something that is only known later."""
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        if key in ("default", "const", "enum"):
+            yield from (at for at, text in _texts(item, (*place, key)) if "${{" in text)
+        yield from _quoting(item, (*place, key))
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _quoting(item, (*place, index))
 
 
 def _check_required(reader: _Reader, schema: Mapping[str, Any], place: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from catalog.models import Entity
 from portal.clusters.models import Cluster
@@ -17,7 +18,7 @@ from portal.githosts.models import Repository
 from portal.goldenpaths import actions, discovery
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File
-from portal.goldenpaths.models import GoldenPath, Version
+from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.provisioning.models import Run
 from tests.conftest import World, by
 from tests.goldenpaths.test_pages import ANSWERS, text, url
@@ -105,16 +106,18 @@ def test_a_template_that_cannot_work_is_refused_at_the_gallery_and_by_the_api(
     assert source.status_code == 302
     do_jobs(world.acme)
     source = client.get(source["Location"])
-    # Whoever registered it reads why there is no path, on the source's page; so does whoever asks for it again.
+    # Whoever registered it reads why there is no path, on the source's page; so does whoever would publish it.
     place, _, sentence = words.partition(", line 2: ")
     page = text(client.get(source["Location"]))
     assert f"{place}:2" in page
     assert sentence in page
-    again = client.post(url("paths-publish", ""), {"ref": "template:default/trouble"})
+    with world.tenant():
+        candidate = Candidate.objects.for_tenant(world.acme).get()
+    where = {"org": "acme", "uid": candidate.uid}
+    assert words in text(client.get(reverse("candidate", kwargs=where)))
+    again = client.post(reverse("candidate-publish", kwargs=where), {"digest": candidate.digest})
     assert again.status_code == 400
-    assert "Nothing was published" in text(again)
     assert words in text(again)
-    assert "In the catalog, not published yet" in text(again), "the gallery is still there"
     files = {"template.yaml": TEMPLATE.format(steps=steps), "skeleton/README.md": f"# Title\n{skeleton}\n"}
     body = {"files": [{"path": p, "base64Content": base64.b64encode(t.encode()).decode()} for p, t in files.items()]}
     said = client.post(url("api-paths", ""), json.dumps(body), content_type="application/json")

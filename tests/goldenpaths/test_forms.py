@@ -69,9 +69,9 @@ def test_good_answers_are_completed(world: World, version: Version, access: Acce
         ({"days": ["mon", "mon"]}, "days", "Days has the same entry twice."),
         ({"days": ["sun"]}, "days", "Days, entry 1 must be one of: mon, tue, wed."),
         ({"lines": ["a", "b", "c"]}, "lines", "Lines must have at most 2 entries."),
-        ({"lines": ["Bad!"]}, "lines", "Lines does not have the expected form (^[a-z]+$)."),
+        ({"lines": ["Bad!"]}, "lines", "Lines, entry 1 does not have the expected form (^[a-z]+$)."),
         ({"numbers": ["x"]}, "numbers", "Numbers, entry 1 must be a whole number."),
-        ({"rows": [{}]}, "rows", "Rows, entry 1 lacks “a”."),
+        ({"rows": [{}]}, "rows.0.a", "“a” needs an answer."),
         ({"free": "text"}, "free", "Free must be an object."),
         ({"group": "group:default/others"}, "group", "You are not in “group:default/others”."),
         ({"kind": "web", "queue": None, "port": "x"}, "port", "Port must be a whole number."),
@@ -97,10 +97,12 @@ def test_secrets_are_asked_for_at_the_launch(world: World, version: Version, acc
         assert clean(version, GOOD, access).errors == {}
         missing = clean(version, GOOD, access, secrets={})
         assert missing.errors == {"secrets.TOKEN": "“Registry token” needs an answer."}
-        given = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "key": "k"})
-        assert (given.errors, given.secrets) == ({}, {"TOKEN": "hunter2", "key": "k"})
+        given = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "key": "key-one"})
+        assert (given.errors, given.secrets) == ({}, {"TOKEN": "hunter2", "key": "key-one"})
+        short = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "key": "k"})
+        assert "too short to be kept out of the log" in short.errors["secrets.key"]
         assert "hunter2" not in repr(given.values)
-        stray = clean(version, GOOD, access, secrets={"TOKEN": "x", "other": "y"})
+        stray = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "other": "y"})
         assert stray.errors == {"secrets.other": "The path asks for no secret called “other”."}
 
 
@@ -139,7 +141,7 @@ def test_every_question_has_its_control(world: World, version: Version, access: 
     assert controls == {
         "title": "text text", "count": "text number", "ratio": "text number", "agree": "checkbox", "answer": "radio",
         "mail": "text email", "day": "text date", "notes": "textarea", "word": "text password", "mark": "hidden",
-        "size": "select", "days": "checkboxes", "lines": "lines", "numbers": "lines", "rows": "yaml", "free": "yaml",
+        "size": "select", "days": "checkboxes", "lines": "lines", "numbers": "lines", "rows": "rows", "free": "yaml",
         "tags": "tags", "repo": "text text", "group": "select", "kind": "select", "address": "group",
         "address.city": "text text", "address.zip": "text text", "port": "text number",
     }  # fmt: skip
