@@ -11,13 +11,14 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import Error as DatabaseAway
+from django.db import Error as DatabaseError
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from portal.accounts.access import Access, enter
 from portal.accounts.models import Organisation, User, Way
 from portal.accounts.tenancy import tenant
+from portal.kit.away import is_database_away
 from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, Unauthenticated
 from portal.kit.live import TOPICS, Hub, Listener, event
 from portal.kit.refusing import answer
@@ -137,7 +138,9 @@ async def _events(
                 except (NotFound, Forbidden, Invalid):
                     yield event("closed", {"version": time.time_ns()})
                     return
-                except DatabaseAway:
+                except DatabaseError as error:
+                    if not is_database_away(error):
+                        raise
                     return  # who may not be checked is not served; the browser tries again
     finally:
         here.leave(listener)

@@ -10,11 +10,10 @@ import hashlib
 import time
 
 import msgspec
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.models import Cluster
-from portal.kit.errors import Unavailable
+from portal.kit import away
+from portal.kit.errors import Away
 from portal.kit.live import valkey
 
 KEPT_SECONDS = 120
@@ -59,14 +58,16 @@ def _name(organisation_id: int, key: str) -> str:
 
 
 def ask(cluster: Cluster, asked: Asked) -> bool:
-    """Marks a log as wanted; False when it was asked for a moment ago. Raises Unavailable while Valkey is away."""
+    """Marks a log as wanted; False when it was asked for a moment ago. Raises Away while Valkey is away."""
     name = _name(cluster.organisation_id, asked.key)
     try:
         if not valkey().set(f"{name}:asked", b"1", nx=True, ex=ASKED_AGAIN_AFTER):
             return False
         valkey().set(name, msgspec.json.encode(Logs("waiting")), nx=True, ex=KEPT_SECONDS)
-    except (BrokerAway, BrokerSlow) as error:
-        raise Unavailable("Logs cannot be fetched at the moment: the message broker is away.") from error
+    except away.BROKER as error:
+        raise Away(
+            "Logs cannot be fetched at the moment: the message broker is away.", what="the message broker", why=error
+        ) from error
     return True
 
 
@@ -80,6 +81,6 @@ def read(organisation_id: int, key: str) -> Logs | None:
     """The answer, if there is one."""
     try:
         raw = valkey().get(_name(organisation_id, key))
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return None
     return DECODER.decode(raw) if isinstance(raw, bytes) else None

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 
 from celery import current_app
 from kombu.exceptions import OperationalError as QueueAway
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
+from portal.kit import away
 from portal.kit.errors import Refusal
 from portal.kit.live import valkey
 
@@ -59,7 +58,7 @@ def served(cluster: Cluster, kinds: Collection[Kind]) -> Served:
             current_app.send_task(TASK, arguments, expires=WAIT_SECONDS * 4, retry=False)
             answered = valkey().blpop([reply], timeout=WAIT_SECONDS)
             found = answered[1] if isinstance(answered, (list, tuple)) else None
-    except (BrokerAway, BrokerSlow, QueueAway) as error:
+    except (*away.BROKER, QueueAway) as error:
         log.warning("discovery of cluster %s not asked: %s", cluster.pk, error)
         return Served(
             trouble=f"The cluster {cluster.name} could not be asked which kinds it serves: the broker is away."

@@ -22,8 +22,6 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connection, connections
 from django.db.utils import InterfaceError, OperationalError
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters import rollouts
 from portal.clusters.models import LIMITED, SYNCED
@@ -33,6 +31,7 @@ from portal.clusters.watching.leases import Held, Noted
 from portal.clusters.watching.publishing import FENCED, LOST, Publisher
 from portal.clusters.watching.session import Session
 from portal.clusters.watching.watch import Change
+from portal.kit import away
 from portal.kit.live import CHANNEL, valkey_async
 
 log = logging.getLogger(__name__)
@@ -216,7 +215,7 @@ class Watchers:
                         self.wake.set()
                     elif message["data"] == BINDINGS_TOPIC.encode():
                         self._rebind(int(message["channel"][len(CHANNEL) :]))
-            except (BrokerAway, BrokerSlow, OSError) as error:
+            except away.BROKER as error:
                 log.warning("announcements are away: %s", error)
             finally:
                 await client.aclose()
