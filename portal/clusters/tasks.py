@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from celery import shared_task
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
 from portal.clusters.podlogs import Asked
+from portal.kit import away
 from portal.kit.errors import Refusal
 from portal.kit.live import announce
 
@@ -31,6 +30,6 @@ def fetch_logs(organisation_id: int, cluster_pk: int, namespace: str, pod: str, 
         state, text = "refused", refusal.text
     try:
         podlogs.write(organisation_id, asked.key, state, text)
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return  # whoever looks asks again
     announce(organisation_id, f"logs:{asked.key}")

@@ -3,9 +3,7 @@
 import logging
 import time
 
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
-
+from portal.kit import away
 from portal.kit.live import valkey
 
 log = logging.getLogger(__name__)
@@ -22,7 +20,7 @@ def leave_answer(name: str, answer: bytes = b"1") -> None:
         pipe.rpush(f"answer:{name}", *[answer] * 20)
         pipe.expire(f"answer:{name}", KEPT_SECONDS)
         pipe.execute()
-    except (BrokerAway, BrokerSlow) as error:
+    except away.BROKER as error:
         log.warning("the answer for %s is lost: %s", name, error)
 
 
@@ -32,7 +30,7 @@ def wait_for_answer(name: str, seconds: float) -> bytes | None:
     while (left := end - time.monotonic()) > 0:
         try:
             found = valkey().blpop([f"answer:{name}"], timeout=min(left, LONGEST_CALL))
-        except (BrokerAway, BrokerSlow):
+        except away.BROKER:
             # Without a broker there is nothing to wait at: let the caller look at the row in its own time.
             time.sleep(min(left, 0.5))
             continue
