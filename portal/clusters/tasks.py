@@ -8,16 +8,15 @@ from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
-from portal.clusters.podlogs import Asked
-from portal.kit import away
 from portal.kit.errors import Refusal
 from portal.kit.live import announce
 
 
-@shared_task(name="clusters.fetch_logs", expires=60)
-def fetch_logs(organisation_id: int, cluster_pk: int, namespace: str, pod: str, container: str, previous: bool) -> None:
+@shared_task(name=podlogs.TASK)
+def fetch_logs(
+    organisation_id: int, key: str, cluster_pk: int, namespace: str, pod: str, container: str, previous: bool
+) -> None:
     """Fetches the end of a container's log and announces it. A refusal of the cluster is the answer, in its words."""
-    asked = Asked(cluster_pk, namespace, pod, container, previous)
     with tenant(organisation_id):
         cluster = Cluster.objects.for_tenant(organisation_id).filter(pk=cluster_pk).first()
     if cluster is None:
@@ -28,8 +27,5 @@ def fetch_logs(organisation_id: int, cluster_pk: int, namespace: str, pod: str, 
         state = "ready"
     except Refusal as refusal:
         state, text = "refused", refusal.text
-    try:
-        podlogs.write(organisation_id, asked.key, state, text)
-    except away.BROKER:
-        return  # whoever looks asks again
-    announce(organisation_id, f"logs:{asked.key}")
+    podlogs.write(organisation_id, key, state, text)
+    announce(organisation_id, f"logs:{key}")

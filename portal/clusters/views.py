@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -12,7 +15,6 @@ from portal.clusters import actions, panels, podlogs, status
 from portal.clusters.forms import ClusterForm
 from portal.clusters.models import Cluster
 from portal.clusters.podlogs import Asked
-from portal.clusters.tasks import fetch_logs
 from portal.kit.errors import NotFound, Refusal
 
 
@@ -81,8 +83,8 @@ def workload_logs(request: TenantRequest, cluster: str, namespace: str, pod: str
     containers = status.containers_of(found, namespace, pod)
     container = request.GET.get("container", "")[:63] or (containers[0] if len(containers) > 1 else "")
     asked = Asked(found.pk, namespace, pod, container, request.GET.get("previous") == "1")
-    if podlogs.ask(found, asked):
-        fetch_logs.delay(organisation.pk, found.pk, namespace, pod, container, asked.previous)
+    # After the transaction: it is the broker that is waited for then.
+    transaction.on_commit(partial(podlogs.ask, found, asked))
     context = {
         "cluster": found,
         "asked": asked,

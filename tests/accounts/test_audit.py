@@ -26,6 +26,8 @@ FACES_THAT_WRITE = {
 NO_CHANGE: dict[str, str] = {
     "portal.jobs.actions.submit": "asks for work; the verb that a worker then does writes its own event",
     "catalog.tasks.ask_refresh": "a part of asking for a refresh, which writes the event, and of the sweep",
+    "portal.provisioning.acting.claiming.adoptions_of": "reads what was confirmed; taking an object over is the event",
+    "portal.provisioning.actions.require_same": "compares and refuses",
 }
 
 

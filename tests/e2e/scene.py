@@ -61,7 +61,6 @@ def build(browser: Any, product: Product) -> Scene:
         scene.states[who] = context.storage_state()
     _runs(scene, pages["dev"])
     _things(scene, pages["ada"])
-    _repository(scene, pages["ada"])
     _git_host(scene, pages["ada"])
     _written(scene, pages["dev"])
     _candidate(scene, pages["dev"])
@@ -100,26 +99,18 @@ def _things(scene: Scene, page: Any) -> None:
     scene.facts["logs"] = page.locator("a[href*='/logs/']").first.get_attribute("href")
 
 
-def _repository(scene: Scene, page: Any) -> None:
-    """Another team may push to the new repository too."""
-    page.goto(f"{ORG}/repos/{scene.facts['repo']}/access/")
-    page.get_by_label("Team", exact=True).first.select_option(index=1)
-    page.get_by_role("button", name="Let them push").click()
-    page.get_by_role("button", name="Withdraw").wait_for()
-
-
 def _git_host(scene: Scene, page: Any) -> None:
-    """A git host is connected, at a name that nobody has: it was tried, and the page says what came of it."""
+    """An account at a git host that does not answer."""
     page.goto(f"{ORG}/git-hosts/new")
-    page.locator("[name=base_url]").fill("https://git.parcelwright.example/depots")
-    page.locator("[name=username]").fill("slipway-reader")
-    page.locator("[name=secret]").fill("a-token-of-the-scene")
-    page.locator("[name=probe_url]").fill("https://git.parcelwright.example/depots/tools.git")
+    page.get_by_label("Address").fill("https://git.parcelwright.example/shop")
+    page.get_by_label("User name").fill("slipway")
+    page.get_by_label("Token").fill("of-no-use-anywhere")
+    page.get_by_label("Repository to try").fill("https://git.parcelwright.example/shop/till.git")
     page.get_by_role("button", name="Save and try").click()
-    page.wait_for_url("**/jobs/**")
+    page.wait_for_url(lambda address: "/new" not in address)
     page.goto(f"{ORG}/git-hosts/")
-    address = page.locator("a[href$='/credential']").first.get_attribute("href")
-    scene.facts["connection"] = str(number_in(address, "git-hosts"))
+    address = page.get_by_role("link", name="Replace the credential").first.get_attribute("href")
+    scene.facts["git_host"] = str(number_in(address, "git-hosts"))
 
 
 def _written(scene: Scene, page: Any) -> None:
