@@ -6,9 +6,9 @@ from django.db import connection
 from django.urls import NoReverseMatch, reverse
 
 from catalog.descriptors.kinds import icon_of
-from catalog.descriptors.refs import DEFAULT_NAMESPACE, BadRef, normal, parse_ref
 from portal.accounts.contact import Contact
 from portal.kit.references import Named
+from portal.kit.refs import BadRef, parse_ref
 
 # One statement for any number of references, of teams and of everything else: a page asks once.
 _NAMED = """
@@ -55,18 +55,6 @@ def address(organisation_slug: str, ref: str) -> str:
 
 class Guide:
     """What the tags of every page ask."""
-
-    def parse(self, text: str, *, is_owner: bool) -> str:
-        """The complete reference: an owner without a kind is a group, anything else a component."""
-        try:
-            return normal(text.strip(), kind="group" if is_owner else "component")
-        except BadRef:
-            return ""
-
-    def short(self, ref: str) -> str:
-        """`name`, or `namespace/name` outside the default namespace."""
-        found = parse_ref(ref)
-        return found.name if found.namespace == DEFAULT_NAMESPACE else f"{found.namespace}/{found.name}"
 
     def icon(self, kind: str) -> str:
         return icon_of(kind)

@@ -21,6 +21,7 @@ from portal.clusters import status
 from portal.githosts.weburls import edit_page, edit_page_of
 from portal.kit.errors import NotFound
 from portal.kit.references import Named
+from portal.kit.refs import kind_of, name_of, parse_ref, ref_to
 
 PAGE_SIZE = 50
 LISTED = (
@@ -88,7 +89,7 @@ def _options(counted: dict[str, int], names: Mapping[str, Named]) -> list[tuple[
 
 def _read(value: str, names: Mapping[str, Named]) -> str:
     known = names.get(value)
-    return (known.title if known else value.removeprefix("group:default/"))[:80]
+    return (known.title if known else (parse_ref(value).short if kind_of(value) == "group" else value))[:80]
 
 
 def _parameter(request: TenantRequest, name: str) -> str:
@@ -103,7 +104,7 @@ def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any
 
 def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Entity | None:
     """The entity of an address, tombstones included."""
-    ref = f"{kind}:{namespace}/{name}".lower()
+    ref = ref_to(kind, name, namespace)
     found: Entity | None = (
         Entity.objects.for_tenant(request.access.organisation).select_related("source").filter(ref=ref).first()
     )
@@ -114,7 +115,7 @@ def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) ->
 def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
     found = find_entity(request, kind, namespace, name)
-    ref = f"{kind}:{namespace}/{name}".lower()
+    ref = ref_to(kind, name, namespace)
     pairs = _edges_of(request.access.organisation, ref)
     mine = [found.owner_ref, found.system_ref] if found else []
     names = named(request.access.organisation.pk, [*(target for _, target in pairs), *mine])
@@ -157,7 +158,7 @@ def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour
         "may_edit": access.can("catalog.edit", found.owner_ref or None),
         "may_remove": access.can("catalog.remove", found.owner_ref or None),
         "edit_address": edit_address(found),
-        "team": f"group:{found.namespace}/{found.name}".lower() if found.kind == "Group" else "",
+        "team": found.ref if found.kind == "Group" else "",
         "status": status.of_entities(organisation.pk, [found.uid]).get(str(found.uid)) if found.has_workloads else None,
     }
 
@@ -201,7 +202,7 @@ def _neighbours(edges: list[tuple[str, str]], names: Mapping[str, Named]) -> lis
         Neighbour(
             kind,
             target,
-            names[target].title if target in names else target.partition("/")[2],
+            names[target].title if target in names else name_of(target),
             target in names and names[target].is_there,
         )
         for kind, target in edges

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
-from portal.clusters import panels, status
+from portal.clusters import panels, shapes, status
 from portal.clusters.models import Cluster
 from portal.clusters.status import ClusterRow, Judged
 from portal.kit.errors import NotFound
@@ -50,7 +50,7 @@ class Clusters(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "clusters.view"
 
-    @extend_schema(operation_id="listClusters", summary="List clusters", responses={200: dict})
+    @extend_schema(operation_id="listClusters", summary="List clusters", responses={200: shapes.ClusterListSerializer})
     def get(self, request: Request, org: str) -> Response:
         """Every connected cluster, by name."""
         clusters = list(Cluster.objects.for_tenant(self.access.organisation))
@@ -63,7 +63,7 @@ class ClusterDetail(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "clusters.view"
 
-    @extend_schema(operation_id="getCluster", summary="Read a cluster", responses={200: dict})
+    @extend_schema(operation_id="getCluster", summary="Read a cluster", responses={200: shapes.ClusterDetailSerializer})
     def get(self, request: Request, org: str, cluster: str) -> Response:
         """One cluster; workloads with the troubled first."""
         found = Cluster.objects.for_tenant(self.access.organisation).filter(slug=cluster).first()
@@ -84,7 +84,11 @@ class EntityStatusDetail(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "clusters.view"
 
-    @extend_schema(operation_id="getEntityStatus", summary="Read an entity's live status", responses={200: dict})
+    @extend_schema(
+        operation_id="getEntityStatus",
+        summary="Read an entity's live status",
+        responses={200: shapes.EntityStatusSerializer},
+    )
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         """Its badge and workloads; Unknown when nothing is known, or when what is known is stale."""
         found = status.of_entity(self.access.organisation.pk, uid)

@@ -15,6 +15,7 @@ from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.answers import is_wanted
 from portal.kit.live import TopicKind, register_topic
+from portal.kit.refs import name_of
 from portal.kit.templatetags.ui import health
 
 RECENT_CHANGES = 8
@@ -40,7 +41,7 @@ def workloads_context(organisation: Organisation, entity_uid: UUID | str) -> dic
 
 def _how_to_connect(organisation: Organisation, entity_uid: UUID | str) -> dict[str, Any]:
     binding = Binding.objects.for_tenant(organisation).filter(entity_uid=entity_uid).first()
-    name = binding.entity_ref.rpartition("/")[2] if binding else "my-service"
+    name = name_of(binding.entity_ref) if binding else "my-service"
     said = {key: value for field, key in ANNOTATIONS.items() if binding and (value := getattr(binding, field))}
     wanted = (binding.kubernetes_id if binding else "") or name
     return {

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from portal.accounts import audit
 from portal.accounts.actor import Actor
-from portal.accounts.models import Organisation
+from portal.accounts.models import Organisation, User
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.refs import owner_ref
 from portal.provisioning import states
 from portal.provisioning.acting.claiming import adoptions_of
 from portal.provisioning.engine import sealing
@@ -90,7 +91,16 @@ def launch(
 
 def digest_of(values: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
     """A keyed digest of what was asked, the same whatever the order of its names."""
-    text = json.dumps([values, secrets], sort_keys=True, default=str)
+    return _keyed([values, secrets])
+
+
+def digest_of_review(version: "Version", values: Mapping[str, Any], person: User) -> str:
+    """A keyed digest of what a person was shown: these answers, down exactly this version."""
+    return _keyed(["review", version.organisation_id, version.path_id, version.digest, person.pk, values])
+
+
+def _keyed(data: list[Any]) -> str:
+    text = json.dumps(data, sort_keys=True, default=str)
     return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -109,10 +119,7 @@ def require_same(run: Run, actor: Actor, path_id: int, asked: str) -> None:
 
 def _owner(values: Mapping[str, Any], version: "Version") -> str:
     """Who answers for what the run makes: the `owner` among the answers, else the path's own owner."""
-    wanted = str(values.get("owner") or version.path.owner_ref or "").strip().lower()
-    if not wanted or ":" in wanted:
-        return wanted[:300]
-    return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
+    return owner_ref(str(values.get("owner") or version.path.owner_ref or ""))[:300]
 
 
 def _record(run: Run, actor: Actor, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:

@@ -66,6 +66,7 @@ PAGES: dict[str, str] = {
     "path-field": "viewer",
     "path-versions": "viewer",
     "path-review": "viewer",
+    "path-reviewed": "viewer",
     "paths-publish": "admin",
     "candidates": "viewer",
     "candidate": "viewer",

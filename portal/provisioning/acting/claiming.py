@@ -20,6 +20,7 @@ from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
 from portal.clusters.writing import Guard, Kept, Seen
 from portal.kit.errors import Refusal
+from portal.kit.refs import name_of
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
@@ -72,7 +73,7 @@ def reach_of(doer: Doer, cluster: Cluster) -> Reach:
     return Reach(
         patterns=cluster.patterns,
         team=team.slug if team is not None and is_of_it else "",
-        entity=doer.entity_ref.rpartition("/")[2],
+        entity=name_of(doer.entity_ref),
         path=doer.path,
         allowances=frozenset(Allowance(row.path, row.kind, row.namespace) for row in rows),
         cluster=cluster.name,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from portal.accounts.access import Access
+from portal.accounts.models import Organisation, User
+from portal.accounts.tenancy import tenant
 from portal.goldenpaths import discovery
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import Version
@@ -18,13 +19,29 @@ from portal.provisioning.steps import ACTIONS
 from portal.provisioning.walking.walk import Facts, Walk, carry_out
 
 
-def preview(version: Version, values: Mapping[str, Any], access: Access, *, ask: Ask | None = None) -> Preview:
-    """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems."""
+def preview(
+    version: Version,
+    values: Mapping[str, Any],
+    *,
+    organisation: Organisation,
+    person: User | None,
+    ask: Ask | None = None,
+    watch: Callable[[str, int, int], None] | None = None,
+) -> Preview:
+    """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems.
+
+    Waits for renderers and clusters: for workers, outside any transaction. `watch` hears each step's name, how many are
+    done, and of how many.
+    """
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
-    walk = Walk(Facts(version.document, values, access.user, LATER, secrets))
-    world = Pretence(access.organisation, version.bundle(), ask or discovery.served)
+    walk = Walk(Facts(version.document, values, person, LATER, secrets))
+    with tenant(organisation):
+        bundle = version.bundle()
+    world = Pretence(organisation, bundle, ask or discovery.served)
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
+        if watch is not None:
+            watch(name, index, len(walk.facts.steps))
         runs, given = _step(walk, world, index) if walk.is_considered(index) else (False, None)
         world.preview.steps.append(PreviewStep(step_id(written, index), name, written["action"], runs, given))
     world.preview.output, troubles = walk.shown_output()
