@@ -25,18 +25,28 @@ WHERE entity.id IS NOT NULL OR team.id IS NOT NULL
 
 def named(organisation_id: int, refs: Iterable[str]) -> dict[str, Named]:
     """Titles and pages by reference, of those that are known; a team leads to its page. One statement."""
+    return named_and_reached(organisation_id, refs)[0]
+
+
+def named_and_reached(organisation_id: int, refs: Iterable[str]) -> tuple[dict[str, Named], dict[str, Contact]]:
+    """The same, and of those that are teams how they are reached, out of the same statement."""
     wanted = sorted({ref for ref in refs if ref})
     if not wanted:
-        return {}
+        return {}, {}
     with connection.cursor() as cursor:
         cursor.execute(_NAMED, [wanted, organisation_id])
-        return {row[0]: _named(*row) for row in cursor.fetchall()}
+        rows = cursor.fetchall()
+    reached = {row[0]: Contact(*(text or "" for text in row[5:])) for row in rows if row[2] is not None}
+    return {
+        ref: _named(ref, title, team, organisation, is_there, reached.get(ref))
+        for ref, title, team, organisation, is_there, *_ in rows
+    }, reached
 
 
-def _named(ref: str, title: str, team: str | None, organisation: str, is_there: bool, *contact: str | None) -> Named:
-    if team is None:
+def _named(ref: str, title: str, team: str | None, organisation: str, is_there: bool, contact: Contact | None) -> Named:
+    if team is None or contact is None:
         return Named(ref, title, is_there=is_there)
-    return Named(ref, title, _team_page(organisation, team), Contact(*(text or "" for text in contact)).note, is_there)
+    return Named(ref, title, _team_page(organisation, team), contact.note, is_there)
 
 
 def _team_page(organisation_slug: str, team_slug: str) -> str:

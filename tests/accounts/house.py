@@ -128,6 +128,7 @@ def furnish(world: Any, folder: Path) -> House:
         "kind": "component",
         "namespace": "default",
         "name": MARK,
+        "tab": "ownership",
         "cluster": MARK,
         "pod": MARK,
         "uid": entity.uid,

@@ -48,6 +48,7 @@ PAGES: dict[str, str] = {
     "catalog": "viewer",
     "catalog-problems": "viewer",
     "entity": "viewer",
+    "entity-tab": "viewer",
     "entity-new": "developer",
     "entity-edit": "developer",
     "entity-remove": "developer",
