@@ -20,7 +20,7 @@ from catalog.intake.sources.tree import MemoryTree
 from catalog.models import Entity, Relation, Source
 from portal.accounts.actor import Actor
 from portal.accounts.contact import FIELDS
-from portal.accounts.models import Organisation, Team, TeamMembership, TeamOrigin
+from portal.accounts.models import Organisation, Team, TeamMembership, TeamOrigin, User
 from portal.accounts.tenancy import tenant
 from portal.kit.refs import DEFAULT_NAMESPACE, parse_ref
 
@@ -57,7 +57,7 @@ def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
 def after_change(actor: Actor, team: Team) -> None:
     """The hook of the portal's own teams: the Group says what the team says, in the same transaction."""
     if not team.is_filed:
-        write_group(team, actor)
+        write_group(team, actor.person)
     sync_members(team.organisation, [team])
 
 
@@ -71,7 +71,7 @@ def before_delete(actor: Actor, team: Team) -> None:
     ingest.tell_removed(team.organisation, [group])
 
 
-def write_group(team: Team, actor: Actor | None = None) -> None:
+def write_group(team: Team, person: User | None = None) -> None:
     """Writes the Group of a team that was made in the portal. Must run inside the tenant."""
     source, _ = Source.objects.get_or_create(
         organisation=team.organisation,
@@ -79,7 +79,7 @@ def write_group(team: Team, actor: Actor | None = None) -> None:
         target=TARGET,
         revision="",
         path="",
-        defaults={"schedule_minutes": 0, "created_by": actor.person if actor else None},
+        defaults={"schedule_minutes": 0, "created_by": person},
     )
     text = yaml.safe_dump(document_of(team), sort_keys=False, allow_unicode=True)
     path = path_of(parse_ref(team.ref))

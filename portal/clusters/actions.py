@@ -8,8 +8,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.text import slugify
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts import audit
 from portal.accounts.actor import Actor
@@ -23,6 +21,7 @@ from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.models import CONNECTING, Binding, Cluster
 from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, fresh_key, hash_key
 from portal.clusters.structs import WATCHED
+from portal.kit import away
 from portal.kit.announcing import announce, valkey
 from portal.kit.errors import Conflict, Invalid
 
@@ -207,7 +206,7 @@ def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster
 def _unpublish(*keys: str) -> None:
     try:
         valkey().delete(*keys)
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return  # readers go by the rows: without one the hash is never looked at
 
 

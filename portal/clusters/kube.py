@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3 import exceptions as failing
 
 from portal.clusters.credentials import unseal
 from portal.clusters.errors import (
@@ -36,6 +36,14 @@ if TYPE_CHECKING:
 
 FIELD_MANAGER = "slipway"
 TIMEOUT = (5.0, 10.0)  # connect, read
+# What the transport raises where nobody answers, or breaks off; anything else that it raises is a mistake of ours.
+AWAY = (
+    failing.TimeoutError,
+    failing.NewConnectionError,
+    failing.ProtocolError,
+    failing.SSLError,
+    failing.DecodeError,
+)
 PAGE = 500
 MAX_BODY = 32 * 1024 * 1024
 MAX_LOG_BYTES = 1024 * 1024
@@ -208,7 +216,7 @@ class Client:
 
         endpoint = resolve(target.server)
         self.name = name
-        self._failures = (ApiException, HTTPError, OSError, ValueError)
+        self._failures = (ApiException, *AWAY)  # it wraps what TLS refuses in an ApiException without a status
         # an empty proxy is a decision: with None the client would take one from the environment
         configuration = Configuration(host=endpoint.url, proxy="")
         self._api = ApiClient(configuration)
@@ -244,7 +252,8 @@ class Client:
             raw = answer.response.read(MAX_BODY + 1)
             answer.response.release_conn()
         except self._failures as error:
-            raise KubeUnreachable(f"The cluster {self.name} does not answer: {_reason(error)}.") from error
+            words = f"The cluster {self.name} does not answer: {_reason(error)}."
+            raise KubeUnreachable(words, what=self.name, why=error) from error
         if len(raw) > MAX_BODY:
             raise KubeUnreachable(f"The cluster {self.name} answered with more than 32 MiB.")
         return int(answer.status), bytes(raw)

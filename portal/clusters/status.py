@@ -15,12 +15,11 @@ from typing import cast
 from uuid import UUID
 
 import msgspec
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.health.judging import hint, note, roll_up, sentence
 from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
+from portal.kit import away
 from portal.kit.announcing import valkey
 
 log = logging.getLogger(__name__)
@@ -247,7 +246,7 @@ def look(clusters: list[Cluster], fields: list[str]) -> list[View]:
         for cluster in clusters if fields else ():
             pipe.hmget(hash_key(cluster.organisation_id, cluster.uid), fields)
         states, *answers = pipe.execute()
-    except (BrokerAway, BrokerSlow) as error:
+    except away.BROKER as error:
         log.warning("status cannot be read: %s", error)
         return [View(False, [None] * len(fields)) for _ in clusters]
     if not fields:
@@ -337,7 +336,7 @@ def containers_of(cluster: Cluster, namespace: str, pod: str) -> list[str]:
     """The names of a pod's containers, main ones first, as far as any entity's status knows the pod."""
     try:
         found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return []
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:

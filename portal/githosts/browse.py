@@ -11,6 +11,7 @@ from portal.githosts import bare
 from portal.githosts.models import Repository
 from portal.githosts.protocol import Commit, TreeEntry
 from portal.kit.errors import NotFound
+from portal.kit.paths import visible
 from portal.kit.prose import ANCHOR, to_html
 
 SHOWN_BYTES = 512 * 1024
@@ -61,7 +62,7 @@ def place(repository: Repository, ref: str, path: str = "") -> TreePlace | None:
         commit = bare.resolve(repository.path, wanted) if wanted else None
     if commit is None:
         if ref:
-            raise NotFound(f"{repository.name} has no branch, tag or commit “{ref[:80]}”.")
+            raise NotFound(f"{repository.name} has no branch, tag or commit “{visible(ref[:80])}”.")
         return None
     return TreePlace(wanted, commit, path.removesuffix("/"))
 
@@ -70,7 +71,7 @@ def entry(repository: Repository, at: TreePlace) -> TreeEntry:
     """What lies at the place's path; NotFound otherwise."""
     found = bare.entry_at(repository.path, at.commit, at.path)
     if found is None:
-        raise NotFound(f"There is no “{at.path[:200]}” in {repository.name} at {at.ref}.")
+        raise NotFound(f"There is no “{visible(at.path[:200])}” in {repository.name} at {at.ref}.")
     return found
 
 

@@ -154,7 +154,7 @@ async def _receive(visitor: GitVisit, service: str, body: IO[bytes], env: dict[s
     before = await sync_to_async(bare.refs)(visitor.path)
     args = smart.command(service, visitor.path, advertise=False, limit=settings.GIT_PUSH_LIMIT)
     permit = await sync_to_async(_permit)(visitor)
-    answer = await smart.whole(args, env | permit, body)
+    answer = smart.told(await smart.whole(args, env | permit, body))
     await sync_to_async(_note)(visitor, before)
     return answer
 

@@ -20,8 +20,8 @@ from portal.jobs import lease as leases
 from portal.jobs.lease import BROKEN, JobLease, JobLost
 from portal.jobs.models import Job
 from portal.jobs.registry import KINDS, JobDone
+from portal.kit.away import is_database_away
 from portal.kit.errors import Refusal
-from portal.kit.middleware import is_database_away
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,14 @@ from tests.accounts.house import MARK, furnish
 from tests.accounts.url_table import API, OUTSIDE, OWN_DOORS, PAGES
 from tests.asgi import asked
 
-FILL: dict[str, Any] = {"int": 1, "slug": "thing", "str": "thing", "path": "a/thing", "uuid": uuid.UUID(int=7)}
+FILL: dict[str, Any] = {
+    "int": 1,
+    "slug": "thing",
+    "str": "thing",
+    "path": "a/thing",
+    "repopath": "a/thing",
+    "uuid": uuid.UUID(int=7),
+}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

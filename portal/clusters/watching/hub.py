@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from django.conf import settings
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters import rollouts
 from portal.clusters.models import LIMITED, SYNCED
@@ -29,6 +27,7 @@ from portal.clusters.watching.leases import Held, Noted
 from portal.clusters.watching.publishing import FENCED, LOST, Publisher
 from portal.clusters.watching.session import Session
 from portal.clusters.watching.watch import Change
+from portal.kit import away
 from portal.kit.announcing import CHANNEL, valkey_async
 from portal.kit.dbthread import DatabaseAway, DatabaseThread
 
@@ -184,7 +183,7 @@ class Watchers:
                         self.wake.set()
                     elif message["data"] == BINDINGS_TOPIC.encode():
                         self._rebind(int(message["channel"][len(CHANNEL) :]))
-            except (BrokerAway, BrokerSlow, OSError) as error:
+            except away.BROKER as error:
                 log.warning("announcements are away: %s", error)
             finally:
                 await client.aclose()

@@ -14,7 +14,7 @@ from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
 from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.network import Endpoint, tls_context
 from portal.clusters.structs import WATCHED
-from portal.clusters.watching.reflector import ApiConnection, unreachable, whole
+from portal.clusters.watching.reflector import AWAY, ApiConnection, unreachable, whole
 from portal.clusters.watching.reflector import check as check_answer
 
 # Seconds without a word after which the cluster is asked; it is silent when it does not answer in time.
@@ -86,7 +86,7 @@ async def probe(connection: ApiConnection) -> KubeError | None:
             await whole(response)
     except TimeoutError:
         return KubeUnreachable(SILENT)
-    except (aiohttp.ClientError, OSError) as error:
+    except AWAY as error:
         return unreachable(error)
     except KubeError as error:
         return error

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -275,7 +276,7 @@ class Reflector:
             except KubeUnreachable as error:
                 self.sink.lost(self.watched.kind, error)
                 pause = max(self.backoff.next(), float(error.detail.get("retry_after", 0)))
-            except (aiohttp.ClientError, OSError) as error:
+            except AWAY as error:
                 self.sink.lost(self.watched.kind, unreachable(error))
                 pause, is_broken = self.backoff.next(), True
             await (self.connection.pause(pause) if is_broken else asyncio.sleep(pause))
@@ -464,6 +465,16 @@ async def check(response: aiohttp.ClientResponse) -> None:
     wait = response.headers.get("Retry-After", "")
     detail = {"retry_after": min(float(wait), Backoff.cap)} if wait.isdigit() else {}
     raise KubeUnreachable(f"The cluster answers with status {response.status}.", detail=detail)
+
+
+# What the transport raises where nobody answers, breaks off or speaks no HTTP; the rest is a mistake of ours.
+AWAY = (
+    aiohttp.ClientConnectionError,
+    aiohttp.ClientPayloadError,
+    aiohttp.ClientResponseError,
+    ConnectionError,
+    ssl.SSLError,
+)
 
 
 def unreachable(error: Exception) -> KubeUnreachable:

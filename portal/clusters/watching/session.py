@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import aiohttp
 import msgspec
 
 from portal.clusters.bindings import Bound, Matcher
@@ -23,7 +22,7 @@ from portal.clusters.structs import WATCHED
 from portal.clusters.watching import opening
 from portal.clusters.watching.leases import Held
 from portal.clusters.watching.publishing import FENCED, LOST, Beat, Publisher
-from portal.clusters.watching.reflector import ApiConnection, Backoff, Reflector, unreachable
+from portal.clusters.watching.reflector import AWAY, ApiConnection, Backoff, Reflector, unreachable
 from portal.clusters.watching.turns import Turns
 from portal.clusters.watching.watch import ClusterWatch, Following
 from portal.kit.errors import Refusal
@@ -135,7 +134,7 @@ class Session:
                 refusal: Refusal = error
             except Refusal as error:
                 refusal = error
-            except (aiohttp.ClientError, OSError) as error:
+            except AWAY as error:
                 refusal = unreachable(error)
             log.info("%s: %s", self.cluster.slug, refusal)
             self._not_connected(refusal)

@@ -1,17 +1,21 @@
 """The thread beside a working step: says that the worker lives, carries log lines out, and hears a wish to stop."""
 
+import logging
 import threading
 import time
 from types import TracebackType
 from typing import Self
 
 from django.conf import settings
-from django.db import Error as DatabaseAway
+from django.db import Error as DatabaseError
 from django.db import connections
 
 from portal.accounts.tenancy import tenant
+from portal.kit.away import is_database_away
 from portal.provisioning.engine.lease import Cancelled, LeaseLost, RunLease
 from portal.provisioning.models import Run
+
+log = logging.getLogger(__name__)
 
 # Log lines are at most this old when they are committed; a wish to cancel is heard within the second.
 TICK = 0.1
@@ -58,7 +62,10 @@ class StepKeeper:
                     self._tick()
                 except LeaseLost:
                     self.is_lost = True
-                except DatabaseAway:
+                except DatabaseError as error:
+                    if not is_database_away(error):
+                        log.exception("run %s: its lease cannot be renewed", self.lease.run_id)
+                        self._stop.wait(LISTEN)
                     connections.close_all()
         finally:
             connections.close_all()
