@@ -9,11 +9,13 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import bindings, teams, topics
+        from portal.clusters import logrights
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
+        logrights.owners_from(bindings.owners_of)
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
