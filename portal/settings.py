@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.accounts.middleware.LeaveByPageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.accounts.fresh.FreshMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.kit.middleware.RefusalMiddleware",
@@ -146,7 +147,8 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_REAUTHENTICATION_REQUIRED = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
 SOCIALACCOUNT_PROVIDERS = providers_from(env.text)
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -176,6 +178,7 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Slipway <slipway@localhost>")
 
 # --- the browser's side -----------------------------------------------------------------------------------------------
 
+SESSION_ENGINE = "portal.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
 SESSION_COOKIE_NAME = "slipway_session"
 CSRF_COOKIE_NAME = "slipway_csrf"

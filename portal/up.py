@@ -328,7 +328,9 @@ class House:
     def start(self) -> None:
         was_ready = bool(self.ledger.read())
         self.keep_guard()
-        os.environ.update(self.start_engines())
+        addresses = self.start_engines()
+        self.supervisor.facts["addresses"] = addresses
+        os.environ.update(addresses)
         has_sandbox = not os.environ.get("KUBECONFIG")
         if has_sandbox:
             self.supervisor.keep(Kept("sandbox", self.start_sandbox))
@@ -490,6 +492,14 @@ def say(text: str) -> None:
         print(text, flush=True)  # noqa: T201 - this is the command's output
 
 
+def run(wish: Wish, argv: list[str]) -> int:
+    """Runs a command with the environment of the product that runs from this folder; raises CannotStart without one."""
+    running = Ledger(wish.var / "up.json").read()
+    if not running:
+        raise CannotStart("Nothing runs from this folder: start it with make up.")
+    os.execvpe(argv[0], argv, {**environment(wish), **running.get("addresses", {})})  # noqa: S606 - no shell is the point
+
+
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
@@ -501,6 +511,8 @@ def main(argv: list[str]) -> int:
             return House(wish, int(argv[1]), (argv[2], int(argv[3]))).run()
         if argv[:1] in (["guard"], ["spare"]):
             return guard(wish, int(argv[2]), int(argv[1]), role=argv[0])
+        if argv[:1] == ["run"] and argv[1:]:
+            return run(wish, argv[1:])
         only_one(wish.var).close()
         if not Ledger(wish.var / "up.json").file.exists():
             require_free(wish.host, wish.port)

@@ -99,6 +99,12 @@ def by(person: Any) -> Any:
     return Actor.task(person)
 
 
+def prove(client: Client, password: str = PASSWORD) -> Client:
+    """The browser, of somebody who has just confirmed with their password that it is them."""
+    assert client.post("/accounts/reauthenticate/", {"password": password}).status_code == 302
+    return client
+
+
 @pytest.fixture
 def world(db: None) -> World:
     return make_world()

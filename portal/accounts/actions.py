@@ -237,13 +237,13 @@ def open_invitations(organisation: Organisation, *, with_expired: bool = False) 
     return found if with_expired else found.filter(expires_at__gt=timezone.now())
 
 
-def find_invitation(slug: str, secret: str) -> Invitation:
-    """The open invitation behind a link, or NotFound; sets the tenant for the current transaction."""
+def find_invitation(slug: str, digest: str) -> Invitation:
+    """The open invitation of a link's secret, by its digest, or NotFound; sets the tenant for the transaction."""
     organisation = Organisation.objects.filter(slug=slug).first()
     if organisation is None:
         raise NotFound(GONE)
     set_tenant(organisation)
-    found = open_invitations(organisation).select_related("invited_by").filter(digest=digest_of(secret)).first()
+    found = open_invitations(organisation).select_related("invited_by").filter(digest=digest).first()
     if found is None:
         raise NotFound(GONE)
     found.organisation = organisation
@@ -251,9 +251,9 @@ def find_invitation(slug: str, secret: str) -> Invitation:
 
 
 @transaction.atomic
-def accept_invitation(*, actor: Actor, slug: str, secret: str) -> Organisation:
+def accept_invitation(*, actor: Actor, slug: str, digest: str) -> Organisation:
     """Join by an invitation: once, and only as the person it was sent to."""
-    invitation = find_invitation(slug, secret)
+    invitation = find_invitation(slug, digest)
     organisation = invitation.organisation
     if not _owns_address(actor.user, invitation.email):
         raise Forbidden(f"This invitation is for {invitation.email}; you are signed in as {actor.user.email}.")

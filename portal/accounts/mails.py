@@ -4,6 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from smtplib import SMTPException
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -27,6 +30,23 @@ def delivery() -> Iterator[None]:
             "The mail could not be sent: the mail server is away or refused it."
             " What you did is kept; send it again later."
         ) from error
+
+
+def with_public_links(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of a mail with every link at PUBLIC_URL: the Host header of whoever asked for it has no say."""
+    public = urlsplit(settings.PUBLIC_URL)
+    said = {name: public_link(value) if _is_link(value) else value for name, value in context.items()}
+    return {**said, "current_site": SimpleNamespace(name="Slipway", domain=public.netloc)}
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
+
+
+def public_link(url: str) -> str:
+    """The same page at PUBLIC_URL. Mails link to nothing but our own pages."""
+    path = urlsplit(url)._replace(scheme="", netloc="").geturl()
+    return f"{settings.PUBLIC_URL}{path}"
 
 
 def send_invitation(invitation: Invitation, organisation: Organisation, inviter: str, secret: str) -> None:

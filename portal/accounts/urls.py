@@ -2,13 +2,15 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from portal.accounts import api, views, views_audit, views_people, views_teams, views_tokens
+from portal.accounts import api, views, views_again, views_audit, views_people, views_teams, views_tokens
 from portal.accounts.schema import SchemaView
 from portal.accounts.stream import live
 
 root_urls: list[URLPattern | URLResolver] = [
     path("accounts/profile/", views.profile, name="profile"),
     path("organisations/new/", views.organisation_new, name="organisation-new"),
+    path("accounts/reauthenticate/provider/", views_again.provider_again, name="reauthenticate-provider"),
+    path("join/<slug:org>/", views.join_invited, name="join-invited"),
     path("join/<slug:org>/<str:secret>/", views.join, name="join"),
 ]
 

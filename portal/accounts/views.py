@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from portal.accounts import actions
-from portal.accounts.access import actor_of
+from portal.accounts.access import actor_of, digest_of
 from portal.accounts.adapter import INVITATION, keep_invitation
 from portal.accounts.forms import OrganisationForm, ProfileForm
 from portal.accounts.models import Membership, User
@@ -99,27 +101,47 @@ def organisation_new(request: HttpRequest) -> HttpResponse:
 @declares(PUBLIC)
 @never_cache
 def join(request: HttpRequest, org: str, secret: str) -> HttpResponse:
+    """The link of an invitation."""
+    return _invited(request, org, digest_of(secret))
+
+
+@declares(PUBLIC)
+@never_cache
+def join_invited(request: HttpRequest, org: str) -> HttpResponse:
+    """The same page after sign-up or sign-in, for the browser that followed the link."""
+    kept = request.session.get(INVITATION)
+    return _invited(request, org, kept[1] if kept and kept[0] == org else "")
+
+
+def _invited(request: HttpRequest, org: str, digest: str) -> HttpResponse:
     """An invitation: accept it, or sign in or up first."""
     try:
         with transaction.atomic():
-            invitation = actions.find_invitation(org, secret)
+            invitation = actions.find_invitation(org, digest)
     except Refusal as refusal:
         request.session.pop(INVITATION, None)
         return render(request, "accounts/join_gone.html", {"refusal": refusal}, status=refusal.status)
     if request.user.is_authenticated:
-        return _join_as(request, _person(request), org, secret, {"invitation": invitation})
+        return _join_as(request, _person(request), org, digest, {"invitation": invitation})
     if request.method == "POST":
-        keep_invitation(request, org, secret)
-        return redirect("account_signup" if request.POST.get("go") == "signup" else "account_login")
+        keep_invitation(request, org, digest)
+        return _to_account(request, invitation.email)
     has_account = User.objects.filter(email__iexact=invitation.email).exists()
     return render(request, "accounts/join.html", {"invitation": invitation, "has_account": has_account})
 
 
-def _join_as(request: HttpRequest, user: User, org: str, secret: str, context: dict[str, object]) -> HttpResponse:
+def _to_account(request: HttpRequest, email: str) -> HttpResponse:
+    """Sign-up, with the only address that may be used filled in, or sign-in."""
+    if request.POST.get("go") != "signup":
+        return redirect("account_login")
+    return redirect(f"{reverse('account_signup')}?{urlencode({'email': email})}")
+
+
+def _join_as(request: HttpRequest, user: User, org: str, digest: str, context: dict[str, object]) -> HttpResponse:
     status = 200
     if request.method == "POST":
         try:
-            organisation = actions.accept_invitation(actor=actor_of(request, user), slug=org, secret=secret)
+            organisation = actions.accept_invitation(actor=actor_of(request, user), slug=org, digest=digest)
         except Refusal as refusal:
             context["refusal"] = refusal
             status = refusal.status

@@ -12,11 +12,13 @@ from django.views.decorators.http import require_POST
 
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.forms import TokenForm
+from portal.accounts.fresh import ask_again, is_fresh
 from portal.accounts.models import ApiToken
 from portal.accounts.tokens import create_token, revoke_token
 from portal.kit.errors import NotFound, Refusal
 
 MOST = 200
+MADE = "new_token"  # session key: [the token's number, its secret], until it has been shown
 
 
 def _tokens(request: TenantRequest) -> QuerySet[ApiToken]:
@@ -41,7 +43,9 @@ def _context(request: TenantRequest, form: TokenForm) -> dict[str, Any]:
 @gate("tokens.own")
 @never_cache
 def tokens(request: TenantRequest) -> HttpResponse:
-    """One's tokens, and a form for a new one, whose secret is on the answering page and nowhere else."""
+    """One's tokens, and a form for a new one, whose secret is on the page that follows, once, and nowhere else."""
+    if request.method == "POST" and not is_fresh(request):
+        return ask_again(request)
     form = TokenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -51,9 +55,18 @@ def tokens(request: TenantRequest) -> HttpResponse:
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
-            context = {**_context(request, TokenForm()), "new_token": token, "secret": secret}
-            return render(request, "accounts/tokens.html", context)
-    return render(request, "accounts/tokens.html", _context(request, form), status=422 if form.errors else 200)
+            # Reloading a form's answer would make another one: the secret waits for the page, sealed as sessions are.
+            request.session[MADE] = [token.pk, secret]
+            return redirect("tokens", org=request.access.organisation.slug)
+    context = {**_context(request, form), **_new(request)}
+    return render(request, "accounts/tokens.html", context, status=422 if form.errors else 200)
+
+
+def _new(request: TenantRequest) -> dict[str, Any]:
+    """The token that was made a moment ago, with its secret: this once."""
+    pk, secret = request.session.pop(MADE, (None, ""))
+    found = _tokens(request).filter(pk=pk, user=request.user).first() if pk else None
+    return {"new_token": found, "secret": secret} if found else {}
 
 
 @gate("tokens.own")

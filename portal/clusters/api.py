@@ -179,4 +179,6 @@ class EntityStatusDetail(TenantAPIView):
             for place in found.places
             for item in place.row.workloads
         ]
-        return Response({"uid": str(uid), **_judged(found), "asOf": found.as_of, "workloads": workloads})
+        return Response(
+            {"uid": str(uid), **_judged(found), "asOf": found.as_of, "since": found.since, "workloads": workloads}
+        )

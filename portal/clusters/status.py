@@ -117,6 +117,7 @@ class EntityRow(Judged, frozen=True, kw_only=True):
 
     entity_ref: str
     as_of: datetime
+    since: datetime | None = None
     workloads: tuple[WorkloadRow, ...] = ()
 
 
@@ -176,10 +177,12 @@ class Placed(msgspec.Struct, frozen=True):
 class EntityStatus(Judged, frozen=True, kw_only=True):
     """An entity across clusters: the worst of them; Unknown where a cluster is stale or nothing is known.
 
+    `since` is the moment from which it has worn its badge: other facts, such as a count of restarts, do not move it.
     `silent` names the clusters of which there is no current view: it may have workloads there that nobody sees.
     """
 
     as_of: datetime | None = None
+    since: datetime | None = None
     places: tuple[Placed, ...] = ()
     silent: tuple[str, ...] = ()
 
@@ -265,7 +268,10 @@ def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, E
 def _together(places: list[Placed], silent: tuple[str, ...]) -> EntityStatus:
     healths = [place.row.health if place.is_fresh else STALE for place in places]
     as_of = min((place.row.as_of for place in places), default=None)
-    return EntityStatus(health=roll_up(healths), as_of=as_of, places=tuple(places), silent=silent)
+    health = roll_up(healths)
+    # the whole wears its badge since the first of those places that give it to it
+    since = min((p.row.since for p in places if p.row.since and (p.row.badge == badge(health))), default=None)
+    return EntityStatus(health=health, as_of=as_of, since=since, places=tuple(places), silent=silent)
 
 
 def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:

@@ -128,6 +128,7 @@ class Terminated(Slim, frozen=True):
     signal: int = 0
     reason: str | None = ""
     message: str | None = ""
+    started_at: Moment | None = None
     finished_at: Moment | None = None
 
 
@@ -169,6 +170,12 @@ class Gate(Slim, frozen=True):
     name: str
 
 
+class ReadinessGate(Slim, frozen=True):
+    """A condition that somebody else sets, and without which the pod is not ready."""
+
+    condition_type: str
+
+
 class PodSpec(Slim, frozen=True):
     """What a pod was asked to be."""
 
@@ -178,6 +185,7 @@ class PodSpec(Slim, frozen=True):
     init_containers: tuple[Container, ...] | None = None
     volumes: tuple[Volume, ...] | None = None
     scheduling_gates: tuple[Gate, ...] | None = None
+    readiness_gates: tuple[ReadinessGate, ...] | None = None
 
 
 class PodStatus(Slim, frozen=True):
@@ -187,6 +195,7 @@ class PodStatus(Slim, frozen=True):
     reason: str | None = ""
     message: str | None = ""
     start_time: Moment | None = None
+    nominated_node_name: str | None = ""
     conditions: Conditions = None
     init_container_statuses: tuple[ContainerStatus, ...] | None = None
     container_statuses: tuple[ContainerStatus, ...] | None = None
@@ -259,6 +268,7 @@ class StatefulSetSpec(Slim, frozen=True):
 
     replicas: int = 1
     pod_management_policy: str = "OrderedReady"
+    min_ready_seconds: int = 0
     update_strategy: UpdateStrategy = UpdateStrategy()
 
 
@@ -268,6 +278,7 @@ class StatefulSetStatus(Slim, frozen=True):
     observed_generation: int = 0
     replicas: int = 0
     ready_replicas: int = 0
+    available_replicas: int = 0
     updated_replicas: int = 0
     current_revision: str = ""
     update_revision: str = ""
@@ -279,6 +290,11 @@ class StatefulSet(Slim, frozen=True):
     metadata: Meta
     spec: StatefulSetSpec = StatefulSetSpec()
     status: StatefulSetStatus = StatefulSetStatus()
+
+    @property
+    def available(self) -> int:
+        """The pods that count as there. Without `minReadySeconds` that is the ready ones, all that old servers tell."""
+        return self.status.available_replicas if self.spec.min_ready_seconds else self.status.ready_replicas
 
 
 class DaemonSetSpec(Slim, frozen=True):
@@ -312,6 +328,7 @@ class JobSpec(Slim, frozen=True):
     parallelism: int | None = 1
     completions: int | None = None
     backoff_limit: int | None = 6
+    suspend: bool | None = None
 
 
 class JobStatus(Slim, frozen=True):
@@ -340,6 +357,7 @@ class CronJobSpec(Slim, frozen=True):
     time_zone: str | None = None
     suspend: bool | None = False
     starting_deadline_seconds: int | None = None
+    concurrency_policy: str = "Allow"
 
 
 class CronJobStatus(Slim, frozen=True):

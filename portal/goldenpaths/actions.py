@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation
+from portal.accounts.models import Organisation, User
 from portal.goldenpaths import shipped_paths
-from portal.goldenpaths.files import File, Workspace, checked, tree_digest, within
+from portal.goldenpaths.documents import load_all
+from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version, VersionFile
-from portal.goldenpaths.questions import schemas
-from portal.goldenpaths.templates import examine, folder_of, refuse
+from portal.goldenpaths.origins import API, SHIPPED, Origin, owner_in_words
+from portal.goldenpaths.preparing import Prepared, prepare
+from portal.goldenpaths.templates import refuse
 from portal.kit.errors import Conflict
 
 # Words that stand where a path's slug stands in addresses.
-RESERVED_SLUGS = frozenset({"publish"})
+RESERVED_SLUGS = frozenset({"publish", "candidates", "trust"})
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who stands behind the bytes: the commit and its author by the source's own words, who pushed it if that is known,
+    and who granted the trust by which it is published without anybody's act."""
+
+    commit: str = ""
+    author: str = ""
+    pushed_by: User | None = None
+    trusted_by: User | None = None
+
+    @property
+    def words(self) -> str:
+        """For the end of a sentence: "; commit 1234abcd by Bo, pushed by Dev"."""
+        parts = [f"commit {self.commit[:8]}" + (f" by {self.author}" if self.author else "")] if self.commit else []
+        parts += [f"pushed by {self.pushed_by}"] if self.pushed_by else []
+        parts += [f"by the trust that {self.trusted_by} granted"] if self.trusted_by else []
+        return "".join(f"; {part}" for part in parts[:1]) + "".join(f", {part}" for part in parts[1:])
 
 
 def publish(
@@ -28,23 +52,39 @@ def publish(
     actor: Actor,
     files: Mapping[str, File],
     template_path: str = "template.yaml",
-    origin: str = "",
+    origin: Origin = API,
 ) -> Version:
     """Publish a golden path from its files; the same files again are the same version.
 
     `template_path` says which of `files` is the template; what lies beside and below it is stored with it.
-    Raises InvalidTemplate with every fault and its line.
+    Raises InvalidTemplate with every fault and its line, and Conflict where the name belongs to another origin.
     """
-    tree = checked(files)
-    examined = examine(tree, template_path)
-    refuse(examined.faults)
-    document = _in_order(examined.document or {})
-    bundle = _bundle(tree, template_path)
+    prepared = prepare(files, template_path)
+    refuse(prepared.faults)
+    return publish_prepared(organisation=organisation, actor=actor, prepared=prepared, origin=origin)
+
+
+def publish_prepared(
+    *,
+    organisation: Organisation,
+    actor: Actor,
+    prepared: Prepared,
+    origin: Origin,
+    provenance: Provenance = Provenance(),
+) -> Version:
+    """Publish what `prepare` found sound. Waits for nothing but the database.
+
+    Where the trust in a source publishes, the actor is Slipway itself. Raises InvalidTemplate and Conflict as
+    `publish` does.
+    """
+    refuse(prepared.faults)
+    document = prepared.document or {}
     with transaction.atomic():
-        path, is_new = _path(organisation, document)
-        version = _version(path, document, bundle, actor=actor, origin=origin)
+        path, is_new = _path(organisation, document, origin)
+        version = _version(path, document, prepared, actor=actor, origin=origin, provenance=provenance)
         if path.current_number == version.number:
             return version
+        path.origin_key, path.origin_label, path.origin_address = origin.key, origin.label[:1000], origin.address
         _show(path, version)
         record(
             organisation=organisation,
@@ -52,8 +92,19 @@ def publish(
             verb="path.published",
             subject=path,
             subject_label=path.title,
-            summary=f"Published {path.title}, version {version.number}" + (" (a new path)" if is_new else ""),
-            data={"path": path.slug, "version": version.number, "digest": version.digest, "origin": origin},
+            summary=f"Published {path.title}, version {version.number}"
+            + (" (a new path)" if is_new else "")
+            + provenance.words,
+            data={
+                "path": path.slug,
+                "version": version.number,
+                "digest": version.digest,
+                "origin": origin.words,
+                "commit": provenance.commit,
+                "author": provenance.author,
+                "pushed_by": str(provenance.pushed_by or ""),
+                "trusted_by": str(provenance.trusted_by or ""),
+            },
         )
     return version
 
@@ -65,26 +116,10 @@ def publish_shipped(*, organisation: Organisation, actor: Actor) -> list[Version
             organisation=organisation,
             actor=actor,
             files=shipped_paths.read(name),
-            origin="Shipped with Slipway",
+            origin=SHIPPED,
         )
         for name in shipped_paths.names()
     ]
-
-
-def _in_order(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the order of every form's fields written out: the database keeps no order of keys."""
-    for page in schemas.pages_of(document):
-        _write_order(page)
-    return document
-
-
-def _write_order(schema: dict[str, Any]) -> None:
-    names = schemas.declared(schema)
-    if names:
-        schema.setdefault("ui:order", [*names, "*"])
-    for child in names.values():
-        if isinstance(child, dict):
-            _write_order(child)
 
 
 def reference_of(document: Mapping[str, Any]) -> str:
@@ -100,26 +135,41 @@ def slug_of(document: Mapping[str, Any]) -> str:
     return "-".join(part for part in full.replace("_", "-").replace(".", "-").split("-") if part)
 
 
-def _bundle(tree: Workspace, template_path: str) -> Workspace:
-    folder = folder_of(template_path)
-    bundle = within(tree, folder)
-    name = template_path.rpartition("/")[2]
-    # The template itself is stored under one name, whatever its file was called.
-    if name != "template.yaml":
-        bundle["template.yaml"] = bundle.pop(name)
-    return bundle
-
-
-def _path(organisation: Organisation, document: Mapping[str, Any]) -> tuple[GoldenPath, bool]:
-    """The path of this reference, locked, made if it is new."""
+def whose(organisation: Organisation, document: Mapping[str, Any], origin: Origin) -> str:
+    """A sentence when the name of this template belongs to another origin than `origin`; "" when it may have it."""
     ref, slug = reference_of(document), slug_of(document)
-    rows = GoldenPath.objects.for_tenant(organisation).select_for_update()
-    if path := rows.filter(ref=ref).first():
+    if origin.key != SHIPPED.key and slug in shipped_slugs():
+        return _belongs(slug, owner_in_words(SHIPPED.key, ""))
+    path = GoldenPath.objects.for_tenant(organisation).filter(Q(ref=ref) | Q(slug=slug)).first()
+    if path is None:
+        return "" if slug not in RESERVED_SLUGS else f"“{slug}” cannot be a path's name; choose another metadata.name."
+    if path.ref != ref:
+        return f"Another golden path already has the address “{slug}”; choose another metadata.name."
+    is_same = path.origin_key in ("", origin.key) or (origin.address and path.origin_address == origin.address)
+    return "" if is_same else _belongs(path.slug, owner_in_words(path.origin_key, path.origin_label))
+
+
+def _belongs(slug: str, owner: str) -> str:
+    return f"The name “{slug}” belongs to {owner}. A name stays with its origin: choose another metadata.name."
+
+
+@cache
+def shipped_slugs() -> frozenset[str]:
+    """The addresses of the shipped paths: Slipway's own in every organisation, published there or not."""
+    return frozenset(
+        slug_of(load_all(shipped_paths.read(name)["template.yaml"].text() or "", name)[0].data)
+        for name in shipped_paths.names()
+    )
+
+
+def _path(organisation: Organisation, document: Mapping[str, Any], origin: Origin) -> tuple[GoldenPath, bool]:
+    """The path of this reference, locked, made if it is new. Raises Conflict where the name is another's."""
+    ref, slug = reference_of(document), slug_of(document)
+    path = GoldenPath.objects.for_tenant(organisation).select_for_update().filter(ref=ref).first()
+    if sentence := whose(organisation, document, origin):
+        raise Conflict(sentence, code="name-taken")
+    if path is not None:
         return path, False
-    if slug in RESERVED_SLUGS or rows.filter(slug=slug).exists():
-        raise Conflict(
-            f"Another golden path already has the address “{slug}”; choose another metadata.name.", code="slug-taken"
-        )
     return _worded(GoldenPath(organisation=organisation, slug=slug, ref=ref), document), True
 
 
@@ -146,10 +196,18 @@ def _owner(ref: str, namespace: str) -> str:
     return f"{kind or 'group'}:{full}".lower()
 
 
-def _version(path: GoldenPath, document: dict[str, Any], bundle: Workspace, *, actor: Actor, origin: str) -> Version:
+def _version(
+    path: GoldenPath,
+    document: dict[str, Any],
+    prepared: Prepared,
+    *,
+    actor: Actor,
+    origin: Origin,
+    provenance: Provenance,
+) -> Version:
     """The version with exactly these files, made if there is none."""
     organisation = path.organisation
-    digest = tree_digest(bundle)
+    digest = prepared.digest
     known = Version.objects.for_tenant(organisation).filter(path=path)
     if version := known.filter(digest=digest).first():
         return version
@@ -160,8 +218,11 @@ def _version(path: GoldenPath, document: dict[str, Any], bundle: Workspace, *, a
         number=number,
         digest=digest,
         document=document,
-        origin=origin[:300],
+        origin=origin.words[:300],
         published_by=actor.person,
+        commit=provenance.commit,
+        author=provenance.author,
+        trusted_by=provenance.trusted_by,
     )
     VersionFile.objects.bulk_create(
         VersionFile(
@@ -173,7 +234,7 @@ def _version(path: GoldenPath, document: dict[str, Any], bundle: Workspace, *, a
             digest=file.digest,
             content=file.content,
         )
-        for name, file in bundle.items()
+        for name, file in prepared.bundle.items()
     )
     return version
 

@@ -1,4 +1,4 @@
-"""Golden paths for programs: list, read, publish, and preview without making anything."""
+"""Golden paths for programs: list, read and publish."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from portal.accounts.apiview import TenantAPIView
 from portal.goldenpaths import actions
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
-from portal.goldenpaths.preview import Preview, preview
 from portal.goldenpaths.questions import schemas
-from portal.goldenpaths.questions.forms import clean
 from portal.kit.errors import Invalid, NotFound
 
 
@@ -55,13 +53,7 @@ class Publication(serializers.Serializer[Any]):
     templatePath = serializers.CharField(default="template.yaml", max_length=400)
 
 
-class Answers(serializers.Serializer[Any]):
-    """Answers to try."""
-
-    values = serializers.DictField(default=dict)
-
-
-def _path(view: TenantAPIView, slug: str) -> GoldenPath:
+def path_of(view: TenantAPIView, slug: str) -> GoldenPath:
     path: GoldenPath | None = GoldenPath.objects.for_tenant(view.access.organisation).filter(slug=slug).first()
     if path is None:
         raise NotFound("There is no such golden path.")
@@ -91,7 +83,6 @@ class Paths(TenantAPIView):
             actor=self.access.actor,
             files={item["path"]: _file(item) for item in data["files"]},
             template_path=data["templatePath"],
-            origin="Published through the API",
         )
         return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
 
@@ -114,7 +105,7 @@ class PathDetail(TenantAPIView):
         responses=inline_serializer("PathDetail", {"path": PathSerializer(), "versions": VersionSerializer(many=True)}),
     )
     def get(self, request: Request, org: str, path: str) -> Response:
-        found = _path(self, path)
+        found = path_of(self, path)
         versions = Version.objects.for_tenant(self.access.organisation).filter(path=found).order_by("-number")[:200]
         return Response({"path": PathSerializer(found).data, "versions": VersionSerializer(versions, many=True).data})
 
@@ -136,7 +127,7 @@ class ParameterSchema(TenantAPIView):
         ),
     )
     def get(self, request: Request, org: str, path: str) -> Response:
-        found = _path(self, path)
+        found = path_of(self, path)
         document = found.current.document
         steps = [
             {"title": page.get("title", ""), "description": page.get("description", ""), "schema": page}
@@ -146,56 +137,3 @@ class ParameterSchema(TenantAPIView):
         if presentation := document["spec"].get("presentation"):
             body["presentation"] = presentation
         return Response(body)
-
-
-class PathPreview(TenantAPIView):
-    """What a launch with these answers would make; nothing is made."""
-
-    permission = "paths.view"
-
-    @extend_schema(operation_id="preview_path", request=Answers, responses={200: serializers.DictField()})
-    def post(self, request: Request, org: str, path: str) -> Response:
-        body = Answers(data=request.data)
-        body.is_valid(raise_exception=True)
-        version = _path(self, path).current
-        cleaned = clean(version, body.validated_data["values"], self.access)
-        if not cleaned.is_valid:
-            first = next(iter(cleaned.errors.values()))
-            raise Invalid(first, code="invalid-answers", detail={"errors": cleaned.errors})
-        return Response(_body(version, preview(version, cleaned.values, self.access)))
-
-
-def _body(version: Version, made: Preview) -> dict[str, Any]:
-    repository = made.repository
-    return {
-        "version": version.number,
-        "launchable": not made.is_blocked,
-        "problems": [{"sentence": one.sentence, "blocks": one.blocks} for one in made.problems],
-        "steps": [{"id": one.id, "name": one.name, "action": one.action, "runs": one.runs} for one in made.steps],
-        "repository": (
-            {"name": repository.name, "branch": repository.branch, "files": repository.files} if repository else None
-        ),
-        "entities": [{"ref": one.ref, "kind": one.kind, "owner": one.owner} for one in made.entities],
-        "manifests": [
-            {
-                "apiVersion": one.manifest.api_version,
-                "kind": one.manifest.kind,
-                "namespace": one.manifest.namespace,
-                "name": one.manifest.name,
-                "cluster": one.cluster,
-                "path": one.manifest.where,
-                "optional": one.manifest.is_optional,
-                "served": one.is_served,
-            }
-            for one in made.manifests
-        ],
-        "files": [
-            {
-                "path": one.path,
-                "size": one.size,
-                "executable": one.is_executable,
-                "text": one.text,
-            }
-            for one in made.files
-        ],
-    }

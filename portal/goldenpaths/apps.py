@@ -9,6 +9,9 @@ class GoldenpathsConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.intake import ingest
-        from portal.goldenpaths import from_catalog
+        from portal.goldenpaths.curation import bringing, trusting
 
-        ingest.AFTER_INGEST["goldenpaths"] = from_catalog.after_ingest
+        ingest.ALSO_READ["goldenpaths"] = bringing.take
+        ingest.ALSO_STORE["goldenpaths"] = bringing.store
+        ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
+        ingest.ON_MOVE["goldenpaths"] = trusting.on_move

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -29,6 +30,11 @@ class GoldenPath(TenantModel):
     tags = ArrayField(models.CharField(max_length=63), default=list, blank=True)
     icon = models.CharField(max_length=63, blank=True)
     current_number = models.PositiveIntegerField(default=0)
+    origin_key = models.CharField(
+        max_length=100, blank=True, db_default="", default="", help_text="Whose the name is; see origins.Origin."
+    )
+    origin_label = models.CharField(max_length=1000, blank=True, db_default="", default="")
+    origin_address = models.TextField(blank=True, db_default="", default="")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -73,6 +79,22 @@ class Version(_Unchanging):
     published_by = models.ForeignKey(
         "accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    commit = models.CharField(max_length=100, blank=True, db_default="", default="")
+    author = models.CharField(
+        max_length=300,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Who made the commit, by the source's own words.",
+    )
+    trusted_by = models.ForeignKey(
+        "accounts.User",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who granted the trust by which it was published; empty where a person published it.",
+    )
 
     class Meta:
         constraints = [
@@ -106,3 +128,101 @@ class VersionFile(_Unchanging):
 
     def __str__(self) -> str:
         return self.path
+
+
+class Candidate(TenantModel):
+    """What a source brought: these bytes wait for somebody who may publish them. `digest` names them exactly.
+
+    A candidate keeps its files while it waits; what was decided or overtaken keeps its row alone.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        PUBLISHED = "published", "Published"
+        DECLINED = "declined", "Declined"
+        OVERTAKEN = "overtaken", "Overtaken"
+
+    uid = models.UUIDField(default=uuid.uuid4)
+    source = models.ForeignKey("catalog.Source", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    origin_key = models.CharField(max_length=100)
+    origin_label = models.CharField(max_length=1000)
+    origin_address = models.TextField()
+    template_path = models.CharField(max_length=1000)
+    ref = models.CharField(max_length=200)
+    title = models.CharField(max_length=200)
+    commit = models.CharField(max_length=100, blank=True)
+    author = models.CharField(max_length=300, blank=True)
+    pushed_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    digest = models.CharField(max_length=64)
+    document = models.JSONField(null=True)
+    problems = models.JSONField(default=list, help_text="What keeps it from being published: path, line, sentence.")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    found_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    reason = models.CharField(max_length=1000, blank=True)
+    version = models.ForeignKey(Version, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "uid"], name="candidate_uid_once"),
+            models.UniqueConstraint(
+                fields=["organisation", "source", "template_path"],
+                condition=models.Q(state="waiting"),
+                name="candidate_waits_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["organisation", "state", "-found_at"], name="candidate_state")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def bundle(self) -> Workspace:
+        """Every file, by its path beside template.yaml."""
+        rows = CandidateFile.objects.for_tenant(self.organisation_id).filter(candidate=self).order_by("path")
+        return {row.path: File(bytes(row.content), row.mode) for row in rows}
+
+
+class CandidateFile(TenantModel):
+    """One file of a candidate that waits."""
+
+    candidate = models.ForeignKey(Candidate, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=400)
+    mode = models.PositiveIntegerField(default=0o644)
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "candidate", "path"], name="candidatefile_path_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Trust(TenantModel):
+    """An admin's word that what a source brings is published by itself, as long as the place and who may write there
+    stay what they were. A trust that ended stays as a row that says why."""
+
+    uid = models.UUIDField(default=uuid.uuid4)
+    source = models.ForeignKey("catalog.Source", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    label = models.CharField(max_length=1000)
+    place = models.JSONField(help_text="Host, repository, branch and path as they were.")
+    rights = models.JSONField(help_text="Who may write there, as far as it can be known.")
+    reason = models.CharField(max_length=1000)
+    granted_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    granted_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    ended_because = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "uid"], name="trust_uid_once"),
+            models.UniqueConstraint(
+                fields=["organisation", "source"], condition=models.Q(ended_at=None), name="trust_stands_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label

@@ -1,4 +1,4 @@
-"""Pages of golden paths: the gallery, the form, the review, the history."""
+"""Pages of golden paths: the gallery, the form, the history. The review stands above, with what launches."""
 
 from __future__ import annotations
 
@@ -8,28 +8,23 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from portal.accounts.access import TenantRequest, gate
-from portal.goldenpaths import actions, from_catalog, shipped_paths
+from portal.goldenpaths import actions, shipped_paths
 from portal.goldenpaths.files import tree_digest
-from portal.goldenpaths.models import GoldenPath, Version
-from portal.goldenpaths.preview import preview
+from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.goldenpaths.questions import answers, choices
 from portal.goldenpaths.questions.answers import PREFIX
 from portal.goldenpaths.questions.fields import Field, fields_of
 from portal.goldenpaths.questions.forms import (
-    CONFIDENTIAL,
     Cleaned,
     Page,
     clean,
     defaults,
     pages_of,
-    secret_questions,
 )
 from portal.goldenpaths.questions.schemas import declared
-from portal.goldenpaths.reviewing import shown_answers, tree_of
 from portal.kit.errors import NotFound, Refusal
 
 
@@ -60,7 +55,7 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
         "may_publish": may_publish,
         "may_launch": request.access.can("runs.launch"),
         "has_news": may_publish and _has_news(request),
-        "unpublished": from_catalog.unpublished(request.access.organisation) if may_publish else [],
+        "waiting": _waiting(request) if may_publish else 0,
         "refusal": refusal,
     }
     return render(request, "goldenpaths/paths.html", context, status=refusal.status if refusal else 200)
@@ -69,6 +64,12 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
 def _says(path: GoldenPath, query: str) -> bool:
     words = f"{path.title} {path.name} {path.description} {path.type} {' '.join(path.tags)}".lower()
     return all(word in words for word in query.lower().split())
+
+
+def _waiting(request: TenantRequest) -> int:
+    """How many candidates wait for somebody who may publish."""
+    rows = Candidate.objects.for_tenant(request.access.organisation)
+    return rows.filter(state=Candidate.State.WAITING).count()
 
 
 def _has_news(request: TenantRequest) -> bool:
@@ -81,22 +82,14 @@ def _has_news(request: TenantRequest) -> bool:
 @gate("paths.publish")
 @require_POST
 def paths_publish(request: TenantRequest) -> HttpResponse:
-    """Publish the shipped paths, or the one template of the catalog that `ref` names."""
+    """Publish the shipped paths."""
     try:
-        versions = _publish(request, request.POST.get("ref", ""))
+        versions = actions.publish_shipped(organisation=request.access.organisation, actor=request.access.actor)
     except Refusal as refusal:
         return _gallery(request, refusal)
     names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
     messages.success(request, f"Published: {names}.")
     return redirect("paths", org=request.access.organisation.slug)
-
-
-def _publish(request: TenantRequest, ref: str) -> list[Version]:
-    organisation = request.access.organisation
-    if not ref:
-        return actions.publish_shipped(organisation=organisation, actor=request.access.actor)
-    entity = from_catalog.template_of(organisation, ref)
-    return [from_catalog.publish_entity(organisation=organisation, actor=request.access.actor, entity=entity)]
 
 
 @gate("paths.view")
@@ -105,20 +98,20 @@ def path(request: TenantRequest, path: str) -> HttpResponse:
     golden = path_or_404(request, path)
     version = golden.current
     if request.method != "POST":
-        return _form(request, version, 1, _starting_answers(version), {})
+        return form_page(request, version, 1, _starting_answers(version), {})
     values = answers.posted(version.document, request.POST)
     number, go = _page_number(request, version), request.POST.get("go", "next")
     if go == "refresh":
-        return _form(request, version, number, values, {})
+        return form_page(request, version, number, values, {})
     if go == "back":
-        return _form(request, version, number - 1, values, {})
+        return form_page(request, version, number - 1, values, {})
     if go.startswith("page:") and go[5:].isdigit():
-        return _form(request, version, int(go[5:]), values, {})
+        return form_page(request, version, int(go[5:]), values, {})
     cleaned = clean(version, values, request.access)
     errors = _errors_on(version, number, cleaned)
     if errors:
-        return _form(request, version, number, values, errors, status=422)
-    return _form(request, version, number + 1, values, {})
+        return form_page(request, version, number, values, errors, status=422)
+    return form_page(request, version, number + 1, values, {})
 
 
 @gate("paths.view")
@@ -147,54 +140,6 @@ def _find(fields: list[Field], wanted: str) -> Field | None:
 
 
 @gate("paths.view")
-def path_review(request: TenantRequest, path: str) -> HttpResponse:
-    """Everything a launch would make; or the form again, at the first page with something to put right."""
-    golden = path_or_404(request, path)
-    if request.method != "POST":
-        return redirect("path", org=request.access.organisation.slug, path=golden.slug)
-    version = golden.current
-    values = answers.posted(version.document, request.POST)
-    cleaned = clean(version, values, request.access)
-    return reviewed(request, version, values, cleaned)
-
-
-def reviewed(request: TenantRequest, version: Version, values: Mapping[str, Any], cleaned: Cleaned) -> HttpResponse:
-    """The review of checked answers; where one is wrong, the form at its page, with everything that was answered.
-
-    A secret that is missing is said on the review, which is where secrets are asked for.
-    """
-    missing = {name: text for name, text in cleaned.errors.items() if name.startswith(CONFIDENTIAL)}
-    if cleaned.errors.keys() - missing.keys():
-        return _form(request, version, _first_faulty(version, cleaned), values, cleaned.errors, status=422)
-    golden = version.path
-    made = preview(version, cleaned.values, request.access)
-    context = {
-        "path": golden,
-        "version": version,
-        "pages": pages_of(version),
-        "preview": made,
-        "tree": tree_of(made.files),
-        "answers": shown_answers(version, cleaned.values),
-        "secrets": {
-            name: {**question, "error": missing.get(f"{CONFIDENTIAL}{name}", "")}
-            for name, question in secret_questions(version.document).items()
-        },
-        "carried": _carried(request, version, values, set()),
-        "values": answers.as_sent(cleaned.values),
-        "key": answers.new_key(),
-        "may_launch": request.access.can("runs.launch"),
-        "launch_url": _launch_url(request, golden),
-        "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
-    }
-    return render(request, "goldenpaths/review.html", context, status=422 if missing else 200)
-
-
-def _launch_url(request: TenantRequest, path: GoldenPath) -> str:
-    """Where the launch is posted: a page of the room above, beside this one."""
-    return f"{reverse('path', kwargs={'org': request.access.organisation.slug, 'path': path.slug})}launch/"
-
-
-@gate("paths.view")
 @require_GET
 def path_versions(request: TenantRequest, path: str) -> HttpResponse:
     """The history: what was published when and by whom."""
@@ -202,14 +147,12 @@ def path_versions(request: TenantRequest, path: str) -> HttpResponse:
     rows = (
         Version.objects.for_tenant(request.access.organisation)
         .filter(path=golden)
-        .select_related("published_by")
+        .select_related("published_by", "trusted_by")
         .order_by("-number")
     )
     context = {
         "path": golden,
         "versions": rows[:200],
-        "may_publish": request.access.can("paths.publish"),
-        "entity": choices.entity_of_name(request.access.organisation, golden.ref),
     }
     return render(request, "goldenpaths/versions.html", context)
 
@@ -238,12 +181,13 @@ def _errors_on(version: Version, number: int, cleaned: Cleaned) -> dict[str, str
     return {field: text for field, text in cleaned.errors.items() if field.split(".")[0] in names}
 
 
-def _first_faulty(version: Version, cleaned: Cleaned) -> int:
+def first_faulty(version: Version, cleaned: Cleaned) -> int:
+    """The number of the first page with an answer to put right."""
     pages = pages_of(version)
     return next((page.number for page in pages if _errors_on(version, page.number, cleaned)), 1)
 
 
-def _carried(
+def carried(
     request: TenantRequest, version: Version, values: Mapping[str, Any], shown: set[str]
 ) -> list[tuple[str, str]]:
     """The answers of the pages that are not shown, to travel along as they were given."""
@@ -253,7 +197,7 @@ def _carried(
     return [(name, text) for name, text in given if name.removeprefix(PREFIX).split(".")[0] not in shown]
 
 
-def _form(
+def form_page(
     request: TenantRequest,
     version: Version,
     number: int,
@@ -262,6 +206,7 @@ def _form(
     *,
     status: int = 200,
 ) -> HttpResponse:
+    """The form at one of its pages, with what was answered so far and what is wrong with it."""
     pages = pages_of(version)
     number = min(max(number, 1), max(len(pages), 1))
     page = pages[number - 1] if pages else Page(1, "Nothing to ask", "This path needs no answers.", {})
@@ -278,7 +223,7 @@ def _form(
         "is_last": number >= len(pages),
         "summary": [(_find(fields, field), text) for field, text in own.items()],
         "other_errors": [text for field, text in errors.items() if field not in own],
-        "carried": _carried(request, version, values, _names_on(page)),
+        "carried": carried(request, version, values, _names_on(page)),
         "may_launch": request.access.can("runs.launch"),
         "owner": choices.entity_of_name(request.access.organisation, version.path.owner_ref),
         "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},

@@ -1,13 +1,13 @@
-"""What the pure actions do to a workspace: files in, files out; used by the preview and by real runs alike."""
+"""What fetching does to a workspace: files in, files out; publishing looks at a skeleton with the same eyes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from portal.goldenpaths import files as paths
 from portal.goldenpaths.files import File, Workspace
 from portal.goldenpaths.globs import select
 from portal.goldenpaths.language.rendering import Job, Options, RenderError, render_tree
-from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.errors import Invalid, NotFound
 from portal.kit.paths import safe_path
 
 TEMPLATE_EXTENSION = ".njk"
@@ -111,35 +111,3 @@ class Plan:
         if not name or any(not segment.strip() for segment in name.split("/")):
             return None
         return safe_path(name)
-
-
-def rename(workspace: Workspace, step_input: Mapping[str, Any], bundle: Mapping[str, File] | None = None) -> Workspace:
-    """Move files or folders within the workspace."""
-    result = dict(workspace)
-    for move in step_input["files"]:
-        old, new = safe_path(move["from"]), safe_path(move["to"])
-        moved = _moves(result, old, new)
-        if not moved:
-            raise NotFound(f"There is no “{old}” in the workspace to rename.", code="missing-file")
-        taken = sorted(target for target in moved.values() if target in result and target not in moved)
-        if taken and not move.get("overwrite"):
-            raise Conflict(f"“{taken[0]}” exists already; set “overwrite: true” to replace it.", code="file-exists")
-        contents = {target: result[source] for source, target in moved.items()}
-        result = {path: file for path, file in result.items() if path not in moved} | contents
-    return paths.checked(result)
-
-
-def _moves(workspace: Mapping[str, File], old: str, new: str) -> dict[str, str]:
-    if old in workspace:
-        return {old: new}
-    return {path: new + path.removeprefix(old) for path in workspace if path.startswith(f"{old}/")}
-
-
-def delete(workspace: Workspace, step_input: Mapping[str, Any], bundle: Mapping[str, File] | None = None) -> Workspace:
-    """Remove the files that match; a pattern that matches nothing is no error."""
-    patterns: Sequence[str] = step_input["files"]
-    for pattern in patterns:
-        if ".." in pattern.split("/") or pattern.startswith("/"):
-            raise Invalid(f"The file pattern “{pattern}” leaves the workspace.", code="unsafe-path")
-    gone = select(workspace, patterns)
-    return {path: file for path, file in workspace.items() if path not in gone}

@@ -11,12 +11,14 @@ from django.utils import timezone
 from portal.accounts import audit
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
+from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
-from portal.provisioning import sealing, states
-from portal.provisioning.claiming import adoptions_of
-from portal.provisioning.inputs import written_steps
-from portal.provisioning.lease import call_out
+from portal.provisioning import states
+from portal.provisioning.acting.claiming import adoptions_of
+from portal.provisioning.engine import sealing
+from portal.provisioning.engine.lease import call_out
 from portal.provisioning.models import Effect, Run, Step
+from portal.provisioning.steps import ACTIONS
 from portal.provisioning.tasks import nudge
 
 if TYPE_CHECKING:
@@ -65,11 +67,11 @@ def launch(
             organisation=organisation,
             run=run,
             idx=idx,
-            key=str(written.get("id") or f"step-{idx + 1}"),
+            key=step_id(written, idx),
             name=str(written.get("name") or written.get("id") or written["action"])[:200],
             action=str(written["action"]),
         )
-        for idx, written in enumerate(written_steps(version.document))
+        for idx, written in enumerate(version.document["spec"]["steps"])
     )
     facts = {"path": version.path.slug, **({"adopts": [one["place"] for one in confirmed]} if confirmed else {})}
     _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", facts)
@@ -129,22 +131,35 @@ def retry(*, organisation: Organisation, actor: Actor, run: Run, secrets: Mappin
     missing = [name for name in row.secret_names if not secrets.get(name)]
     if missing:
         raise Invalid(f"Enter {', '.join(missing)} again: secrets are not kept after a run ends.", field=missing[0])
-    for step in Step.objects.for_tenant(organisation).filter(run=row, status__in=("failed", "cancelled")):
-        step.move("pending")
-        step.failures = step.strikes = 0
-        step.sentence = step.error_code = step.error_text = ""
-        step.error_detail = {}
-        step.started_at = step.ended_at = None
-        step.save()
+    _rewind(row)
     row.move("queued")
     row.secrets = sealing.sealed(organisation.pk, row.idempotency_key, {n: secrets[n] for n in row.secret_names})
     row.error_code = row.error_text = ""
+    row.output = {}
     row.cancel_requested_at = row.ended_at = None
     row.wake_at = timezone.now()
     row.steered_by, row.steered_as = actor.person, actor.facts()
     row.save()
     _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})")
     return row
+
+
+def _rewind(run: Run) -> None:
+    """Make ready for another attempt: the step that stopped, and all after it, which ran because it did.
+
+    Files that a secret may have gone into were not kept: the steps that made them, and nothing else, make them again.
+    """
+    steps = list(Step.objects.for_tenant(run.organisation_id).filter(run=run).order_by("idx"))
+    stopped = min((step.idx for step in steps if step.status in ("failed", "cancelled")), default=len(steps))
+    for step in steps:
+        is_free = bool(run.secret_names) and ACTIONS[step.action].touches_workspace_only
+        if step.status != "pending" and (step.idx >= stopped or is_free):
+            step.move("pending")
+            step.failures = step.strikes = 0
+            step.sentence = step.error_code = step.error_text = ""
+            step.error_detail = {}
+            step.started_at = step.ended_at = None
+            step.save()
 
 
 @transaction.atomic

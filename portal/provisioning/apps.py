@@ -12,11 +12,12 @@ class ProvisioningConfig(AppConfig):
 
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
-        from portal.provisioning import fragments, panels, waking
+        from portal.provisioning import fragments, panels, steps, waking
 
         rollouts.LISTENERS.append(waking.call)
         register_duty(Duty("waking", watch="portal.provisioning.waking.run"))
         register_duty(Duty("runs", turn="portal.provisioning.sweeping.sweep_runs", every=settings.SWEEP_SECONDS))
         register_duty(Duty("sources", turn="portal.provisioning.sweeping.sweep_sources", every=settings.SWEEP_SECONDS))
+        steps.register()
         fragments.register()
         panels.register()

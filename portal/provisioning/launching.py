@@ -12,11 +12,11 @@ from django.views.decorators.http import require_POST
 from portal.accounts.access import Access, TenantRequest, gate
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions.forms import Cleaned, clean
-from portal.goldenpaths.views import reviewed
 from portal.kit.errors import Invalid, NotFound
 from portal.kit.plain import read_json
 from portal.provisioning import actions
 from portal.provisioning.models import Run
+from portal.provisioning.reviewing import reviewed
 
 MAX_KEY = 64
 KEY = re.compile(r"[!-~]{1,64}")

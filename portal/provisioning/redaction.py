@@ -114,14 +114,19 @@ def _masked(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def leaves(value: Any) -> list[str]:
-    """Every string inside a JSON value."""
+    """Every string inside a JSON value, names of fields included."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [leaf for item in value.values() for leaf in leaves(item)]
+        return [leaf for key, item in value.items() for leaf in (str(key), *leaves(item))]
     if isinstance(value, list | tuple):
         return [leaf for item in value for leaf in leaves(item)]
     return []
+
+
+def has_mask(value: Any) -> bool:
+    """Whether a secret was taken out of a JSON value."""
+    return any(MASK in leaf for leaf in leaves(value))
 
 
 def derived(with_secrets: Any, without: Any) -> list[str]:

@@ -69,8 +69,9 @@ STEP_MOVES: Moves = {
     "pending": frozenset({"running", "skipped", "cancelled", "failed"}),
     "running": frozenset({"running", "waiting", "succeeded", "skipped", "failed", "cancelled"}),
     "waiting": frozenset({"running", "failed", "cancelled"}),
-    "succeeded": frozenset(),
-    "skipped": frozenset(),
+    # Back to pending by a retry alone: what ran because another step failed, and files that were not kept.
+    "succeeded": frozenset({"pending"}),
+    "skipped": frozenset({"pending"}),
     "failed": frozenset({"pending"}),
     "cancelled": frozenset({"pending"}),
 }

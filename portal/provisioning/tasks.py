@@ -6,7 +6,7 @@ from typing import Any
 from celery import shared_task
 from kombu.exceptions import OperationalError as BrokerAway
 
-from portal.provisioning import engine
+from portal.provisioning.engine.advance import advance
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 @shared_task(name="provisioning.advance_run")
 def advance_run(organisation_id: int, run_id: int) -> None:
     """Take the run one step further, and nudge again while there is more to do."""
-    if engine.advance(organisation_id, run_id):
+    if advance(organisation_id, run_id):
         nudge(organisation_id, run_id)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from portal.provisioning import api, launching, views
+from portal.provisioning import api, api_preview, launching, reviewing, views
 
 page_urls: list[URLPattern | URLResolver] = [
     path("runs/", views.run_list, name="runs"),
@@ -11,9 +11,11 @@ page_urls: list[URLPattern | URLResolver] = [
     path("runs/<int:run>/cancel/", views.run_cancel, name="run-cancel"),
     path("runs/<int:run>/retry/", views.run_retry, name="run-retry"),
     path("runs/<int:run>/undo/", views.run_undo, name="run-undo"),
+    path("paths/<slug:path>/review/", reviewing.path_review, name="path-review"),
     path("paths/<slug:path>/launch/", launching.path_launch, name="path-launch"),
 ]
 api_urls: list[URLPattern | URLResolver] = [
+    path("paths/<slug:path>/preview/", api_preview.PathPreview.as_view(), name="api-path-preview"),
     path("runs/", api.RunsView.as_view(), name="api-runs"),
     path("runs/<int:run>/", api.RunView.as_view(), name="api-run"),
     path("runs/<int:run>/events/", api.RunEventsView.as_view(), name="api-run-events"),

@@ -10,9 +10,9 @@ from django.urls import reverse
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
 from portal.goldenpaths.models import GoldenPath
-from portal.goldenpaths.reviewing import shown_answers
 from portal.kit.errors import Invalid
 from portal.provisioning import actions, fragments, listing, states
+from portal.provisioning.answering import shown_answers
 from portal.provisioning.models import Effect, LogLine, Run, Step
 from portal.provisioning.steering import may_control, require_control, run_for
 

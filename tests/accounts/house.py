@@ -14,6 +14,7 @@ from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
+from portal.goldenpaths.models import Candidate, Trust
 from portal.jobs.models import Job
 from tests.conftest import by
 from tests.githosts.conftest import make_repository
@@ -47,6 +48,12 @@ class House:
         return {name: values[name] for name in converters if name in values}
 
 
+CANDIDATES = (
+    "candidate", "candidate-publish", "candidate-decline", "candidate-trust",
+    "api-candidate", "api-candidate-publish", "api-candidate-decline",
+)  # fmt: skip
+
+
 def furnish(world: Any, folder: Path) -> House:
     """Puts one of everything into acme; `folder` is for the files of a source."""
     acme = world.acme
@@ -77,6 +84,11 @@ def furnish(world: Any, folder: Path) -> House:
         job = Job.objects.create(
             organisation=acme, kind="test", lane="outside", title=MARK, actor=world.ada, arguments={"said": MARK}
         )
+        candidate = Candidate.objects.create(
+            organisation=acme, source=source, origin_key="source:x", origin_label=MARK, origin_address=MARK, ref=MARK,
+            template_path="template.yaml", title=MARK, digest="d" * 64, document={},
+        )  # fmt: skip
+        trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
@@ -115,6 +127,8 @@ def furnish(world: Any, folder: Path) -> House:
         topics,
         {
             **{address: {"uid": job.uid} for address in ("job", "job-cancel", "api-job")},
+            **{address: {"uid": candidate.uid} for address in CANDIDATES},
+            **{address: {"uid": trust.uid} for address in ("trust-withdraw", "api-trust")},
             "api-location": {"uid": source.uid},
             "api-location-by-entity": {"name": f"{MARK}-filed"},
         },

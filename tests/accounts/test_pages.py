@@ -26,7 +26,7 @@ from portal.accounts.models import (
 )
 from portal.accounts.tenancy import tenant
 from portal.embedded import free_port
-from tests.conftest import by
+from tests.conftest import by, prove
 
 pytestmark = pytest.mark.django_db
 
@@ -164,14 +164,16 @@ def test_an_invitation_makes_an_account_and_a_member(world, client_for, client, 
     assert client.get(reverse("account_signup")).status_code == 200
     assert "by invitation" in client.get(reverse("account_signup")).content.decode()
     signup = client.post(path, {"go": "signup"})
-    assert signup["Location"] == reverse("account_signup")
+    assert signup["Location"] == f"{reverse('account_signup')}?email=new%40acme.example"
+    assert 'value="new@acme.example"' in client.get(signup["Location"]).content.decode()
     assert "by invitation" not in client.get(signup["Location"]).content.decode()
     made = client.post(
         signup["Location"], {"name": "Newt", "email": "new@acme.example", "password1": "correct-horse-battery"}
     )
     assert made.status_code == 302, made.context["form"].errors
-    assert made["Location"] == path, "the link proves the address: no second mail"
-    joined = client.post(path)
+    assert made["Location"] == "/join/acme/", "the link proves the address: no second mail"
+    assert "Join as Newt" in client.get(made["Location"]).content.decode()
+    joined = client.post(made["Location"])
     assert joined["Location"] == url("home")
     with tenant(world.acme):
         newt = Membership.objects.get(user__email="new@acme.example")
@@ -198,16 +200,15 @@ def test_an_invitation_is_for_its_address_alone(world, client_for, django_captur
         assert not Membership.objects.filter(user=world.eve).exists()
 
 
-def test_signing_up_with_another_address_does_not_skip_the_confirmation(
-    world, client_for, client, django_capture_on_commit_callbacks
-):
+def test_an_invitation_admits_the_invited_address_alone(world, client_for, client, django_capture_on_commit_callbacks):
     path = invite(world, client_for, django_capture_on_commit_callbacks)
     client.post(path, {"go": "signup"})
-    answer = client.post(
-        reverse("account_signup"), {"name": "X", "email": "other@x.example", "password1": "correct-horse-battery"}
-    )
-    assert answer["Location"] != path
-    assert "_auth_user_id" not in client.session
+    typed = {"name": "X", "email": "other@x.example", "password1": "correct-horse-battery"}
+    answer = client.post(reverse("account_signup"), typed)
+    assert answer.status_code == 200
+    assert "The invitation is for new@acme.example." in answer.content.decode()
+    assert not User.objects.filter(email="other@x.example").exists()
+    assert client.post(reverse("account_signup"), {**typed, "email": "NEW@acme.example"}).status_code == 302
 
 
 @pytest.mark.parametrize("how", ["expired", "revoked", "resent"])
@@ -380,8 +381,9 @@ def test_nobody_from_outside_gets_into_a_team(world, client_for):
 
 
 def make_token(client, **fields) -> tuple[str, object]:
-    page = client.post(url("tokens"), {"name": "dev-box", "scopes": ["read"], "days": "30", **fields})
-    assert page.status_code == 200, page.context["form"].errors
+    wanted = {"name": "dev-box", "scopes": ["read"], "days": "30", **fields}
+    page = prove(client).post(url("tokens"), wanted, follow=True)
+    assert page.redirect_chain, page.context["form"].errors
     return page.context["secret"], page
 
 
@@ -451,7 +453,7 @@ def test_admins_see_and_revoke_everybodys_tokens_and_others_only_their_own(world
 
 
 def test_a_token_needs_a_scope_and_an_end(world, client_for):
-    client = client_for(world.dev)
+    client = prove(client_for(world.dev))
     for wrong in ({"scopes": []}, {"scopes": ["root"]}, {"days": "9999"}, {"name": ""}):
         page = client.post(url("tokens"), {"name": "x", "scopes": ["read"], "days": "30", **wrong})
         assert page.status_code == 422

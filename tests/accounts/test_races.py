@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from portal.accounts import actions, teams
+from portal.accounts.access import digest_of
 from portal.accounts.models import Invitation, Membership, Team
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
@@ -88,7 +89,7 @@ def test_an_invitation_is_accepted_once(committed_world, monkeypatch):
         actions.invite(actor=by(world.ada), organisation=world.acme, email=world.eve.email, role="viewer")
 
     def accept() -> None:
-        actions.accept_invitation(actor=by(world.eve), slug="acme", secret=secrets[0])
+        actions.accept_invitation(actor=by(world.eve), slug="acme", digest=digest_of(secrets[0]))
 
     assert len(race(accept, accept, accept)) == 2
     with tenant(world.acme):

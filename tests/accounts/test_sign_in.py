@@ -13,18 +13,13 @@ from django.urls import reverse
 
 from portal.accounts.models import User
 from portal.accounts.providers import ProviderMisconfigured, providers_from
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, prove
 
 ARGON = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 
 def sign_in(client, email: str, password: str = PASSWORD):
     return client.post(reverse("account_login"), {"login": email, "password": password})
-
-
-def confirm(client) -> None:
-    """What protects the account asks for the password again."""
-    assert client.post(reverse("account_reauthenticate"), {"password": PASSWORD}).status_code == 302
 
 
 def code_for(secret: str) -> str:
@@ -66,7 +61,7 @@ def test_guessing_is_slowed_down(world, client):
 def test_an_authenticator_app_is_set_up_asked_for_and_replaced_by_a_recovery_code(world, client):
     sign_in(client, world.dev.email)
     assert client.get(reverse("mfa_activate_totp"))["Location"].startswith(reverse("account_reauthenticate"))
-    confirm(client)
+    prove(client)
     page = client.get(reverse("mfa_activate_totp"))
     assert "data:image/svg+xml" in page.content.decode()
     secret = page.context["form"].secret
@@ -164,7 +159,7 @@ ACCOUNT_PAGES = [
 @pytest.mark.parametrize("name", ACCOUNT_PAGES)
 def test_account_pages_open_and_have_one_heading(world, client, name):
     sign_in(client, world.dev.email)
-    confirm(client)
+    prove(client)
     page = client.get(reverse(name))
     assert page.status_code == 200
     text = page.content.decode()

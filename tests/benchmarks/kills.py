@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.product import Product
-from tests.e2e.test_make_up import kept, kill_and_wait
+from tests.e2e.test_make_up import kill_and_wait
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         product.start()
         product.stop()
         second = product.start()
-        names = sorted(kept(product))
+        names = sorted(product.kept())
         cases = [(name,) for name in names]
         if options.pairs:
             cases += list(itertools.combinations(names, 2))

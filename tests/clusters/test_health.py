@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from portal.clusters.health.judging import RULES, Around, Health, badge, hint, judge, note, roll_up, sentence
+from portal.clusters.health.kubectl import status_word
 from portal.clusters.health.terms import BADGE_ORDER, CODES, clip
 from portal.clusters.health.words import SENTENCES
-from portal.clusters.store import Store
+from portal.clusters.store import Store, key_of
+from portal.clusters.watching.rows import entity_row
 from tests.clusters.objects import MANIFESTS, load
 
 CASES = sorted(MANIFESTS.glob("*.yaml"))
@@ -20,7 +22,12 @@ def test_reads_as_its_manifest_says(path):
     now = head["now"] if isinstance(head["now"], datetime) else datetime.fromisoformat(head["now"])
     around = Around(Store(objects), now.replace(tzinfo=UTC) if now.tzinfo is None else now)
 
-    health = judge(type(subject).__name__, subject, around)
+    if head["subject"] == "entity":
+        row = entity_row("component:default/shop", [key_of(item) for item in objects], around)
+        assert row is not None
+        health = row.health
+    else:
+        health = judge(type(subject).__name__, subject, around)
 
     expected = head["expect"]
     said = {
@@ -32,6 +39,8 @@ def test_reads_as_its_manifest_says(path):
     }
     if "hint" in expected:
         said["hint"] = hint(health)
+    if "word" in expected:
+        said["word"] = status_word(subject)
     if "note" in expected:
         said["note"] = " ".join(note(item) for item in health.notes)
     assert said == expected

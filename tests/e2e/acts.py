@@ -50,3 +50,10 @@ def number_in(address: str, after: str) -> int:
     found = re.search(rf"/{after}/(\d+)/", address)
     assert found, address
     return int(found.group(1))
+
+
+def confirm(page: Any) -> None:
+    """Where the portal asks again who this is, says so with the password, and goes on with what waits."""
+    if page.get_by_role("heading", name="Confirm that it is you").is_visible():
+        page.get_by_label("Password", exact=True).fill(SIGN_INS.password)
+        page.get_by_role("button", name="Confirm").click()

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portal.demo_people import SIGN_INS
-from tests.e2e.acts import answer_the_form
+from tests.e2e.acts import answer_the_form, confirm
 
 O = "/o/parcelwright"  # noqa: E741 - as in the addresses
 EMPTY = "/o/newharbour"
@@ -111,6 +111,15 @@ def new_token(page: Any) -> None:
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Clone repositories").check()
     press("Make token")(page)
+    confirm(page)
+    page.get_by_text("is ready. Copy it now").wait_for()
+
+
+def wrong_token(page: Any) -> None:
+    page.get_by_label("Name", exact=True).fill("laptop")
+    press("Make token")(page)
+    confirm(page)
+    page.locator(".field-errors p").first.wait_for()
 
 
 def look_at_demo(page: Any) -> None:
@@ -155,6 +164,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("password-change", "account_change_password", "/accounts/password/change/", "pat"),
     Stop("sign-out", "account_logout", "/accounts/logout/", "pat"),
     Stop("reauthenticate", "account_reauthenticate", "/accounts/reauthenticate/?next=/accounts/2fa/", "dev"),
+    Stop("reauthenticate-provider", "reauthenticate-provider", "/accounts/reauthenticate/provider/", "vic"),
     Stop("security", "mfa_index", "/accounts/2fa/", "pat"),
     Stop("security-none", "mfa_index", "/accounts/2fa/", "dev"),
     Stop("app-off", "mfa_deactivate_totp", "/accounts/2fa/totp/deactivate/", "pat"),
@@ -197,6 +207,8 @@ STOPS: tuple[Stop, ...] = (
     Stop("path-second", "path", f"{O}/paths/python-web-service/", act=second_page),
     Stop("review", "path-review", f"{O}/paths/python-web-service/", act=review),
     Stop("versions", "path-versions", f"{O}/paths/python-web-service/versions/"),
+    Stop("candidates", "candidates", f"{O}/paths/candidates/"),
+    Stop("candidate", "candidate", f"{O}/paths/candidates/{{candidate}}/"),
     Stop("runs", "runs", f"{O}/runs/"),
     Stop("runs-nothing", "runs", f"{O}/runs/?state=undone"),
     Stop("run", "run", f"{O}/runs/{{run}}/"),
@@ -220,13 +232,15 @@ STOPS: tuple[Stop, ...] = (
     Stop("people", "people", f"{O}/people/"),
     Stop("tokens", "tokens", f"{O}/tokens/"),
     Stop("token-new", "tokens", f"{O}/tokens/", "mae", act=new_token),
-    Stop("token-wrong", "tokens", f"{O}/tokens/", act=press("Make token")),
+    Stop("token-wrong", "tokens", f"{O}/tokens/", act=wrong_token),
     Stop("api-docs", "api-docs", f"{O}/api-docs/"),
     Stop("forbidden", "settings", f"{O}/settings/", status=403),
     Stop("foreign", "home", "/o/kelpline/", status=404),
     # What managers and admins have more.
     Stop("home-admin", "home", f"{O}/", "ada"),
     Stop("paths-admin", "paths", f"{O}/paths/", "ada"),
+    Stop("candidates-admin", "candidates", f"{O}/paths/candidates/", "ada"),
+    Stop("candidate-admin", "candidate", f"{O}/paths/candidates/{{candidate}}/", "ada"),
     Stop("people-admin", "people", f"{O}/people/", "ada"),
     Stop("invite-wrong", "people-invite", f"{O}/people/", "ada", act=press("Send invitation")),
     Stop("remove-question", "member-remove", f"{O}/people/", "ada", act=question("Remove Dev")),
@@ -290,6 +304,8 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
     "token-revoke": _ACTION,
+    **dict.fromkeys(("candidate-publish", "candidate-decline", "candidate-trust", "trust-withdraw"), _ACTION),
+    "join-invited": "the page of an invitation again, after sign-in",
     "job-cancel": _ACTION,
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -39,8 +40,7 @@ class Product:
 
     def start(self, seconds: float = 120) -> float:
         """Starts it, waits for the welcome, returns the seconds that took."""
-        env = {name: value for name, value in os.environ.items() if name not in OURS}
-        env.update(SLIPWAY_VAR=str(self.folder / "var"), PORT=str(self.port), **self.extra)
+        env = self.environment()
         begun = time.monotonic()
         with self.log.open("wb") as out:
             self.popen = subprocess.Popen(
@@ -56,6 +56,28 @@ class Product:
                 raise AssertionError(f"make up did not get ready:\n{self.said()[-6000:]}")
             time.sleep(0.1)
         return time.monotonic() - begun
+
+    def environment(self) -> dict[str, str]:
+        """What `make up` is started with."""
+        env = {name: value for name, value in os.environ.items() if name not in OURS}
+        return {**env, "SLIPWAY_VAR": str(self.folder / "var"), "PORT": str(self.port), **self.extra}
+
+    def run(self, *arguments: str) -> str:
+        """What a command of ours prints when it runs beside the product, as an operator would run it."""
+        command = [*self.prefix, sys.executable, "-m", "portal.up", "run", sys.executable, *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment(), check=True, capture_output=True, text=True
+        ).stdout
+
+    def kept(self) -> dict[str, int]:
+        """Name -> pid of everything that `make up` keeps, supervisor included; empty while that is not written."""
+        var = self.folder / "var"
+        try:
+            processes = json.loads((var / "up.json").read_text())["processes"]
+            names = {name: pid for name, (pid, _) in processes.items()}
+            return {**names, "supervisor": int((var / "up.lock").read_text())}
+        except (FileNotFoundError, ValueError):
+            return {}
 
     def said(self) -> str:
         return re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace"))

@@ -5,19 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
-import os
 import re
 import struct
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from portal.demo_people import SIGN_INS
 from tests.e2e.acts import answer_the_form, launch, number_in, sign_in
-from tests.e2e.product import OURS, ROOT, Product
+from tests.e2e.product import Product
 
 ORG = "/o/parcelwright"
 NAME = "depot-sorter"
@@ -34,6 +30,17 @@ spec:
   owner: group:default/payments
 """
 NEW_PERSON = "pat@slipway.example"
+
+
+CANDIDATE = """\
+apiVersion: scaffolder.backstage.io/v1beta3
+kind: Template
+metadata: {name: reserve-a-berth, title: Reserve a berth}
+spec:
+  type: service
+  steps:
+    - {id: say, name: Say it, action: "debug:log", input: {message: Reserved}}
+"""
 
 
 @dataclass
@@ -55,6 +62,7 @@ def build(browser: Any, product: Product) -> Scene:
     _runs(scene, pages["dev"])
     _things(scene, pages["ada"])
     _written(scene, pages["dev"])
+    _candidate(scene, pages["dev"])
     _empty_organisation(product)
     _people(scene, product, pages["ada"])
     for page in pages.values():
@@ -99,12 +107,22 @@ def _written(scene: Scene, page: Any) -> None:
     scene.facts["written"] = "pallet-scale"
 
 
+def _candidate(scene: Scene, page: Any) -> None:
+    """A golden path that somebody's upload brought; nobody has decided on it."""
+    page.goto(f"{ORG}/catalog/sources/register/")
+    page.locator("[name=kind]").select_option("upload")
+    template = {"name": "berth.yaml", "mimeType": "application/yaml", "buffer": CANDIDATE.encode()}
+    page.locator("[name=upload]").set_input_files(template)
+    page.get_by_role("button", name="Register", exact=True).click()
+    page.wait_for_url(lambda address: "register" not in address)
+    page.goto(f"{ORG}/paths/candidates/")
+    page.get_by_role("link", name="Reserve a berth").click()
+    scene.facts["candidate"] = page.url.rstrip("/").rpartition("/")[2]
+
+
 def _empty_organisation(product: Product) -> None:
     """The operator makes one for Eve, with the command that operators have."""
-    env = {name: value for name, value in os.environ.items() if name not in OURS}
-    env.update(json.loads((product.folder / "var" / "stage.json").read_text()), DATABASE_POOL="no")
-    command = [sys.executable, "manage.py", "organisation", "newharbour", "New Harbour", "eve@slipway.example"]
-    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+    product.run("manage.py", "organisation", "newharbour", "New Harbour", "eve@slipway.example")
 
 
 def _people(scene: Scene, product: Product, admin: Any) -> None:

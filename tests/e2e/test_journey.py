@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import ClusterUnderTest
-from tests.e2e.acts import answer_the_form, sign_in
+from tests.e2e.acts import answer_the_form, confirm, sign_in
 from tests.e2e.product import Product
 
 pytestmark = pytest.mark.browser
@@ -164,4 +164,5 @@ def new_token(page: Any) -> str:
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Clone repositories").check()
     page.get_by_role("button", name=re.compile("Create|Make")).click()
+    confirm(page)
     return str(page.locator("code", has_text="slw_").first.inner_text()).strip()

@@ -42,30 +42,20 @@ def until(holds, seconds: float = 40) -> None:
         time.sleep(0.1)
 
 
-def kept(product: Product) -> dict[str, int]:
-    """Name -> pid of everything that `make up` keeps, the supervisor included."""
-    var = product.folder / "var"
-    try:
-        processes = json.loads((var / "up.json").read_text())["processes"]
-        return {**{name: pid for name, (pid, _) in processes.items()}, "supervisor": int((var / "up.lock").read_text())}
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
 def kill_and_wait(product: Product, *names: str) -> float:
     """Kills these with -9 and waits until all are back and web answers; nothing else may fall. The seconds it took."""
-    before = kept(product)
+    before = product.kept()
     for name in names:
         os.kill(before[name], signal.SIGKILL)
     begun = time.monotonic()
 
     def back() -> bool:
-        now = kept(product)
+        now = product.kept()
         fresh = all(name in now and now[name] != before[name] and identity(now[name]) for name in names)
         return fresh and set(now) == set(before) and listening(product)
 
     until(back, 10)
-    now = kept(product)
+    now = product.kept()
     assert {name for name in before if now[name] != before[name]} == set(names), "nothing else falls"
     return time.monotonic() - begun
 
@@ -78,7 +68,7 @@ def test_it_starts_survives_kills_stops_and_finds_its_data(tmp_path: Path) -> No
     try:
         assert product.url in product.said()
         assert all(email in product.said() for email, _ in SIGN_INS.people)
-        names = set(kept(product))
+        names = set(product.kept())
         assert names == {
             "guard", "spare", "supervisor", "postgres", "valkey", "sandbox", "web", "worker", "live",
         }  # fmt: skip
@@ -103,7 +93,7 @@ def test_it_starts_survives_kills_stops_and_finds_its_data(tmp_path: Path) -> No
 def test_what_a_start_with_other_wishes_left_behind_is_stopped_first(tmp_path: Path) -> None:
     product = Product(tmp_path / "left", DEMO="no")
     product.start()
-    left = kept(product)
+    left = product.kept()
     for name in ("guard", "spare", "supervisor"):
         os.kill(left[name], signal.SIGKILL)
     assert product.popen
@@ -222,11 +212,11 @@ def test_it_uses_the_servers_that_are_named_and_starts_none_of_its_own(
         broker = redis.Redis.from_url(elsewhere["VALKEY_URL"])
         until(lambda: any(name.startswith(b"live:") for name in broker.pubsub_channels()) or broker.dbsize() > 0)
         broker.close()
-        assert set(kept(product)) == {"guard", "spare", "supervisor", "web", "worker", "live"}, "no server of our own"
+        assert set(product.kept()) == {"guard", "spare", "supervisor", "web", "worker", "live"}, "no server of our own"
         private = json.loads((product.folder / "var" / "secrets.json").read_text())["CLUSTER_PRIVATE_KEY"].encode()
         owner = elsewhere["DATABASE_OWNER_URL"].encode()
         for name in ("supervisor", "web", "worker", "live"):
-            pid = kept(product)[name]
+            pid = product.kept()[name]
             assert b"DATABASE_URL=" in Path(f"/proc/{pid}/environ").read_bytes()
             memory = written_memory(pid)
             assert elsewhere["DATABASE_URL"].encode() in memory, "the search finds what is there"

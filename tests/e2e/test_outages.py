@@ -8,7 +8,6 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,44 +23,16 @@ ENTITY = "catalog/component/default/quote-engine/"
 NAMESPACE = "booking"
 
 
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-
-
-def pids(product: Product, words: str) -> list[int]:
-    """The product's processes, and children of them that carry nothing of its environment, with such a command."""
-    ours = set(product.processes())
-    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    known = [pid for pid in sorted(found) if pid in ours or parent_of(pid) in ours]
-    return [pid for pid in known if re.search(words, command_of(pid))]
-
-
 @contextmanager
-def killed(product: Product, process: str, keeper: str) -> Iterator[None]:
+def killed(product: Product, name: str) -> Iterator[None]:
     """SIGKILLs the process while whoever would start it again is held; it comes back afterwards."""
-    keepers = pids(product, keeper)
-    assert keepers, keeper
-    for pid in keepers:
-        os.kill(pid, signal.SIGSTOP)
+    processes = product.kept()
+    os.kill(processes["supervisor"], signal.SIGSTOP)
     try:
-        victims = [pid for pid in pids(product, process) if pid not in keepers]
-        assert victims, process
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
+        os.kill(processes[name], signal.SIGKILL)
         yield
     finally:
-        for pid in keepers:
-            os.kill(pid, signal.SIGCONT)
+        os.kill(processes["supervisor"], signal.SIGCONT)
 
 
 @pytest.fixture
@@ -113,28 +84,28 @@ def a_change_arrives(product: Product, page: Any) -> None:
 
 
 def test_without_live_the_status_is_unknown_and_the_next_one_makes_it_true(product: Product, watched: Any) -> None:
-    with killed(product, r"manage\.py live", r"portal\.keep .*manage\.py live"):
+    with killed(product, "live"):
         unknown(watched, 40)
     healthy(watched, 60)
     a_change_arrives(product, watched)
 
 
 def test_without_the_cluster_the_status_is_unknown_and_its_return_heals(product: Product, watched: Any) -> None:
-    with killed(product, r"-m portal\.sandbox", r"portal\.keep .*portal\.sandbox"):
+    with killed(product, "sandbox"):
         unknown(watched, 30)
     healthy(watched, 60)
     a_change_arrives(product, watched)
 
 
 def test_without_valkey_the_status_is_unknown_and_its_return_heals(product: Product, watched: Any) -> None:
-    with killed(product, r"/valkey-server ", r"-m portal\.embedded"):
+    with killed(product, "valkey"):
         unknown(watched, 30)
     healthy(watched, 60)
     a_change_arrives(product, watched)
 
 
 def test_without_postgresql_the_page_says_that_it_is_out_of_date(product: Product, watched: Any) -> None:
-    with killed(product, r"/bin/postgres -D", r"-m portal\.embedded"):
+    with killed(product, "postgres"):
         light(watched, "Out of date", 30)
     healthy(watched, 60)
     a_change_arrives(product, watched)
@@ -144,7 +115,7 @@ def test_without_postgresql_the_page_says_that_it_is_out_of_date(product: Produc
 
 
 def test_without_web_the_stream_is_opened_again(product: Product, watched: Any) -> None:
-    with killed(product, r"uvicorn portal\.asgi", r"portal\.keep .*uvicorn"):
+    with killed(product, "web"):
         light(watched, "Reconnecting…", 15)
     light(watched, "Live", 60)
     a_change_arrives(product, watched)

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from tests.e2e.product import Product
-from tests.e2e.test_make_up import pid_of, until
+from tests.e2e.test_make_up import until
 from tests.e2e.visitor import Visitor
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,7 @@ def assert_made_once(product: Product, dev: Visitor, said: dict[str, Any], name:
 
 
 def valkey_dies(product: Product) -> None:
-    url = json.loads((product.folder / "var" / "stage.json").read_text())["VALKEY_URL"]
+    url = json.loads((product.folder / "var" / "up.json").read_text())["addresses"]["VALKEY_URL"]
 
     def pid() -> int:
         try:
@@ -114,22 +114,21 @@ def postgres_crashes(product: Product) -> None:
 
 
 def worker_dies(product: Product) -> None:
-    kill(product, "celery", signal.SIGKILL)
+    kill(product, "worker")
 
 
 def live_dies(product: Product) -> None:
-    kill(product, "manage.py live", signal.SIGKILL)
+    kill(product, "live")
 
 
 def web_dies(product: Product) -> None:
-    kill(product, "uvicorn", signal.SIGKILL)
+    kill(product, "web")
 
 
-def kill(product: Product, words: str, number: signal.Signals) -> None:
-    pid = pid_of(product, words)
-    assert pid, words
-    os.kill(pid, number)
-    until(lambda: pid_of(product, words) not in {0, pid})
+def kill(product: Product, name: str) -> None:
+    pid = product.kept()[name]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: product.kept().get(name) not in {None, pid})
 
 
 @pytest.mark.parametrize("step", ["publish", "wait"])
@@ -145,7 +144,7 @@ def test_a_part_dies_in_the_middle_of_a_run(
 
 
 def test_a_cluster_is_away_for_a_while_and_the_run_says_so_and_goes_on(own_product: Product, dev: Visitor) -> None:
-    pid = pid_of(own_product, "portal.sandbox")
+    pid = own_product.kept()["sandbox"]
     run = launch(dev, "cluster-away")
     run_at(dev, run, "publish")
     os.kill(pid, signal.SIGSTOP)

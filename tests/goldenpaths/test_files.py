@@ -10,6 +10,8 @@ from portal.goldenpaths.globs import select
 from portal.goldenpaths.language.rendering import RenderError
 from portal.kit.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from portal.kit.paths import safe_path
+from portal.provisioning.steps.fs_delete import delete
+from portal.provisioning.steps.fs_rename import rename
 
 BAD = [
     "", "/etc/passwd", "../x", "a/../b", "a/..", "..", "a\\b", "a\x00b", "a\nb", "C:/x", ".git/config", "a/.GIT/x",
@@ -163,18 +165,18 @@ def test_a_missing_folder_is_named() -> None:
 
 def test_files_and_folders_are_renamed() -> None:
     tree = {"a/x": File(b"1"), "a/y": File(b"2"), "b": File(b"3")}
-    assert set(workspace.rename(tree, {"files": [{"from": "a", "to": "c"}]})) == {"b", "c/x", "c/y"}
+    assert set(rename(tree, [{"from": "a", "to": "c"}])) == {"b", "c/x", "c/y"}
     with pytest.raises(Conflict):
-        workspace.rename(tree, {"files": [{"from": "a/x", "to": "b"}]})
-    moved = workspace.rename(tree, {"files": [{"from": "a/x", "to": "b", "overwrite": True}]})
+        rename(tree, [{"from": "a/x", "to": "b"}])
+    moved = rename(tree, [{"from": "a/x", "to": "b", "overwrite": True}])
     assert moved == {"a/y": File(b"2"), "b": File(b"1")}
     with pytest.raises(NotFound):
-        workspace.rename(tree, {"files": [{"from": "z", "to": "q"}]})
+        rename(tree, [{"from": "z", "to": "q"}])
 
 
 def test_files_are_deleted_by_pattern() -> None:
     tree = {"a/x": File(b"1"), "a/y.md": File(b"2"), "b": File(b"3")}
-    assert set(workspace.delete(tree, {"files": ["a/*.md", "nothing"]})) == {"a/x", "b"}
-    assert set(workspace.delete(tree, {"files": ["a"]})) == {"b"}
+    assert set(delete(tree, ["a/*.md", "nothing"])) == {"a/x", "b"}
+    assert set(delete(tree, ["a"])) == {"b"}
     with pytest.raises(Invalid):
-        workspace.delete(tree, {"files": ["../*"]})
+        delete(tree, ["../*"])

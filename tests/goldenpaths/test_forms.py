@@ -10,11 +10,11 @@ from portal.accounts.access import Access
 from portal.accounts.models import Membership
 from portal.goldenpaths import actions
 from portal.goldenpaths.models import Version
-from portal.goldenpaths.preview import preview
 from portal.goldenpaths.questions import answers
 from portal.goldenpaths.questions.fields import Field, fields_of
 from portal.goldenpaths.questions.forms import clean, pages_of
-from portal.goldenpaths.reviewing import shown_answers
+from portal.provisioning.answering import shown_answers
+from portal.provisioning.walking.preview import preview
 from tests.conftest import World, by
 from tests.goldenpaths.test_templates import template
 
@@ -168,4 +168,4 @@ def test_a_preview_reads_every_answer_and_no_secret(world: World, version: Versi
         made = preview(version, clean(version, GOOD, access).values, access)
     assert made.problems == []
     assert [(step.id, step.runs) for step in made.steps] == [("log", True)]
-    assert (made.repository, made.files, made.manifests) == (None, [], [])
+    assert (made.repositories, made.files, made.manifests) == ([], [], [])

@@ -8,8 +8,9 @@ from portal.goldenpaths.documents import YamlError, load_all
 from portal.goldenpaths.files import File
 from portal.goldenpaths.questions import schemas
 from portal.goldenpaths.templates import InvalidTemplate, examine, refuse
-from portal.goldenpaths.vocabulary import checked_input, repository_name
+from portal.goldenpaths.vocabulary import checked_input
 from portal.kit.errors import Invalid
+from portal.provisioning.steps.publish_slipway import repository_name
 
 CASES = Path(__file__).parent / "templates"
 SKELETON = {"skeleton/README.md": File(b"# ${{ values.name }}\n")}

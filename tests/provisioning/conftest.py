@@ -91,6 +91,15 @@ def start_run(
         )
 
 
+def acts(monkeypatch: pytest.MonkeyPatch, action: str, run: Callable[..., Any]) -> None:
+    """For this test, the action runs like that."""
+    from dataclasses import replace
+
+    from portal.provisioning.steps import ACTIONS
+
+    monkeypatch.setitem(ACTIONS, action, replace(ACTIONS[action], run=run))
+
+
 def reload(run: Any) -> Any:
     """The run as it stands in the database."""
     from portal.provisioning.models import Run
@@ -131,7 +140,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 @pytest.fixture
 def finish() -> Callable[[Any], Any]:
     """finish(run) -> the run, advanced in this process until it rests."""
-    from portal.provisioning import engine
+    from portal.provisioning.engine import advance as engine
 
     def advance(run: Any) -> Any:
         while engine.advance(run.organisation_id, run.pk):

@@ -10,13 +10,15 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from portal.accounts.tenancy import tenant
-from portal.provisioning import actions, engine, execution, lease, sweeping, tasks
-from portal.provisioning.keeper import Keeper
-from portal.provisioning.lease import Cancelled, LeaseLost
+from portal.provisioning import actions, sweeping, tasks
+from portal.provisioning.acting.outcomes import Done, Wait
+from portal.provisioning.engine import advance as engine
+from portal.provisioning.engine import lease
+from portal.provisioning.engine.keeper import Keeper
+from portal.provisioning.engine.lease import Cancelled, LeaseLost
 from portal.provisioning.models import LogLine, Run, Step
-from portal.provisioning.outcomes import Done, Wait
 from tests.conftest import by
-from tests.provisioning.conftest import reload, rows, start_run, texts
+from tests.provisioning.conftest import acts, reload, rows, start_run, texts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +43,7 @@ def test_eight_deliveries_of_one_message_do_the_work_once(committed_world, silen
         time.sleep(0.3)
         return Done()
 
-    monkeypatch.setitem(execution.ACTIONS, "debug:log", slow)
+    acts(monkeypatch, "debug:log", slow)
     run = start_run(committed_world, [log()])
 
     def deliver():
@@ -154,7 +156,7 @@ def test_a_call_that_comes_while_the_step_looks_is_not_lost(committed_world, sil
             return Done()
         return Wait(ctx.run_created_at.replace(year=2099), ("rollout:x",), "not yet")
 
-    monkeypatch.setitem(execution.ACTIONS, "debug:log", looking)
+    acts(monkeypatch, "debug:log", looking)
     run = start_run(committed_world, [log()])
     assert engine.advance(run.organisation_id, run.pk) is True  # a first wait looks once more
     assert engine.advance(run.organisation_id, run.pk) is False
@@ -168,9 +170,7 @@ def test_a_call_that_comes_while_the_step_looks_is_not_lost(committed_world, sil
 
 
 def test_a_neighbours_call_wakes_nobody_here(committed_world, silent, monkeypatch):
-    monkeypatch.setitem(
-        execution.ACTIONS, "debug:log", lambda ctx, given: Wait(ctx.run_created_at.replace(year=2099), ("rollout:x",))
-    )
+    acts(monkeypatch, "debug:log", lambda ctx, given: Wait(ctx.run_created_at.replace(year=2099), ("rollout:x",)))
     run = start_run(committed_world, [log()])
     engine.advance(run.organisation_id, run.pk)
     assert sweeping.wake_runs(committed_world.rival.pk, {"rollout:x"}) == 0

@@ -3,11 +3,11 @@
 import pytest
 
 from portal.kit.errors import Conflict, Unavailable
-from portal.provisioning import engine, execution
+from portal.provisioning.acting.outcomes import Done
+from portal.provisioning.engine import advance as engine
 from portal.provisioning.models import Effect, Run, Step, Workspace
-from portal.provisioning.outcomes import Done
 from tests.conftest import by
-from tests.provisioning.conftest import reload, rows, start_run, texts
+from tests.provisioning.conftest import acts, reload, rows, start_run, texts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,7 +95,7 @@ def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(
             raise Conflict("The name is taken.", code="taken")
         return Done({"ok": True})
 
-    monkeypatch.setitem(execution.ACTIONS, "fs:delete", stumble)
+    acts(monkeypatch, "fs:delete", stumble)
     run = start_run(
         committed_world,
         [
@@ -117,12 +117,12 @@ def test_retry_goes_on_at_the_step_that_failed_with_the_files_as_they_were(
 
 
 def test_what_is_away_for_now_is_tried_again_by_itself_and_then_given_up(committed_world, silent, finish, monkeypatch):
-    monkeypatch.setattr("portal.provisioning.retries.DELAYS", (0.0, 0.0))
+    monkeypatch.setattr("portal.provisioning.engine.retries.DELAYS", (0.0, 0.0))
 
     def away(ctx, given):
         raise Unavailable("The cluster does not answer.")
 
-    monkeypatch.setitem(execution.ACTIONS, "debug:log", away)
+    acts(monkeypatch, "debug:log", away)
     run = start_run(committed_world, [log()])
     for _ in range(2):
         run = finish(run)
@@ -133,7 +133,7 @@ def test_what_is_away_for_now_is_tried_again_by_itself_and_then_given_up(committ
     assert rows(Step, run)[0].attempt == 3
 
 
-def test_a_step_that_kills_its_workers_is_given_up(committed_world, silent, monkeypatch):
+def test_a_step_that_kills_its_workers_is_given_up(committed_world, silent, finish, monkeypatch):
     class WorkerDied(BaseException):
         pass
 
@@ -141,20 +141,19 @@ def test_a_step_that_kills_its_workers_is_given_up(committed_world, silent, monk
         raise WorkerDied
 
     monkeypatch.setattr(engine, "AFTER_A_BUG", engine.AFTER_A_BUG * 0)
-    monkeypatch.setitem(execution.ACTIONS, "debug:log", deadly)
+    acts(monkeypatch, "debug:log", deadly)
     run = start_run(committed_world, [log()])
     for _ in range(engine.MAX_STRIKES):
         with pytest.raises(WorkerDied):
             engine.advance(run.organisation_id, run.pk)
-    assert engine.advance(run.organisation_id, run.pk) is False
-    run = reload(run)
+    run = finish(run)
     assert (run.status, run.error_code) == ("failed", "worker-lost")
     assert "Retry continues here" in run.error_text
 
 
 def test_a_run_is_cancelled_before_its_next_effect(committed_world, silent, finish, monkeypatch):
     from portal.provisioning import actions
-    from portal.provisioning.context import Target
+    from portal.provisioning.acting.contract import Target
 
     made = []
 
@@ -169,7 +168,7 @@ def test_a_run_is_cancelled_before_its_next_effect(committed_world, silent, fini
                 actions.cancel(organisation=committed_world.acme, actor=by(committed_world.dev), run=run)
         return Done()
 
-    monkeypatch.setitem(execution.ACTIONS, "debug:log", two_effects)
+    acts(monkeypatch, "debug:log", two_effects)
     run = finish(start_run(committed_world, [log(), log("after")]))
     assert run.status == "cancelled"
     assert made == ["first"]

@@ -6,7 +6,7 @@ import pytest
 
 from portal.accounts.models import AuditEvent
 from portal.goldenpaths.questions.answers import new_key
-from portal.provisioning import engine
+from portal.provisioning.engine import advance as engine
 from portal.provisioning.models import Effect, Run
 from tests.provisioning.conftest import make_version, start_run
 
@@ -166,7 +166,8 @@ def test_undo_says_beforehand_what_goes_and_what_stays(world, client_for, finish
 
 def test_retry_asks_for_secrets_again(world, client_for, silent):
     run = start_run(world, [log("${{ parameters.missing }}")], secrets={"token": "hunter2-hunter2"})
-    engine.advance(run.organisation_id, run.pk)
+    while engine.advance(run.organisation_id, run.pk):
+        pass
     client = client_for(world.dev)
     assert 'name="secret.token"' in client.get(f"/o/acme/runs/{run.pk}/retry/").content.decode()
     answer = client.post(f"/o/acme/runs/{run.pk}/retry/")

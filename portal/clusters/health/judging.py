@@ -81,7 +81,7 @@ def roll_up(healths: list[Health]) -> Health:
     if any(badge(item) != "Healthy" for item in causes):
         healths = causes
     worst = min(healths, key=lambda item: (BADGE_ORDER.index(badge(item)), item.weight))
-    if badge(worst) == "Idle":
+    if badge(worst) in ("Idle", "Paused"):  # at rest on purpose: that hides nothing that serves
         worst = next((item for item in healths if badge(item) == "Healthy"), worst)
     cause = root_cause(healths)
     if cause is None or not worst.is_trouble:

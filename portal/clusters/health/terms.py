@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from portal.clusters.health.memory import Memory
 from portal.clusters.store import Store
 
 Avail = Literal["Serving", "Reduced", "Down", "Idle", "Unknown"]
@@ -42,6 +43,7 @@ CODES: dict[str, Code] = {
     "claim-lost": Code(2, "error", True),
     "claim-failed": Code(2, "error", True),
     "claim-pending": Code(2, "info"),
+    "claim-missing": Code(2, "error", True),
     "unschedulable": Code(3, "error", True),
     "waiting-for-node": Code(3, "info"),
     "scheduling-gated": Code(3, "warning"),
@@ -57,16 +59,19 @@ CODES: dict[str, Code] = {
     "container-create-failed": Code(4, "error", True),
     "mount-failed": Code(4, "error", True),
     "mount-slow": Code(4, "warning"),
+    "creating-slow": Code(4, "warning"),
     # the process itself
     "crash-loop": Code(5, "error", True),
     "crashed": Code(5, "warning"),
     "oom-restarts": Code(5, "warning"),
     "job-failed": Code(5, "error"),
+    "job-retrying": Code(5, "warning"),
     "last-run-failed": Code(5, "warning"),
     # probes
     "liveness-failing": Code(6, "error", True),
     "startup-failing": Code(6, "warning"),
     "readiness-failing": Code(6, "warning"),
+    "readiness-gate": Code(6, "warning"),
     # what follows from the above
     "deadline-exceeded": Code(7, "error", True),
     "no-endpoints": Code(7, "error"),
@@ -76,12 +81,15 @@ CODES: dict[str, Code] = {
     "namespace-stuck": Code(7, "error", True),
     "schedule-missed": Code(7, "warning"),
     "schedule-unreadable": Code(7, "warning"),
+    "schedule-never": Code(7, "warning"),
     "autoscaler-failing": Code(7, "warning"),
     "node-pressure": Code(7, "warning"),
     # in motion, or at rest
     "load-balancer-pending": Code(8, "info"),
     "address-pending": Code(8, "info"),
     "waiting-for-controller": Code(8, "info"),
+    "gate-pending": Code(8, "info"),
+    "finishing": Code(8, "info"),
     "starting": Code(8, "info"),
     "rolling-out": Code(8, "info"),
     "job-running": Code(8, "info"),
@@ -92,6 +100,7 @@ CODES: dict[str, Code] = {
     "no-pods-wanted": Code(9, "info"),
     "claim-unused": Code(9, "info"),
     "no-selector": Code(9, "info"),
+    "leftover": Code(9, "info"),
     "completed": Code(9, "ok"),
     "serving": Code(10, "ok"),
     "unknown": Code(10, "warning"),
@@ -99,6 +108,8 @@ CODES: dict[str, Code] = {
     "autoscaler-at-maximum": Code(10, "info"),
     "address-unpublished": Code(10, "info"),
     "misscheduled": Code(10, "info"),
+    "pods-old": Code(10, "info"),
+    "run-going-on": Code(10, "info"),
 }
 
 
@@ -145,6 +156,7 @@ class Around:
 
     store: Store
     now: datetime
+    memory: Memory = field(default_factory=Memory)
 
     def seconds_since(self, moment: datetime | None) -> float:
         """Age in seconds; an unknown moment is now."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from portal.clusters.health import cron
-from portal.clusters.health.pods import EVENT_FRESH, judge_pod
-from portal.clusters.health.terms import Around, Avail, Facts, Health, Note, clip, root_cause
+from portal.clusters.health.containers import ended_badly
+from portal.clusters.health.pods import EVENT_FRESH, is_over, is_ready, judge_pod
+from portal.clusters.health.terms import Around, Avail, Facts, Health, Note, Rollout, clip, root_cause
 from portal.clusters.structs import (
+    Condition,
     CronJob,
     DaemonSet,
     Deployment,
@@ -20,6 +22,11 @@ from portal.clusters.structs import (
 )
 
 QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+), used: (.+), limited: (.+)")
+ROLLOUT_SECONDS = 600  # Kubernetes' own default deadline: what breaks later than this is no rollout's doing
+TRIES = 3
+WAITING = frozenset(
+    {"gate-pending", "claim-pending", "waiting-for-node"}
+)  # no trouble yet, but worth more than "starting"
 WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request:? ?(.*)', re.DOTALL)
 
 
@@ -54,25 +61,42 @@ def _refused(obj: KubeObject, pods: list[Pod], wanted: int, around: Around) -> t
     return None
 
 
+def _living(pods: list[Pod], *, leaving: bool = False) -> list[Pod]:
+    """The pods that count: one that is over, or (unless `leaving`) on its way out, has been replaced."""
+    return [pod for pod in pods if not is_over(pod) and (leaving or not pod.metadata.deletion_timestamp)]
+
+
 def _pods_trouble(pods: list[Pod], around: Around) -> Health | None:
-    """The root cause among a workload's pods, with how many of them share it."""
+    """The root cause among a workload's living pods, or what they wait for, with how many of them share it."""
     healths = [judge_pod(pod, around) for pod in pods]
-    cause = root_cause(healths)
+    cause = root_cause(healths) or next((item for item in healths if item.code in WAITING), None)
     if cause is None:
         return None
     same = sum(1 for item in healths if item.code == cause.code)
     return Health(cause.avail, cause.rollout, cause.code, {**cause.facts, "affected": same, "pods": len(pods)})
 
 
-def _newest_replica_set(deployment: Deployment, around: Around) -> ReplicaSet | None:
-    sets = [obj for obj in around.store.linked("owner", deployment.metadata.uid) if isinstance(obj, ReplicaSet)]
+def _between_crashes(pods: list[Pod], around: Around) -> int:
+    """How many pods Kubernetes counts as available only because their next crash has not come yet."""
+    return sum(1 for pod in pods if is_ready(pod) and judge_pod(pod, around).code == "crash-loop")
 
+
+def _is_settled(pods: list[Pod], around: Around) -> bool:
+    """Whether the newest of these pods is too old for its trouble to be a rollout's."""
+    return all(around.seconds_since(pod.metadata.creation_timestamp) > ROLLOUT_SECONDS for pod in pods)
+
+
+def _replica_sets(deployment: Deployment, around: Around) -> list[ReplicaSet]:
+    return [obj for obj in around.store.linked("owner", deployment.metadata.uid) if isinstance(obj, ReplicaSet)]
+
+
+def _newest_replica_set(deployment: Deployment, around: Around) -> ReplicaSet | None:
     def age(item: ReplicaSet) -> tuple[int, float]:
         notes, born = item.metadata.annotations, item.metadata.creation_timestamp
         revision = notes.revision if notes else ""
         return int(revision) if revision.isdigit() else 0, born.timestamp() if born else 0.0
 
-    return max(sets, key=age, default=None)
+    return max(_replica_sets(deployment, around), key=age, default=None)
 
 
 def new_pods(obj: KubeObject, around: Around) -> list[Pod]:
@@ -83,13 +107,25 @@ def new_pods(obj: KubeObject, around: Around) -> list[Pod]:
     return around.store.pods_of(obj.metadata.uid)
 
 
-def _moving(avail: Avail, done: int, wanted: int, cause: Health | None, notes: tuple[Note, ...] = ()) -> Health:
-    """A rollout that is under way, or stuck when a pod of it cannot get better by waiting."""
+def _moving(
+    avail: Avail,
+    done: int,
+    wanted: int,
+    cause: Health | None,
+    notes: tuple[Note, ...] = (),
+    *,
+    is_over: bool = False,
+) -> Health:
+    """A rollout that is under way, or stuck when a pod of it cannot get better by waiting.
+
+    Where the rollout `is_over` and something still serves, a broken pod makes the service less, and nothing stuck.
+    """
     progress: Facts = {"done": done, "wanted": wanted}
-    if cause and cause.is_hard:
-        return Health(avail, "Stuck", cause.code, {**cause.facts, **progress}, notes)
     if cause:
-        return Health(avail, "Progressing", cause.code, {**cause.facts, **progress}, notes)
+        rollout: Rollout = "Stuck" if cause.is_hard else "Progressing"
+        if is_over and avail != "Down" and cause.is_trouble:
+            rollout = "Stable"
+        return Health(avail, rollout, cause.code, {**cause.facts, **progress}, notes)
     return Health(avail, "Progressing", "starting" if avail == "Down" else "rolling-out", progress, notes)
 
 
@@ -102,39 +138,53 @@ def _steady(avail: Avail, cause: Health | None, wanted: int, notes: tuple[Note, 
     return Health(avail, "Stable", "serving", {"wanted": wanted}, notes)
 
 
+def _paused(avail: Avail, cause: Health | None, wanted: int) -> Health:
+    """Paused on purpose; what ails its pods meanwhile is said all the same."""
+    if cause and cause.is_trouble and avail in ("Down", "Reduced"):
+        return Health(avail, "Paused", cause.code, {**cause.facts, "wanted": wanted})
+    return Health(avail, "Paused", "paused")
+
+
 def judge_deployment(obj: Deployment, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
-    avail = _availability(status.available_replicas, wanted)
+    pods = _living(new_pods(obj, around))
+    every = [pod for item in _replica_sets(obj, around) for pod in around.store.pods_of(item.metadata.uid)]
+    available = max(status.available_replicas - _between_crashes(_living(every), around), 0)
+    avail = _availability(available, wanted)
+    cause = _pods_trouble(pods, around)
     if obj.spec.paused:
-        return Health(avail, "Paused", "paused")
+        return _paused(avail, cause, wanted)
     if status.observed_generation < obj.metadata.generation:
         return Health(avail, "Progressing", "waiting-for-controller")
     failure = condition(status.conditions, "ReplicaFailure")
     if failure and failure.is_true:
         code, facts = _creation_trouble(failure.message or "")
-        return Health(avail, "Stuck", code, {**facts, "done": status.available_replicas, "wanted": wanted})
-    cause = _pods_trouble(new_pods(obj, around), around)
+        return Health(avail, "Stuck", code, {**facts, "done": available, "wanted": wanted})
     progressing = condition(status.conditions, "Progressing")
     if progressing and progressing.reason == "ProgressDeadlineExceeded":
         code = cause.code if cause else "deadline-exceeded"
         facts = cause.facts if cause else {"message": clip(progressing.message)}
         return Health(avail, "Stuck", code, {**facts, "done": status.updated_replicas, "wanted": wanted})
     is_whole = status.updated_replicas >= wanted and status.replicas <= status.updated_replicas
-    if is_whole and status.available_replicas >= status.updated_replicas:
+    if is_whole and available >= status.updated_replicas:
         return _steady(avail, cause, wanted)
-    return _moving(avail, min(status.updated_replicas, status.available_replicas), wanted, cause)
+    is_over = is_whole and progressing is not None and progressing.reason == "NewReplicaSetAvailable"
+    return _moving(avail, min(status.updated_replicas, available), wanted, cause, is_over=is_over)
 
 
 def judge_replica_set(obj: ReplicaSet, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
-    avail = _availability(status.available_replicas, wanted)
+    pods = _living(around.store.pods_of(obj.metadata.uid))
+    available = max(status.available_replicas - _between_crashes(pods, around), 0)
+    avail = _availability(available, wanted)
     failure = condition(status.conditions, "ReplicaFailure")
     if failure and failure.is_true:
         code, facts = _creation_trouble(failure.message or "")
         return Health(avail, "Stuck", code, facts)
-    cause = _pods_trouble(around.store.pods_of(obj.metadata.uid), around)
-    if status.available_replicas < wanted:
-        return _moving(avail, status.available_replicas, wanted, cause)
+    cause = _pods_trouble(pods, around)
+    if available < wanted:
+        is_over = len(pods) >= wanted and _is_settled(pods, around)
+        return _moving(avail, available, wanted, cause, is_over=is_over)
     return _steady(avail, cause, wanted)
 
 
@@ -145,26 +195,32 @@ def _ordinal(pod: Pod) -> int:
 
 def judge_stateful_set(obj: StatefulSet, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
-    avail = _availability(status.ready_replicas, wanted)
-    pods = sorted(around.store.pods_of(obj.metadata.uid), key=_ordinal)
+    pods = sorted(_living(around.store.pods_of(obj.metadata.uid), leaving=True), key=_ordinal)
+    available = max(obj.available - _between_crashes(pods, around), 0)
+    avail = _availability(available, wanted)
     # first, because a controller whose pods are refused may never come to write a status (1.20)
     if refused := _refused(obj, pods, wanted, around):
-        return Health(avail, "Stuck", refused[0], {**refused[1], "done": status.ready_replicas, "wanted": wanted})
+        return Health(avail, "Stuck", refused[0], {**refused[1], "done": available, "wanted": wanted})
     if status.observed_generation == 0 or status.observed_generation < obj.metadata.generation:
         return Health(avail, "Progressing", "waiting-for-controller")
     strategy = obj.spec.update_strategy
-    if status.ready_replicas < wanted:
-        return _moving(avail, status.ready_replicas, wanted, _ordered_trouble(obj, pods, around))
-    if strategy.type == "OnDelete":
-        return _steady(avail, _pods_trouble(pods, around), wanted)
+    is_newest = status.update_revision == status.current_revision
+    if available < wanted:
+        cause = _ordered_trouble(obj, pods, around)
+        return _moving(avail, available, wanted, cause, is_over=is_newest and status.replicas >= wanted)
     partition = (strategy.rolling_update.partition or 0) if strategy.rolling_update else 0
-    if partition:
-        expected = max(wanted - partition, 0)
-        if status.updated_replicas < expected:
-            return _moving(avail, status.updated_replicas, expected, _ordered_trouble(obj, pods, around))
-    elif status.update_revision != status.current_revision:
+    expected = 0 if strategy.type == "OnDelete" else max(wanted - partition, 0)
+    if not is_newest and status.updated_replicas < expected:
+        return _moving(avail, status.updated_replicas, expected, _ordered_trouble(obj, pods, around))
+    if not is_newest and strategy.type != "OnDelete" and not partition:
         return _moving(avail, status.updated_replicas, wanted, _ordered_trouble(obj, pods, around))
-    return _steady(avail, _pods_trouble(pods, around), wanted)
+    return _steady(avail, _pods_trouble(pods, around), wanted, _old_pods(wanted, status.updated_replicas, is_newest))
+
+
+def _old_pods(wanted: int, updated: int, is_newest: bool) -> tuple[Note, ...]:
+    """Pods that keep the version before on purpose: until somebody deletes them, or behind a partition."""
+    old = 0 if is_newest else wanted - updated
+    return (Note("pods-old", {"count": old, "wanted": wanted}),) if old > 0 else ()
 
 
 def _ordered_trouble(obj: StatefulSet, pods: list[Pod], around: Around) -> Health | None:
@@ -182,13 +238,14 @@ def _ordered_trouble(obj: StatefulSet, pods: list[Pod], around: Around) -> Healt
 def judge_daemon_set(obj: DaemonSet, around: Around) -> Health:
     status, wanted = obj.status, obj.status.desired_number_scheduled
     is_observed = status.observed_generation >= obj.metadata.generation
-    pods = around.store.pods_of(obj.metadata.uid)
+    pods = _living(around.store.pods_of(obj.metadata.uid), leaving=True)
     # while its pods are refused, an old controller does not even say how many are wanted (1.20)
     least = wanted if is_observed else max(wanted, 1)
+    available = max(status.number_available - _between_crashes(pods, around), 0)
     if refused := _refused(obj, pods, least, around):
-        facts: Facts = {**refused[1], "done": status.number_available, "wanted": least}
-        return Health(_availability(status.number_available, least), "Stuck", refused[0], facts)
-    avail = _availability(status.number_available, wanted)
+        facts: Facts = {**refused[1], "done": available, "wanted": least}
+        return Health(_availability(available, least), "Stuck", refused[0], facts)
+    avail = _availability(available, wanted)
     if not is_observed:
         return Health(avail, "Progressing", "waiting-for-controller")
     missed = status.number_misscheduled
@@ -196,66 +253,99 @@ def judge_daemon_set(obj: DaemonSet, around: Around) -> Health:
     if wanted == 0:
         return Health("Idle", "Stable", "no-pods-wanted", {}, notes)
     cause = _pods_trouble(pods, around)
-    is_updated = obj.spec.update_strategy.type == "OnDelete" or status.updated_number_scheduled >= wanted
-    if status.number_available < wanted or not is_updated:
-        return _moving(avail, status.number_available, wanted, cause, notes)
-    return _steady(avail, cause, wanted, notes)
+    updated = status.updated_number_scheduled
+    is_on_delete = obj.spec.update_strategy.type == "OnDelete"
+    is_updated = is_on_delete or updated >= wanted
+    if available < wanted or not is_updated:
+        is_over = is_updated and len(pods) >= wanted and _is_settled(pods, around)
+        return _moving(avail, available, wanted, cause, notes, is_over=is_over)
+    return _steady(avail, cause, wanted, (*notes, *_old_pods(wanted, updated, not is_on_delete)))
+
+
+def _is_set(obj: Job, *kinds: str) -> Condition | None:
+    """The first of these conditions that holds."""
+    found = (condition(obj.status.conditions, kind) for kind in kinds)
+    return next((item for item in found if item and item.is_true), None)
 
 
 def judge_job(obj: Job, around: Around) -> Health:
-    conditions = obj.status.conditions
-    failed = condition(conditions, "Failed")
-    if failed and failed.is_true:
-        facts: Facts = {"job": obj.metadata.name, "reason": failed.reason or "", "message": clip(failed.message)}
-        cause = _pods_trouble(around.store.pods_of(obj.metadata.uid), around)
-        if cause and "exit_code" in cause.facts:
-            facts |= {name: cause.facts[name] for name in ("pod", "exit_code") if name in cause.facts}
-        return Health("Down", "Stable", "job-failed", facts)
-    complete = condition(conditions, "Complete")
-    if complete and complete.is_true:
-        return Health("Serving", "Stable", "completed")
-    suspended = condition(conditions, "Suspended")
-    if suspended and suspended.is_true:
-        return Health("Idle", "Paused", "paused")
     pods = around.store.pods_of(obj.metadata.uid)
-    if refused := _refused(obj, pods, 1, around):
+    # FailureTarget and SuccessCriteriaMet say how it will end while its last pods are still being stopped
+    if failed := _is_set(obj, "Failed", "FailureTarget"):
+        facts: Facts = {"job": obj.metadata.name, "reason": failed.reason or "", "message": clip(failed.message)}
+        return Health("Down", "Stable", "job-failed", facts | _last_words(pods, around))
+    if _is_set(obj, "Complete", "SuccessCriteriaMet"):
+        return Health("Serving", "Stable", "completed")
+    # what is asked for; the condition follows it or lingers, and tells only where the asking is not to be seen
+    if obj.spec.suspend or (obj.spec.suspend is None and _is_set(obj, "Suspended")):
+        return Health("Idle", "Paused", "paused")
+    living = _living(pods)
+    if refused := _refused(obj, living, 1, around):
         return Health("Reduced", "Stuck", refused[0], refused[1])
-    cause = _pods_trouble(pods, around)
+    cause = _pods_trouble(living, around)
+    if cause and not cause.is_trouble:
+        return Health("Serving", "Progressing", cause.code, cause.facts)
     if cause:
         return Health("Reduced", "Stuck" if cause.is_hard else "Progressing", cause.code, cause.facts)
-    return Health("Serving", "Progressing", "job-running", {"active": obj.status.active})
+    tries: Facts = {"job": obj.metadata.name, "active": obj.status.active, "failed": obj.status.failed}
+    if obj.status.failed >= TRIES and obj.status.failed > obj.status.succeeded:
+        return Health("Reduced", "Progressing", "job-retrying", tries | _last_words(pods, around))
+    return Health("Serving", "Progressing", "job-running", tries)
 
 
-def _last_job(obj: CronJob, around: Around) -> Job | None:
-    jobs = [item for item in around.store.linked("owner", obj.metadata.uid) if isinstance(item, Job)]
-    ended = [
-        job
-        for job in jobs
-        if any(item.is_true for item in job.status.conditions or () if item.type in ("Failed", "Complete"))
-    ]
-    return max(ended, key=lambda job: -around.seconds_since(job.metadata.creation_timestamp), default=None)
+def _last_words(pods: list[Pod], around: Around) -> Facts:
+    """How the newest of a job's pods ended that ended badly."""
+    ended = [(pod, end) for pod in pods if (end := ended_badly(pod))]
+    if not ended:
+        return {}
+    pod, end = min(ended, key=lambda pair: around.seconds_since(pair[0].metadata.creation_timestamp))
+    return {"pod": pod.metadata.name, "exit_code": end.exit_code}
+
+
+def _jobs(obj: CronJob, around: Around, *, ended: bool) -> Job | None:
+    """The newest of a cron job's runs that have ended, or that have not."""
+    jobs = [item for item in around.store.linked("owner", obj.metadata.uid, "Job") if isinstance(item, Job)]
+    found = [job for job in jobs if bool(_is_set(job, "Failed", "Complete")) is ended]
+    return min(found, key=lambda job: around.seconds_since(job.metadata.creation_timestamp), default=None)
 
 
 def judge_cron_job(obj: CronJob, around: Around) -> Health:
+    """A cron job is what its present run is, and the end of the one before; then whether it comes in time."""
     spec = obj.spec
+    current = _jobs(obj, around, ended=False)
+    if current and (run := judge_job(current, around)).is_trouble:
+        return Health("Reduced", run.rollout, run.code, {"job": current.metadata.name, **run.facts})
     if spec.suspend:
         return Health("Idle", "Paused", "paused")
-    last = _last_job(obj, around)
-    if last:
-        outcome = judge_job(last, around)
-        if outcome.code == "job-failed":
-            return Health("Reduced", "Stable", "last-run-failed", outcome.facts)
-    since = obj.status.last_schedule_time or obj.metadata.creation_timestamp
+    last = _jobs(obj, around, ended=True)
+    if last and (run := judge_job(last, around)).code == "job-failed" and not _has_succeeded_since(obj, last):
+        return Health("Reduced", "Stable", "last-run-failed", run.facts)
+    return _in_time(obj, current, around)
+
+
+def _has_succeeded_since(obj: CronJob, failed: Job) -> bool:
+    """Whether a run that is no longer kept went well after the failed one."""
+    succeeded, began = obj.status.last_successful_time, failed.metadata.creation_timestamp
+    return bool(succeeded and began and succeeded > began)
+
+
+def _in_time(obj: CronJob, current: Job | None, around: Around) -> Health:
+    spec = obj.spec
+    facts: Facts = {"schedule": clip(spec.schedule)}
+    since = obj.status.last_schedule_time or obj.metadata.creation_timestamp or around.now
+    grace = 60 + (spec.starting_deadline_seconds or 0)
     try:
-        zone = spec.time_zone
-        late = bool(since) and cron.missed(
-            spec.schedule, since or around.now, around.now, 60 + (spec.starting_deadline_seconds or 0), zone
-        )
+        if cron.never(spec.schedule, around.now):
+            return Health("Reduced", "Stable", "schedule-never", facts)
+        is_late = cron.missed(spec.schedule, since, around.now, grace, spec.time_zone)
     except cron.BadSchedule:
-        return Health("Reduced", "Stable", "schedule-unreadable", {"schedule": clip(spec.schedule)})
-    if late:
-        facts: Facts = {"schedule": clip(spec.schedule)}
-        if obj.status.last_schedule_time:
-            facts["last"] = obj.status.last_schedule_time.isoformat()
-        return Health("Reduced", "Stable", "schedule-missed", facts)
-    return Health("Serving", "Stable", "serving", {"schedule": clip(spec.schedule)})
+        return Health("Reduced", "Stable", "schedule-unreadable", facts)
+    if not is_late:
+        return Health("Serving", "Stable", "serving", facts)
+    if current and spec.concurrency_policy == "Forbid":
+        began = current.metadata.creation_timestamp or since
+        note = Note("run-going-on", {"job": current.metadata.name, "since": began.isoformat()})
+        return Health("Serving", "Stable", "serving", facts, (note,))
+    if obj.status.last_schedule_time:
+        facts["last"] = obj.status.last_schedule_time.isoformat()
+    return Health("Reduced", "Stable", "schedule-missed", facts)

@@ -139,7 +139,8 @@ class Session:
     async def run(self) -> None:
         """Watches until cancelled."""
         with contextlib.suppress(DatabaseAway):
-            self.watch.badges = await self.database(leases.last_badges, self.held)
+            for uid, (worn, at) in (await self.database(leases.last_badges, self.held)).items():
+                self.watch.badges[uid], self.watch.since[uid] = worn, at
         parts = (self._bindings, self._connect, self._tell, self._beat, self._history, self._look_again)
         try:
             async with asyncio.TaskGroup() as tasks:

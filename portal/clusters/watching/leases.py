@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
@@ -97,12 +97,12 @@ def bounds(organisation_id: int) -> dict[str, list[Bound]]:
     return found
 
 
-def last_badges(item: Held) -> dict[str, str]:
-    """What each entity's badge was when somebody last wrote it down."""
+def last_badges(item: Held) -> dict[str, tuple[str, datetime]]:
+    """What each entity's badge was when somebody last wrote it down, and since when it has been that."""
     with tenant(item.organisation_id):
         rows = Transition.objects.for_tenant(item.organisation_id).filter(cluster_id=item.pk)
         latest = rows.order_by("entity_uid", "-at", "-pk").distinct("entity_uid")
-        return {str(uid): became for uid, became in latest.values_list("entity_uid", "became")}
+        return {str(uid): (became, at) for uid, became, at in latest.values_list("entity_uid", "became", "at")}
 
 
 def write_changes(item: Held, changes: list[Change]) -> None:

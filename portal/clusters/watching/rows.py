@@ -7,13 +7,13 @@ from datetime import datetime
 
 from portal.clusters.bindings import KUBERNETES_ID, SLIPWAY_ENTITY
 from portal.clusters.health.judging import judge, new_pods, roll_up
-from portal.clusters.health.pods import is_sidecar
+from portal.clusters.health.kubectl import container_word, status_word
+from portal.clusters.health.memory import is_sidecar
 from portal.clusters.health.terms import BADGE_ORDER, Around, Health, badge, clip
 from portal.clusters.quantity import millicores, size
 from portal.clusters.status import ContainerRow, EntityRow, NodeRow, PodRow, WorkloadRow
 from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import (
-    ContainerStatus,
     DaemonSet,
     Deployment,
     Job,
@@ -65,41 +65,18 @@ def pods_of(store: Store, obj: KubeObject) -> list[Pod]:
     return found
 
 
-def _state(status: ContainerStatus) -> str:
-    if status.state.waiting:
-        return status.state.waiting.reason or "Waiting"
-    if status.state.terminated:
-        return status.state.terminated.reason or f"Exit {status.state.terminated.exit_code}"
-    return "Running" if status.state.running else "Waiting"
-
-
-def phase_of(pod: Pod) -> str:
-    """The word that kubectl shows in its STATUS column."""
-    if pod.metadata.deletion_timestamp:
-        return "Terminating"
-    if pod.status.reason:
-        return clip(pod.status.reason)[:60]
-    inits = pod.status.init_container_statuses or ()
-    specs = {item.name: item for item in pod.spec.init_containers or ()}
-    for number, status in enumerate(inits):
-        done = status.state.terminated is not None and status.state.terminated.exit_code == 0
-        if not done and not (is_sidecar(specs.get(status.name)) and status.started):
-            state = _state(status)
-            return f"Init:{number}/{len(inits)}" if state in ("Running", "PodInitializing") else f"Init:{state}"
-    for status in pod.status.container_statuses or ():
-        if not status.state.running:
-            return _state(status)
-    return pod.status.phase
-
-
 def _containers(pod: Pod) -> tuple[ContainerRow, ...]:
     rows = []
-    images = {item.name: item.image for item in (*(pod.spec.init_containers or ()), *pod.spec.containers)}
+    specs = {item.name: item for item in (*(pod.spec.init_containers or ()), *pod.spec.containers)}
     for is_init, statuses in ((True, pod.status.init_container_statuses), (False, pod.status.container_statuses)):
         for status in statuses or ():
-            image = images.get(status.name, status.image)
+            spec = specs.get(status.name)
+            image = spec.image if spec else status.image
+            before = is_init and not is_sidecar(spec)  # a sidecar counts beside the main containers, as for kubectl
             rows.append(
-                ContainerRow(status.name, status.ready, _state(status)[:60], status.restart_count, image[:300], is_init)
+                ContainerRow(
+                    status.name, status.ready, container_word(status), status.restart_count, image[:300], before
+                )
             )
     seen = {row.name for row in rows}
     rows += [
@@ -127,7 +104,7 @@ def pod_row(pod: Pod, around: Around) -> PodRow:
         health=judge("Pod", pod, around),
         namespace=pod.metadata.namespace,
         name=pod.metadata.name,
-        phase=phase_of(pod),
+        phase=status_word(pod),
         containers=_containers(pod),
         started_at=pod.status.start_time or pod.metadata.creation_timestamp,
         node=pod.spec.node_name or "",
@@ -142,7 +119,7 @@ def _counts(obj: KubeObject) -> tuple[int | None, int | None]:
     if isinstance(obj, Deployment | ReplicaSet):
         return obj.status.available_replicas, obj.spec.replicas
     if isinstance(obj, StatefulSet):
-        return obj.status.ready_replicas, obj.spec.replicas
+        return obj.available, obj.spec.replicas
     if isinstance(obj, DaemonSet):
         return obj.status.number_available, obj.status.desired_number_scheduled
     if isinstance(obj, Job):

@@ -15,6 +15,7 @@ import msgspec
 from portal.clusters.bindings import Matcher
 from portal.clusters.errors import KubeError, KubeForbidden, KubeNotServed, KubeUnauthorized
 from portal.clusters.health.judging import judge, sentence
+from portal.clusters.health.memory import Memory
 from portal.clusters.health.terms import Around, Health, badge
 from portal.clusters.models import CONNECTING, LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE
 from portal.clusters.status import ClusterRow, EntityRow, KindRow
@@ -26,6 +27,7 @@ from portal.clusters.structs import (
     KubeObject,
     Node,
     PersistentVolumeClaim,
+    Pod,
 )
 from portal.clusters.watching.rows import WORKLOADS, entity_row, listed, node_rows, root_of
 
@@ -85,6 +87,8 @@ class ClusterWatch:
     rediscover: asyncio.Event = field(default_factory=asyncio.Event)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=10_000))
     badges: dict[str, str] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     revision: int = 0
     _belongs: dict[Key, frozenset[str]] = field(default_factory=dict)
     _members: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
@@ -109,6 +113,7 @@ class ClusterWatch:
         if old and old.metadata.resource_version == obj.metadata.resource_version:
             return
         touched = self._touched(old) if old else set()
+        self._remember(old, obj)
         self.store.put(obj)
         self._quarantine.pop(key, None)
         if isinstance(old, Node) and isinstance(obj, Node) and self._is_heartbeat(old, obj):
@@ -117,10 +122,18 @@ class ClusterWatch:
         self._mark(touched | self._touched(obj))
         self._judge_root(obj)
 
+    def _remember(self, old: KubeObject | None, new: KubeObject | None) -> None:
+        """A pod's past outlives each look at it, and nothing of it outlives the pod."""
+        if isinstance(old, Pod) and (new is None or new.metadata.uid != old.metadata.uid):
+            self.memory.forget(old.metadata.uid)
+        if isinstance(new, Pod):
+            self.memory.look(new, datetime.now(UTC))
+
     def drop(self, key: Key) -> None:
         old = self.store.get(key)
         if old is None:
             return
+        self._remember(old, None)
         touched = self._touched(old)
         root = root_of(self.store, old)
         self.store.drop(key)
@@ -250,7 +263,7 @@ class ClusterWatch:
 
     def around(self) -> Around:
         """Everything, as of now."""
-        return Around(self.store, datetime.now(UTC))
+        return Around(self.store, datetime.now(UTC), self.memory)
 
     # -- what there is to say -----------------------------------------------------------------------------------------
 
@@ -280,11 +293,12 @@ class ClusterWatch:
 
     def _tell(self, uid: str) -> bytes | None:
         row = entity_row(self.matcher.refs.get(uid, ""), self._members.get(uid, ()), self.around())
+        self._note_change(uid, row)
+        row = msgspec.structs.replace(row, since=self.since.get(uid)) if row else None
         # the moment is no part of the story: what did not change is not said again
         story = ENCODER.encode(msgspec.structs.replace(row, as_of=LONG_AGO)) if row else b""
         if self._said.get(uid, b"") == story:
             return None
-        self._note_change(uid, row)
         if row is None:
             self._said.pop(uid, None)
             self._judged_at.pop(uid, None)
@@ -297,12 +311,13 @@ class ClusterWatch:
         was = self.badges.get(uid, "Unknown")
         if was == became:
             return
-        self.badges[uid] = became
+        now = datetime.now(UTC)
+        self.badges[uid], self.since[uid] = became, now
         ref = row.entity_ref if row else self.matcher.refs.get(uid, "")
         code, words = (
             (row.health.code, sentence(row.health)) if row else ("unknown", "It has no workloads here any more.")
         )
-        self.changes.append(Change(uid, ref, was, became, code, words, datetime.now(UTC)))
+        self.changes.append(Change(uid, ref, was, became, code, words, now))
 
     def say_again(self) -> None:
         """Everything has to be written anew: the hash is gone."""

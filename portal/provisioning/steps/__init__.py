@@ -1,41 +1,20 @@
-"""What a run can do, one file an action; an action is a function, and being listed here is being known."""
+"""What a run can do, one file an action: a module of this folder that holds an ACTION is known by being here."""
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from pkgutil import iter_modules
 
-from portal.provisioning.context import LeftBehind, StepContext, UndoContext, Undone
-from portal.provisioning.models import Effect
-from portal.provisioning.outcomes import Outcome
-from portal.provisioning.steps import (
-    catalog_register,
-    debug_log,
-    fetch_plain,
-    fetch_template,
-    fs_delete,
-    fs_rename,
-    kubernetes_apply,
-    kubernetes_wait,
-    publish_slipway,
-)
+from portal.goldenpaths import vocabulary
+from portal.provisioning.acting.contract import Action, Undo
 
-Action = Callable[[StepContext, dict[str, Any]], Outcome]
-Undo = Callable[[UndoContext, Effect], Undone | LeftBehind]
-
-ACTIONS: dict[str, Action] = {
-    "fetch:template": fetch_template.run,
-    "fetch:plain": fetch_plain.run,
-    "fs:rename": fs_rename.run,
-    "fs:delete": fs_delete.run,
-    "debug:log": debug_log.run,
-    "publish:slipway": publish_slipway.run,
-    "kubernetes:apply": kubernetes_apply.run,
-    "kubernetes:wait": kubernetes_wait.run,
-    "catalog:register": catalog_register.run,
-}
-
+ACTIONS: dict[str, Action] = {}
 # By the kind of effect.
-UNDO: dict[str, Undo] = {
-    publish_slipway.KIND: publish_slipway.undo,
-    kubernetes_apply.KIND: kubernetes_apply.undo,
-    catalog_register.KIND: catalog_register.undo,
-}
+UNDO: dict[str, Undo] = {}
+
+
+def register() -> None:
+    """Read the folder, and tell golden paths which actions a step may name; called when the app is ready."""
+    found = [import_module(f"{__name__}.{entry.name}").ACTION for entry in iter_modules(__path__)]
+    for action in sorted(found, key=lambda action: str(action.id)):
+        ACTIONS[action.id] = action
+        UNDO.update(action.undo)
+    vocabulary.ACTIONS.update(ACTIONS)

@@ -1,17 +1,23 @@
 """catalog:register: the new repository's catalog-info.yaml becomes a source of the catalog, read at once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from catalog import actions as catalog
+from catalog.descriptors.parsing import parse
 from catalog.models import Entity, Problem, Source
 from portal.accounts.tenancy import tenant
 from portal.githosts.hosts import HOSTS
+from portal.goldenpaths.files import File
+from portal.goldenpaths.questions import choices
+from portal.goldenpaths.vocabulary import FLAG, TEXT, Example, shape
 from portal.kit.errors import Invalid, Refusal
-from portal.kit.paths import from_root
+from portal.kit.paths import from_root, safe_path
 from portal.kit.plain import split_url
-from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.acting.contract import Action, LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.acting.outcomes import Done
+from portal.provisioning.acting.pretence import LATER, Pretence, PreviewEntity
 from portal.provisioning.models import Effect
-from portal.provisioning.outcomes import Done
 
 KIND = "source"
 FILE = "catalog-info.yaml"
@@ -129,3 +135,74 @@ def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
     with tenant(ctx.organisation):
         catalog.remove_source(organisation=ctx.organisation, actor=ctx.actor, source=source)
     return Undone(f"Removed {effect.label} and the entities that it brought.")
+
+
+def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
+    """The entities that the workspace's descriptor would bring; those of an address elsewhere are not known yet."""
+    path = from_root(str(given.get("catalogInfoPath") or FILE))
+    if not given.get("repo") and path not in world.workspace:
+        return {"entityRef": LATER, "catalogInfoUrl": LATER}
+    try:
+        refs = _would_bring(world, path)
+    except Refusal:
+        if not given.get("optional"):
+            raise
+        return {}
+    return {"entityRef": _main(refs), "catalogInfoUrl": LATER}
+
+
+def _would_bring(world: Pretence, path: str) -> list[str]:
+    file = world.workspace.get(path)
+    if file is None:
+        raise Invalid(f"The repository would have no {path}, so nothing could be registered.", code="no-descriptor")
+    parsed = parse(_text(file), path, lambda other: _read(world.workspace, other))
+    for problem in parsed.problems:
+        world.problem(f"{problem.path}, line {problem.line}: {problem.sentence}")
+    for entity in parsed.entities:
+        _announce(world, entity.document, str(entity.ref))
+    if not parsed.entities:
+        raise Invalid(f"{path} describes no entity that the catalog accepts.", code="no-entity")
+    return [str(entity.ref) for entity in parsed.entities]
+
+
+def _text(file: File) -> str:
+    return file.content.decode("utf-8", "replace")
+
+
+def _read(workspace: Mapping[str, File], path: str) -> str:
+    file = workspace.get(safe_path(path))
+    return _text(file) if file else ""
+
+
+def _announce(world: Pretence, document: dict[str, Any], ref: str) -> None:
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    taken = choices.entity_of_name(world.organisation, ref)
+    if taken is not None:
+        world.problem(
+            f"{taken.kind} “{taken.display_name}” ({taken.ref}) is in the catalog already. Choose another name."
+        )
+    world.preview.entities.append(
+        PreviewEntity(
+            ref,
+            str(document["kind"]),
+            str(metadata.get("title") or metadata["name"]),
+            str(metadata.get("description") or ""),
+            str(spec.get("owner") or ""),
+        )
+    )
+
+
+ACTION = Action(
+    id="catalog:register",
+    description="Registers the repository's catalog-info.yaml in the catalog.",
+    input_schema=shape(repo=TEXT, catalogInfoUrl=TEXT, repoContentsUrl=TEXT, catalogInfoPath=TEXT, optional=FLAG)
+    | {"anyOf": [{"required": [key]} for key in ("repo", "catalogInfoUrl", "repoContentsUrl")]},
+    output_schema=shape((), entityRef=TEXT, catalogInfoUrl=TEXT),
+    examples=(
+        Example("The repository of an earlier step", {"repo": "${{ steps.publish.output.repo }}"}),
+        Example("A file elsewhere", {"catalogInfoUrl": "https://git.example.com/shop/raw/main/catalog-info.yaml"}),
+    ),
+    run=run,
+    pretend=pretend,
+    undo={KIND: undo},
+)

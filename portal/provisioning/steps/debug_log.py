@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from portal.provisioning.context import StepContext
-from portal.provisioning.outcomes import Done
+from portal.goldenpaths.vocabulary import TEXT, Example, shape
+from portal.provisioning.acting.contract import Action, StepContext
+from portal.provisioning.acting.outcomes import Done
+from portal.provisioning.acting.pretence import Pretence
 
 MOST_LINES = 200
 
@@ -29,3 +31,19 @@ def _show(ctx: StepContext, text: str | None) -> None:
         ctx.log(f"    {line}")
     if len(lines) > MOST_LINES:
         ctx.log(f"    … {len(lines) - MOST_LINES} lines more")
+
+
+def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
+    """There is no log in a review."""
+    return {}
+
+
+ACTION = Action(
+    id="debug:log",
+    description="Writes a message, and on request the workspace's files, to the run's log.",
+    input_schema=shape(message=TEXT, listWorkspace={"enum": [True, False, "with-filenames", "with-contents"]}),
+    examples=(Example("Say something", {"message": "Made ${{ parameters.name }}.", "listWorkspace": True}),),
+    run=run,
+    pretend=pretend,
+    touches_workspace_only=True,
+)

@@ -8,15 +8,27 @@ from portal.clusters import labels, writing
 from portal.clusters.claims import Claimant
 from portal.clusters.errors import KubeConflict, KubeNotServed
 from portal.clusters.kube import Kube, connect
+from portal.clusters.models import Cluster
 from portal.clusters.writing import Guard, Kept, Seen, Written
+from portal.goldenpaths.discovery import Served
+from portal.goldenpaths.vocabulary import TEXT, TEXTS, Example, shape
 from portal.kit.errors import Refusal
-from portal.provisioning import claiming
-from portal.provisioning.claiming import Doer, OutOfReach
-from portal.provisioning.context import Intent, LeftBehind, StepContext, Target, UndoContext, Undone
-from portal.provisioning.manifests import Manifest, Placed, gather, in_namespace, labelled, ordered
+from portal.provisioning.acting import claiming
+from portal.provisioning.acting.claiming import Doer, OutOfReach
+from portal.provisioning.acting.cluster import OBJECTS, cluster_of, connected, entity_of
+from portal.provisioning.acting.contract import (
+    Action,
+    Intent,
+    LeftBehind,
+    StepContext,
+    Target,
+    UndoContext,
+    Undone,
+)
+from portal.provisioning.acting.manifests import Manifest, Placed, gather, in_namespace, labelled, ordered
+from portal.provisioning.acting.outcomes import Done
+from portal.provisioning.acting.pretence import LATER, Pretence, PreviewManifest
 from portal.provisioning.models import Effect, Run
-from portal.provisioning.outcomes import Done
-from portal.provisioning.steps.cluster import cluster_named, connected, entity_of
 
 KIND = "object"
 # Kinds whose presence means that a namespace is in use; what a cluster puts there by itself is not among them.
@@ -40,7 +52,7 @@ class Wanted:
 
 def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     """Ask the cluster what it serves and what stands there, write the intents, then apply in order."""
-    cluster = cluster_named(ctx.organisation, given["cluster"])
+    cluster = cluster_of(ctx.organisation, given["cluster"])
     kube = connect(cluster)
     doer = _doer(ctx)
     guard = claiming.guard_of(doer, cluster)
@@ -172,7 +184,7 @@ class _Apply:
         claim = claiming.claim_on(self.doer, self.cluster, seen)
         if claim is not None and not (claim.is_adoptable and claiming.is_confirmed(self.adoptions, claim)):
             raise claiming.refuse([claim])
-        with self.ctx.lease.fenced():
+        with self.ctx.fenced():
             claiming.record_adoption(self.doer, self.ctx.run_id, seen)
 
     def _remember(self, intent: Intent, found: Manifest) -> None:
@@ -185,19 +197,13 @@ class _Apply:
         self._keep(intent, Kept(found), metadata.get("uid", ""), metadata.get("resourceVersion", ""))
 
     def _keep(self, intent: Intent, kept: Kept, uid: str, version: str) -> None:
-        row = intent.row
-        row.before = {
-            "uid": uid,
-            "resourceVersion": version,
-            "kept": claiming.sealed_kept(self.ctx.organisation.pk, row.key, kept),
-        }
-        with self.ctx.lease.fenced():
-            Effect.objects.for_tenant(self.ctx.organisation).filter(pk=row.pk).update(before=row.before)
+        sealed = claiming.sealed_kept(self.ctx.organisation.pk, intent.key, kept)
+        intent.keep({"uid": uid, "resourceVersion": version, "kept": sealed})
 
     def _written(self, item: Placed, intent: Intent, written: Written) -> dict[str, Any]:
         before = intent.before
         if before and "kept" in before:
-            kept = claiming.opened_kept(self.ctx.organisation.pk, intent.row.key, before["kept"])
+            kept = claiming.opened_kept(self.ctx.organisation.pk, intent.key, before["kept"])
             self._keep(intent, Kept(kept.before, written.now), before["uid"], before["resourceVersion"])
         outcome = "created" if before is None else written.outcome
         made = {**intent.reference, "uid": written.now["metadata"].get("uid", "")}
@@ -212,6 +218,67 @@ class _Apply:
         intent.confirm("unchanged", made)
         self.ctx.log(f"{item.label}: there already, left as it is.")
         return {key: value for key, value in made.items() if key != "cluster"}
+
+
+def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
+    """The objects that would be applied, as far as the cluster says that it serves them."""
+    placed = gather(given, world.workspace)
+    cluster = cluster_of(world.organisation, given["cluster"])
+    answer = world.ask(cluster, [(one.api_version, one.kind) for one in placed])
+    placed = ordered(
+        in_namespace(placed, str(given.get("namespace") or ""), lambda *kind: kind not in answer.cluster_wide)
+    )
+    if answer.trouble:
+        world.problem(answer.trouble, blocks=answer.is_down)
+    shown = [_shown(world, one, cluster, answer) for one in placed]
+    world.preview.manifests += shown
+    return {"objects": [_expected(one) for one in shown if one.is_served is not False]}
+
+
+def _shown(world: Pretence, one: Placed, cluster: Cluster, answer: Served) -> PreviewManifest:
+    kind = (one.api_version, one.kind)
+    is_served = None if answer.trouble else answer.kinds.get(kind, False)
+    if is_served is False:
+        world.problem(_unserved(one, cluster, answer), blocks=not one.is_optional)
+    elif kind in answer.cluster_wide and one.kind != "Namespace":
+        world.problem(_wide(one, cluster), blocks=False)
+    return PreviewManifest(
+        api_version=one.api_version,
+        kind=one.kind,
+        namespace=one.namespace,
+        name=one.name,
+        where=one.where,
+        line=one.line,
+        is_optional=one.is_optional,
+        cluster=cluster.slug,
+        is_served=is_served,
+    )
+
+
+def _unserved(one: Placed, cluster: Cluster, answer: Served) -> str:
+    newest = answer.newest.get(one.kind, "")
+    instead = f" It serves {one.kind} as {newest}." if newest else ""
+    optional = " The manifest is optional, so it is left out." if one.is_optional else ""
+    what = f"{one.kind} as {one.api_version} ({one.where})"
+    return f"The cluster {cluster.name} does not serve {what}.{instead}{optional}"
+
+
+def _wide(one: Placed, cluster: Cluster) -> str:
+    """An object in no namespace reaches everybody on the cluster; a namespace itself is the one that paths need."""
+    return (
+        f"{one.kind} {one.name} ({one.where}) lies in no namespace: "
+        f"it is for the whole cluster {cluster.name}, and applied only if the portal’s credential there may do so."
+    )
+
+
+def _expected(one: PreviewManifest) -> dict[str, Any]:
+    return {
+        "apiVersion": one.api_version,
+        "kind": one.kind,
+        "namespace": one.namespace,
+        "name": one.name,
+        "uid": LATER,
+    }
 
 
 def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
@@ -287,3 +354,33 @@ def _resident(kube: Kube, namespace: str, run_id: int) -> str:
             if not is_ours and not metadata.get("ownerReferences"):
                 return f"{kind} {metadata['name']}"
     return ""
+
+
+ACTION = Action(
+    id="kubernetes:apply",
+    description="Applies Kubernetes manifests to a cluster by server-side apply.",
+    input_schema=shape(
+        ("cluster",),
+        cluster=TEXT,
+        namespace=TEXT,
+        path=TEXT,
+        manifests={"type": "array", "items": {"type": "object"}},
+        optional=TEXTS,
+    )
+    | {"anyOf": [{"required": ["path"]}, {"required": ["manifests"]}]},
+    output_schema=shape(("objects",), objects=OBJECTS),
+    examples=(
+        Example("A folder of the workspace", {"cluster": "${{ parameters.cluster }}", "path": "deploy/"}),
+        Example(
+            "One object, written out",
+            {
+                "cluster": "production",
+                "namespace": "shop",
+                "manifests": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "greeting"}}],
+            },
+        ),
+    ),
+    run=run,
+    pretend=pretend,
+    undo={KIND: undo},
+)

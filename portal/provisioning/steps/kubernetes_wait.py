@@ -13,12 +13,14 @@ from portal.clusters.health.judging import Around, Health, hint, judge, sentence
 from portal.clusters.kube import Discovery, Kube
 from portal.clusters.store import Store
 from portal.clusters.structs import BY_KIND, KubeObject
+from portal.goldenpaths.vocabulary import TEXT, Example, shape
 from portal.kit.errors import Refusal
-from portal.provisioning.context import StepContext
-from portal.provisioning.manifests import seconds_of
+from portal.provisioning.acting.cluster import OBJECTS, cluster_of, connected
+from portal.provisioning.acting.contract import Action, StepContext
+from portal.provisioning.acting.manifests import seconds_of
+from portal.provisioning.acting.outcomes import Done, Wait
+from portal.provisioning.acting.pretence import Pretence
 from portal.provisioning.models import Effect
-from portal.provisioning.outcomes import Done, Wait
-from portal.provisioning.steps.cluster import connected
 
 ROLLOUTS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
 # What the rules look at beside the workload itself.
@@ -125,3 +127,29 @@ def _is_done(item: dict[str, Any], health: Health) -> bool:
     if health.rollout == "Stuck" or (health.rollout == "Stable" and health.avail == "Down"):
         raise RolloutFailed(f"{label}: {sentence(health)} {hint(health)}".strip(), detail={"reason": health.code})
     return health.rollout in ("Stable", "Paused")
+
+
+def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
+    """Nothing rolls out in a review: only that there is such a cluster, and that the time-out can be read."""
+    cluster_of(world.organisation, given["cluster"])
+    seconds_of(given.get("timeout"), TIMEOUT)
+    return {}
+
+
+ACTION = Action(
+    id="kubernetes:wait",
+    description="Waits until what was applied is rolled out, holding no worker meanwhile.",
+    input_schema=shape(
+        ("cluster",),
+        cluster=TEXT,
+        namespace=TEXT,
+        objects=OBJECTS,
+        timeout={"type": ["string", "integer"], "pattern": r"^[0-9]+(ms|s|m|h)?$"},
+    ),
+    examples=(
+        Example("All that this run applied", {"cluster": "${{ parameters.cluster }}", "timeout": "5m"}),
+        Example("What one step applied", {"cluster": "production", "objects": "${{ steps.apply.output.objects }}"}),
+    ),
+    run=run,
+    pretend=pretend,
+)

@@ -1,29 +1,54 @@
 """publish:slipway: the workspace as the first commit of a repository on the built-in git host."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from portal.githosts.builtin import check_name
 from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import Author, Repo
-from portal.goldenpaths.files import File, safe_folder, within
-from portal.goldenpaths.vocabulary import repository_name
+from portal.goldenpaths.files import File, Workspace, safe_folder, within
+from portal.goldenpaths.language.filters import parse_repo_url
+from portal.goldenpaths.language.values import DialectError
+from portal.goldenpaths.vocabulary import TEXT, Example, shape
 from portal.kit.errors import Conflict, Invalid
-from portal.provisioning.context import LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.acting.contract import Action, LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.acting.outcomes import Done
+from portal.provisioning.acting.pretence import LATER, Pretence, PreviewRepository
 from portal.provisioning.models import Effect
-from portal.provisioning.outcomes import Done
 
 KIND = "repository"
 HOST = "slipway"
 
 
-def run(ctx: StepContext, given: dict[str, Any]) -> Done:
-    """Create or adopt the repository, then push one commit whose id depends on nothing but the run and its files."""
-    name = repository_name(given)
-    files = within(ctx.workspace, safe_folder(given.get("sourcePath")))
+def repository_name(given: Mapping[str, Any]) -> str:
+    """The repository that an input names, by `repo` or by `repoUrl` (slipway?repo=NAME)."""
+    if given.get("repo"):
+        return str(given["repo"])
+    try:
+        parts = parse_repo_url(given["repoUrl"])
+    except DialectError as error:
+        raise Invalid(str(error), code="bad-input", field="repoUrl") from None
+    if parts["host"] != HOST:
+        raise Invalid(
+            f"“publish:slipway” creates repositories on the host “slipway”, not on “{parts['host']}”.", code="bad-input"
+        )
+    return str(parts["repo"])
+
+
+def _files(workspace: Mapping[str, File], given: Mapping[str, Any]) -> Workspace:
+    files = within(workspace, safe_folder(given.get("sourcePath")))
     if not files:
         raise Invalid(
             "There is nothing to publish: the workspace is empty. A fetch step has to come before.",
             code="nothing-to-publish",
         )
+    return files
+
+
+def run(ctx: StepContext, given: dict[str, Any]) -> Done:
+    """Create or adopt the repository, then push one commit whose id depends on nothing but the run and its files."""
+    name = repository_name(given)
+    files = _files(ctx.workspace, given)
     host = HOSTS[HOST]
     existing = host.find_repository(ctx.organisation, name)
     before = {"name": name} if existing else None
@@ -46,14 +71,17 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     ctx.failpoint("after-effect")
     intent.confirm("adopted" if intent.before else "created", {**intent.reference, "commit": commit})
     ctx.log(f"Repository {name} holds {_count(files)} at {commit[:8]}.")
-    return Done(
-        {
-            "remoteUrl": host.clone_url(repo),
-            "repoContentsUrl": host.web_url(repo),
-            "commitHash": commit,
-            "repo": repo.name,
-        }
-    )
+    return Done(_output(repo, commit))
+
+
+def _output(repo: Repo, commit: str) -> dict[str, Any]:
+    host = HOSTS[HOST]
+    return {
+        "remoteUrl": host.clone_url(repo),
+        "repoContentsUrl": host.web_url(repo),
+        "commitHash": commit,
+        "repo": repo.name,
+    }
 
 
 def _count(files: dict[str, File]) -> str:
@@ -68,6 +96,18 @@ def _message(ctx: StepContext, given: dict[str, Any], name: str) -> str:
 def _author(ctx: StepContext) -> Author:
     person = ctx.actor.person
     return Author(str(person), person.email) if person else Author("Slipway", "slipway@localhost")
+
+
+def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
+    """The repository that would be made, under a name that is free, with the files of the workspace."""
+    name = check_name(repository_name(given))
+    files = _files(world.workspace, given)
+    branch = str(given.get("defaultBranch") or "main")
+    made = world.preview.repositories
+    if HOSTS[HOST].find_repository(world.organisation, name) or name in {one.name for one in made}:
+        raise Conflict(f"A repository called “{name}” exists already. Choose another name.", code="repository_exists")
+    made.append(PreviewRepository(name, branch, len(files)))
+    return _output(Repo(HOST, world.organisation.pk, world.organisation.slug, name, branch), LATER)
 
 
 def undo(ctx: UndoContext, effect: Effect) -> Undone | LeftBehind:
@@ -92,3 +132,27 @@ def _delete(ctx: UndoContext, effect: Effect, repo: Repo) -> Undone | LeftBehind
             return LeftBehind(f"Repository {repo.name} holds commits, and the run did not live to say whose; it stays.")
         return LeftBehind(f"Repository {repo.name} has commits by others since the run; it stays.")
     return Undone(f"Deleted repository {repo.name}.")
+
+
+ACTION = Action(
+    id="publish:slipway",
+    description="Creates a repository on the built-in git host and pushes the workspace to it.",
+    input_schema=shape(
+        repoUrl=TEXT,
+        repo=TEXT,
+        description=TEXT,
+        defaultBranch=TEXT,
+        sourcePath=TEXT,
+        owner=TEXT,
+        gitCommitMessage=TEXT,
+    )
+    | {"anyOf": [{"required": ["repoUrl"]}, {"required": ["repo"]}]},
+    output_schema=shape(("remoteUrl", "repo"), remoteUrl=TEXT, repoContentsUrl=TEXT, commitHash=TEXT, repo=TEXT),
+    examples=(
+        Example("By name", {"repo": "${{ parameters.name }}", "owner": "${{ parameters.owner }}"}),
+        Example("By a RepoUrlPicker's answer", {"repoUrl": "slipway?repo=${{ parameters.name }}"}),
+    ),
+    run=run,
+    pretend=pretend,
+    undo={KIND: undo},
+)

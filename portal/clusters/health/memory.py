@@ -1,0 +1,136 @@
+"""What is remembered of a container's ends, so that a crash loop is one thing and not a blinking one. Pure.
+
+A container without a readiness probe is ready the moment it runs: between two crashes its status alone looks well. So
+the ends of its runs are remembered, and while the newest run could still end like those before it, the loop goes on:
+
+* it is a loop after LOOPING_CRASHES short runs in a row, or as soon as the kubelet itself says CrashLoopBackOff;
+* a run of more than LONG_RUN seconds is no part of a loop: what ended it is news of its own;
+* the loop is over when a run has lasted HOLD_TIMES the longest of the remembered ones, and HOLD_LEAST seconds at least.
+
+The memory belongs to a pod's uid: a new revision makes new pods, which have no past. Whoever watches holds it
+(`Memory`); without one, the present status alone is taken up, which knows the restarts and the newest end.
+docs/adr/0080-crash-memory.md tells why these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import msgspec
+
+from portal.clusters.structs import Container, ContainerStatus, Pod, Terminated
+
+LOOPING_CRASHES = 3
+LONG_RUN = 1800.0
+HOLD_TIMES = 2.0
+HOLD_LEAST = 60.0
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """A container's past: how long its newest short runs lasted (seconds, the newest last), and how often it ended."""
+
+    lasted: tuple[float, ...] = ()
+    ended_at: datetime | None = None
+    ends: int = 0
+    has_backed_off: bool = False
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether this is a crash loop, running or not."""
+        return bool(self.lasted) and (self.has_backed_off or len(self.lasted) >= LOOPING_CRASHES)
+
+    @property
+    def hold(self) -> float:
+        """How many seconds a run has to last until the loop counts as over."""
+        return max(HOLD_LEAST, HOLD_TIMES * max(self.lasted, default=0.0))
+
+
+PodRuns = Mapping[str, Runs]
+NOTHING: PodRuns = {}
+
+
+def is_sidecar(container: Container | None) -> bool:
+    """Whether an init container keeps running beside the others."""
+    return bool(container and container.restart_policy == "Always")
+
+
+def remember(known: PodRuns, pod: Pod, now: datetime) -> PodRuns:
+    """The past of a pod's containers after a look at the pod as it is now. Data in, data out."""
+    found = {}
+    for status, is_any_end in _restarting(pod):
+        runs = _remember(known.get(status.name, Runs()), status, now, is_any_end=is_any_end)
+        if runs.ends:
+            found[status.name] = runs
+    return found or NOTHING
+
+
+def _restarting(pod: Pod) -> Iterator[tuple[ContainerStatus, bool]]:
+    """The containers that are started again when they end, and whether any end is one too many, even a good one."""
+    if pod.spec.restart_policy == "Never" and not pod.status.init_container_statuses:
+        return
+    specs = {item.name: item for item in pod.spec.init_containers or ()}
+    for status in pod.status.init_container_statuses or ():
+        if is_sidecar(specs.get(status.name)):
+            yield status, True
+        elif pod.spec.restart_policy != "Never":
+            yield status, False
+    if pod.spec.restart_policy != "Never":
+        for status in pod.status.container_statuses or ():
+            yield status, pod.spec.restart_policy == "Always"
+
+
+def _remember(known: Runs, status: ContainerStatus, now: datetime, *, is_any_end: bool) -> Runs:
+    ended = [end for end in (status.last_state.terminated, status.state.terminated) if end and end.finished_at]
+    fresh = [end for end in ended if known.ended_at is None or (end.finished_at or now) > known.ended_at]
+    ends = status.restart_count + (1 if ended and not status.state.running else 0)
+    runs = known
+    # ends that nobody saw (a watcher that has just come, two restarts in one look) are taken to be like the first seen
+    unseen = min(max(ends - known.ends - len(fresh), 0), LOOPING_CRASHES) if fresh else 0
+    for end in [*fresh[:1] * unseen, *fresh]:
+        runs = _ended(runs, end, is_crash=is_any_end or end.exit_code != 0)
+    runs = msgspec.structs.replace(runs, ends=max(ends, known.ends))
+    waiting = status.state.waiting
+    if waiting and waiting.reason == "CrashLoopBackOff":
+        return msgspec.structs.replace(runs, has_backed_off=True)
+    running = status.state.running
+    patience = runs.hold if runs.is_loop else LONG_RUN
+    if running and running.started_at and (now - running.started_at).total_seconds() > patience:
+        return Runs(ended_at=runs.ended_at, ends=runs.ends)
+    return runs
+
+
+def _ended(runs: Runs, end: Terminated, *, is_crash: bool) -> Runs:
+    finished = end.finished_at
+    if finished is None:
+        return runs
+    lasted = max((finished - end.started_at).total_seconds(), 0.0) if end.started_at else 0.0
+    if not is_crash or lasted > LONG_RUN:
+        return Runs(ended_at=finished)
+    if runs.is_loop and lasted > runs.hold:  # the loop before it was over, though nobody looked in time
+        return Runs((lasted,), finished)
+    return Runs((*runs.lasted, lasted)[-LOOPING_CRASHES:], finished, 0, runs.has_backed_off)
+
+
+class Memory:
+    """The past of every pod of a cluster, for whoever watches it: one look at each change of a pod, one at its end."""
+
+    def __init__(self) -> None:
+        self._pods: dict[str, PodRuns] = {}
+
+    def look(self, pod: Pod, now: datetime) -> None:
+        """Takes up what the pod's status tells."""
+        uid = pod.metadata.uid
+        runs = remember(self._pods.get(uid, NOTHING), pod, now)
+        if runs:
+            self._pods[uid] = runs
+        else:
+            self._pods.pop(uid, None)
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        self._pods.pop(uid, None)
+
+    def of(self, pod: Pod, now: datetime) -> PodRuns:
+        """What is remembered of the pod, its present status included."""
+        return remember(self._pods.get(pod.metadata.uid, NOTHING), pod, now)

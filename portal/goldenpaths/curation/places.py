@@ -1,0 +1,84 @@
+"""Where a source points and who may write there: what a trust holds on to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.models import Source
+from portal.githosts.fetch import parse_location
+from portal.githosts.models import Repository
+from portal.goldenpaths.origins import Origin
+from portal.kit.errors import Refusal
+
+Place = dict[str, str]
+
+
+def origin_of(source: Source, revision: str = "") -> Origin:
+    """The origin that a source's paths have; `revision` is the state that was read."""
+    place = place_of(source)
+    return Origin(
+        key=f"source:{source.uid}",
+        label=source.label,
+        address=" ".join(f"{name}={value}" for name, value in place.items()),
+        detail=revision[:12],
+    )
+
+
+def place_of(source: Source) -> Place:
+    """Host, repository, branch and path of a source, by name."""
+    host, repository = _host_and_repository(source)
+    return {
+        "kind": source.kind,
+        "host": host,
+        "repository": repository,
+        "branch": source.revision,
+        "path": source.path,
+    }
+
+
+def _host_and_repository(source: Source) -> tuple[str, str]:
+    if source.kind == Source.Kind.REPOSITORY:
+        return "slipway", source.target
+    if source.kind == Source.Kind.GIT:
+        try:
+            return parse_location(source.target).host, source.target
+        except Refusal:
+            return "", source.target
+    return "", source.target
+
+
+def rights_of(source: Source) -> dict[str, Any]:
+    """Who may write there, as far as Slipway can know it: of its own repositories all of it, of other places nothing.
+
+    Equal values mean equal rights. Runs inside the tenant.
+    """
+    if source.kind != Source.Kind.REPOSITORY:
+        return {}
+    row = Repository.objects.for_tenant(source.organisation_id).filter(name=source.target).first()
+    if row is None:
+        return {"repository": None}
+    return {"repository": row.pk, "owner": row.owner_ref, "default branch": row.default_branch}
+
+
+def unknowable(source: Source) -> str:
+    """What Slipway cannot see change at this place, in words; "" where it sees everything."""
+    if source.kind == Source.Kind.REPOSITORY:
+        return ""
+    if source.kind == Source.Kind.GIT:
+        host = place_of(source)["host"] or "the other host"
+        return f"Slipway cannot see who may push to “{source.revision}” on {host}: protect that branch there."
+    if source.kind == Source.Kind.FOLDER:
+        return "Slipway cannot see who may write to this folder: whoever can decides what is published."
+    return "Slipway cannot see who may change what is served there: whoever can decides what is published."
+
+
+def not_trustable(source: Source) -> str:
+    """Why nobody can trust this source, or ""."""
+    if source.kind in (Source.Kind.UPLOAD, Source.Kind.PORTAL):
+        return "An upload is somebody's act each time: publish what it brings yourself."
+    if source.kind == Source.Kind.GIT and not source.revision:
+        return (
+            "This source follows the repository's default branch, which can be pointed elsewhere unseen. "
+            "Register it with the name of a branch, then trust it."
+        )
+    return ""

@@ -1,0 +1,56 @@
+"""What a launch would make, before anything is made: the path's steps walked in a pretend world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from portal.accounts.access import Access
+from portal.goldenpaths import discovery
+from portal.goldenpaths.files import File
+from portal.goldenpaths.models import Version
+from portal.goldenpaths.questions.forms import secret_questions
+from portal.goldenpaths.templates import step_id
+from portal.kit.errors import Refusal
+from portal.provisioning.acting.outcomes import Done
+from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
+from portal.provisioning.steps import ACTIONS
+from portal.provisioning.walking.walk import Facts, Walk, carry_out
+
+
+def preview(version: Version, values: Mapping[str, Any], access: Access, *, ask: Ask | None = None) -> Preview:
+    """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems."""
+    secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
+    walk = Walk(Facts(version.document, values, access.user, LATER, secrets))
+    world = Pretence(access.organisation, version.bundle(), ask or discovery.served)
+    for index, written in enumerate(walk.facts.steps):
+        name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
+        runs = walk.is_considered(index) and _step(walk, world, index)
+        world.preview.steps.append(PreviewStep(step_id(written, index), name, written["action"], runs))
+    world.preview.output, troubles = walk.shown_output()
+    if not walk.is_ending:
+        for trouble in troubles:
+            world.problem(f"The path's output cannot be shown in full. {trouble}", blocks=False)
+    world.preview.files = [_shown(path, file) for path, file in sorted(world.workspace.items())]
+    return world.preview
+
+
+def _step(walk: Walk, world: Pretence, index: int) -> bool:
+    """Pretend to do one step; False when its condition leaves it out."""
+    try:
+        plan = walk.plan(index)
+        if plan.is_skipped:
+            return False
+        action = ACTIONS[plan.action]
+        done = carry_out(plan, lambda number, given: Done(action.pretend(world, given)), [])
+    except Refusal as refusal:
+        world.problem(refusal.text)
+        walk.is_ending = True
+        return True
+    if isinstance(done, Done):
+        walk.finish(index, done.output)
+    return bool(plan.inputs)
+
+
+def _shown(path: str, file: File) -> PreviewFile:
+    return PreviewFile(path, len(file.content), file.is_executable, file.text())
