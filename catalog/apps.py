@@ -9,9 +9,9 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import bindings, teams, topics
-        from portal.clusters import logrights
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
+        from portal.clusters import logrights
         from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest

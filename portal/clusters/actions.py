@@ -113,7 +113,9 @@ def _fill(cluster: Cluster, target: Target, seen: Examination) -> None:
     cluster.server, cluster.ca, cluster.tls_server_name = target.server, target.ca, target.tls_server_name
     cluster.credential_kind = target.credential_kind
     cluster.credential_fingerprint = fingerprint(target.token or target.certificate)
-    cluster.sealed = seal(secret_of(target), Place(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca))
+    cluster.sealed = seal(
+        secret_of(target), Place(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca)
+    )
     cluster.version, cluster.advice = seen.version, "\n".join(seen.advice)
     cluster.state, cluster.state_text, cluster.state_since = CONNECTING, "", now()
 
@@ -146,15 +148,11 @@ def register_cluster(
     """
     check_name(organisation, name)
     target = kubeconfigs.parse(kubeconfig, context)
-    return add_examined(
-        organisation=organisation, actor=actor, name=name, target=target, seen=examined(name, target)
-    )
+    return add_examined(organisation=organisation, actor=actor, name=name, target=target, seen=examined(name, target))
 
 
 @transaction.atomic
-def add_examined(
-    *, organisation: Organisation, actor: Actor, name: str, target: Target, seen: Examination
-) -> Cluster:
+def add_examined(*, organisation: Organisation, actor: Actor, name: str, target: Target, seen: Examination) -> Cluster:
     """Keeps a cluster that was spoken to. Inside the tenant. Raises Invalid or Conflict with field `name`."""
     name, slug = check_name(organisation, name)
     cluster = Cluster(organisation=organisation, slug=slug, name=name, created_by=actor.person)
@@ -201,7 +199,7 @@ def is_the_same(cluster: Cluster, target: Target) -> bool:
 def keep_examined(
     *, organisation: Organisation, actor: Actor, cluster: Cluster, target: Target, seen: Examination
 ) -> Cluster:
-    """Lets a credential that works take the place of the old one; history, bindings and rules stay. Inside the tenant."""
+    """Lets a credential that works take the old one's place; history, bindings and rules stay. Inside the tenant."""
     _fill(cluster, target, seen)
     # whoever watches it with the old credential loses the lease and opens the new one
     cluster.lease_until = None

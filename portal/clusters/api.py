@@ -110,7 +110,10 @@ class ClusterReach(TenantAPIView):
         return self._answer(self._cluster(cluster))
 
     @extend_schema(
-        operation_id="setClusterReach", summary="Say where runs may write", request=ReachSerializer, responses={200: dict}
+        operation_id="setClusterReach",
+        summary="Say where runs may write",
+        request=ReachSerializer,
+        responses={200: dict},
     )
     def put(self, request: Request, org: str, cluster: str) -> Response:
         """Replaces the patterns."""

@@ -31,7 +31,7 @@ CONNECT, REPLACE = "clusters.connect", "clusters.replace"
 def ask_to_connect(
     *, organisation: Organisation, actor: Actor, name: str, kubeconfig: str, context: str | None, back_to: str
 ) -> Job:
-    """Have a worker speak to a new cluster and keep it. Raises Invalid, Conflict and TooMany before anything is asked."""
+    """Have a worker speak to a new cluster and keep it. Raises Invalid, Conflict or TooMany before that."""
     name, slug = actions.check_name(organisation, name)
     target = kubeconfigs.parse(kubeconfig, context)
     return _submit(
@@ -43,7 +43,7 @@ def ask_to_connect(
 def ask_to_replace(
     *, organisation: Organisation, actor: Actor, cluster: Cluster, kubeconfig: str, context: str | None, back_to: str
 ) -> Job:
-    """Have a worker try a new credential and, if it works, let it take the old one's place. The old one stays until then.
+    """Have a worker try a new credential; only if it works, it takes the old one's place.
 
     Raises Invalid when it is the one that the cluster has.
     """
@@ -105,9 +105,7 @@ def connect(work: Work) -> Done:
     work.tell(f"Speaking to {target.server}")
     seen = actions.examined(name, target)
     with tenant(organisation):
-        cluster = actions.add_examined(
-            organisation=organisation, actor=work.actor, name=name, target=target, seen=seen
-        )
+        cluster = actions.add_examined(organisation=organisation, actor=work.actor, name=name, target=target, seen=seen)
         work.note(slug=cluster.slug)
     text = f"{cluster.name} is connected. Its workloads appear within seconds."
     return Done(text, {"cluster": cluster.slug}, _page(organisation, cluster.slug))

@@ -54,7 +54,9 @@ def _claims(access: Access, pod: BoundPod) -> list[PodClaim]:
     teams = dict(
         Team.objects.for_tenant(access.organisation).filter(ref__in=set(owned.values())).values_list("ref", "slug")
     )
-    return [_claim(access, pod, uid, ref, owned.get(uid, ""), ids.get(uid, ""), teams) for uid, ref in pod.entities.items()]
+    return [
+        _claim(access, pod, uid, ref, owned.get(uid, ""), ids.get(uid, ""), teams) for uid, ref in pod.entities.items()
+    ]
 
 
 def _claim(

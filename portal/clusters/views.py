@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from msgspec.structs import replace
 
 from portal.accounts.access import TenantRequest, gate
 from portal.clusters import actions, connecting, logrights, panels, podlogs

@@ -95,7 +95,9 @@ def kind_allow(request: TenantRequest, cluster: str) -> HttpResponse:
         except Refusal as refusal:
             form.add_error(refusal.field if refusal.field in form.fields else None, refusal.text)
         else:
-            messages.success(request, f"{row.path} may write {row.kind}{f' in {row.namespace}' if row.namespace else ''}.")
+            messages.success(
+                request, f"{row.path} may write {row.kind}{f' in {row.namespace}' if row.namespace else ''}."
+            )
             return redirect("cluster-reach", org=request.access.organisation.slug, cluster=found.slug)
     return _page(request, found, NamespacesForm(initial={"namespaces": found.namespaces}), found.patterns, form)
 
