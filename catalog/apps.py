@@ -11,9 +11,11 @@ class CatalogConfig(AppConfig):
         from catalog import bindings, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
+        from portal.clusters import logrights
         from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
+        logrights.owners_from(bindings.owners_of)
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))

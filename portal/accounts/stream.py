@@ -68,7 +68,10 @@ def admit(user: Any, org: str, topics: frozenset[str]) -> Access:
                 kind = TOPICS.get(topic.partition(":")[0])
                 if kind is None:
                     raise Invalid(f"There is no live topic {topic}.")
-                access.require(kind.permission)
+                if kind.admit is not None:
+                    kind.admit(access, topic.partition(":")[2])
+                else:
+                    access.require(kind.permission)
             return access
     finally:
         connections.close_all()

@@ -8,8 +8,10 @@ class ClustersConfig(AppConfig):
     label = "clusters"
 
     def ready(self) -> None:
-        from portal.clusters import panels
+        from portal.clusters import connecting, panels
         from portal.kit.duties import Duty, register_duty
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
+        register_duty(Duty("old changes", turn="portal.clusters.folding.fold_transitions", every=600.0))
         panels.register()
+        connecting.register_kinds()

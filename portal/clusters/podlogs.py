@@ -18,6 +18,8 @@ from portal.kit.errors import Unavailable
 from portal.kit.live import valkey
 
 KEPT_SECONDS = 120
+# Which log a key means is known for longer: a page may stay open, and its stream asks again whether it may.
+KNOWN_SECONDS = 86_400
 ASKED_AGAIN_AFTER = 3  # seconds
 TAIL = 500
 
@@ -52,6 +54,7 @@ class Logs(msgspec.Struct, frozen=True):
 
 
 DECODER = msgspec.json.Decoder(Logs)
+ASKED = msgspec.json.Decoder(Asked)
 
 
 def _name(organisation_id: int, key: str) -> str:
@@ -65,6 +68,7 @@ def ask(cluster: Cluster, asked: Asked) -> bool:
         if not valkey().set(f"{name}:asked", b"1", nx=True, ex=ASKED_AGAIN_AFTER):
             return False
         valkey().set(name, msgspec.json.encode(Logs("waiting")), nx=True, ex=KEPT_SECONDS)
+        valkey().set(f"{name}:what", msgspec.json.encode(asked), ex=KNOWN_SECONDS)
     except (BrokerAway, BrokerSlow) as error:
         raise Unavailable("Logs cannot be fetched at the moment: the message broker is away.") from error
     return True
@@ -83,3 +87,12 @@ def read(organisation_id: int, key: str) -> Logs | None:
     except (BrokerAway, BrokerSlow):
         return None
     return DECODER.decode(raw) if isinstance(raw, bytes) else None
+
+
+def what(organisation_id: int, key: str) -> Asked | None:
+    """Which log a key means, as somebody asked for it lately."""
+    try:
+        raw = valkey().get(f"{_name(organisation_id, key)}:what")
+    except (BrokerAway, BrokerSlow) as error:
+        raise Unavailable("Logs cannot be read at the moment: the message broker is away.") from error
+    return ASKED.decode(raw) if isinstance(raw, bytes) else None

@@ -15,6 +15,14 @@ from portal.kit.errors import Refusal
 from portal.kit.live import announce
 
 
+def ask_for(cluster: Cluster, asked: Asked) -> None:
+    """Have a worker fetch a log, unless one was asked for it a moment ago. Raises Unavailable."""
+    if podlogs.ask(cluster, asked):
+        fetch_logs.delay(
+            cluster.organisation_id, cluster.pk, asked.namespace, asked.pod, asked.container, asked.previous
+        )
+
+
 @shared_task(name="clusters.fetch_logs", expires=60)
 def fetch_logs(organisation_id: int, cluster_pk: int, namespace: str, pod: str, container: str, previous: bool) -> None:
     """Fetches the end of a container's log and announces it. A refusal of the cluster is the answer, in its words."""

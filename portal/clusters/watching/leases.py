@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import sweep, tenant
 from portal.clusters.bindings import Bound, bounds_of
+from portal.clusters.labels import mark_of
 from portal.clusters.models import Binding, Cluster, Transition
 from portal.clusters.watching.watch import Change
 
@@ -65,7 +67,8 @@ def release(owner: str, held: Iterable[Held]) -> None:
 
 def note_state(item: Held, *, state: str, text: str, version: str, is_synced: bool) -> None:
     """Writes a cluster's state to its row, if it is still ours."""
-    values: dict[str, object] = {"state": state, "state_text": text[:600]}
+    since = Case(When(state=state, then=F("state_since")), default=Now())
+    values: dict[str, object] = {"state": state, "state_text": text[:600], "state_since": since}
     if version:
         values["version"] = version[:60]
     if is_synced:
@@ -79,6 +82,8 @@ def bounds(organisation_id: int) -> dict[str, list[Bound]]:
     """An organisation's bindings by the cluster that they are limited to; `CLUSTER_ANYWHERE` for the rest."""
     found: dict[str, list[Bound]] = defaultdict(list)
     with tenant(organisation_id):
+        organisation = Organisation.objects.get(pk=organisation_id)
+        mark = mark_of(organisation.pk, organisation.created_at)
         for row in Binding.objects.for_tenant(organisation_id):
             found[row.cluster_slug] += bounds_of(
                 entity_uid=str(row.entity_uid),
@@ -87,6 +92,7 @@ def bounds(organisation_id: int) -> dict[str, list[Bound]]:
                 selector=row.selector,
                 namespace=row.namespace,
                 slipway_id=row.slipway_id,
+                organisation=mark,
             )
     return found
 
