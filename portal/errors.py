@@ -2,6 +2,7 @@
 
 import sys
 
+from django.core.exceptions import DisallowedHost
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
@@ -12,7 +13,9 @@ from portal.kit.middleware import answer, as_refusal
 
 @requires_csrf_token
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """400 for what Django itself refused."""
+    """400 for what Django itself refused; plain for a host that is not ours, for no page of ours has links there."""
+    if isinstance(exception, DisallowedHost):
+        return HttpResponse("There is no such site here.\n", status=400, content_type="text/plain; charset=utf-8")
     return answer(request, as_refusal(exception) or Invalid("The request did not make sense, so nothing was done."))
 
 

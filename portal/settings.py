@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "portal.kit.middleware.PlainAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.kit.middleware.PrivateMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -288,11 +289,14 @@ GIT_PUSH_LIMIT = env.integer("GIT_PUSH_MEBIBYTES", 100) * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"one-line": {"()": "portal.kit.logs.OneLine"}},
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        # Whoever knocks with a made-up Host header fills no screen with it.
+        "django.security.DisallowedHost": {"filters": ["one-line"]},
         "aiohttp.access": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

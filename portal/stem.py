@@ -107,7 +107,15 @@ def web(host: str, port: int) -> None:
     """Serves pages, API and streams."""
     import uvicorn
 
-    uvicorn.run("portal.asgi:application", host=host, port=port, timeout_graceful_shutdown=2, log_level="warning")
+    uvicorn.run(
+        "portal.asgi:application",
+        host=host,
+        port=port,
+        timeout_graceful_shutdown=2,
+        log_level="warning",
+        # Nobody's word on where a request comes from, unless the proxy in front is named.
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", ""),
+    )
 
 
 def worker() -> None:

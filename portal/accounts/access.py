@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.db import connection, transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -23,9 +24,10 @@ from django.utils import timezone
 from portal.accounts.actor import Actor, Agent
 from portal.accounts.models import ApiToken, Membership, Organisation, User, Way
 from portal.accounts.permissions import PERMISSIONS, Verdict, decide
-from portal.accounts.tenancy import set_tenant
+from portal.accounts.tenancy import set_tenant, tenant
 from portal.kit.errors import Forbidden, NotFound, Unauthenticated
 
+USED_EVERY = timedelta(minutes=1)
 STRANGER = "There is nothing here, or it is not yours to see."
 
 
@@ -225,7 +227,19 @@ def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken]:
         raise Unauthenticated("This token is not accepted here. Make a new one under Tokens.")
     if token.expires_at <= now:
         raise Unauthenticated(f"This token expired on {token.expires_at:%d %B %Y}. Make a new one under Tokens.")
-    # Once a minute is enough to say "last used", and keeps reads from writing.
-    if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
-        ApiToken.objects.for_tenant(organisation).filter(pk=token.pk).update(last_used_at=now)
     return token.user, token
+
+
+def note_use(token: ApiToken) -> None:
+    """Remembers that a token is in use. Call it outside the request's transaction, which would hold the row to its end.
+
+    Once a minute is enough to say "last used" and keeps reads from writing; of calls at the same moment one writes, and
+    the others do not wait for it.
+    """
+    now = timezone.now()
+    if token.last_used_at is not None and token.last_used_at > now - USED_EVERY:
+        return
+    with tenant(token.organisation_id):
+        rows = ApiToken.objects.for_tenant(token.organisation_id)
+        stale = rows.filter(Q(last_used_at=None) | Q(last_used_at__lte=now - USED_EVERY), pk=token.pk)
+        rows.filter(pk__in=stale.select_for_update(skip_locked=True).values("pk")).update(last_used_at=now)

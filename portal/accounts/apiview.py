@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.accounts.access import Access, address_of, admit, enter
+from portal.accounts.access import Access, address_of, admit, enter, note_use
 from portal.accounts.models import ApiToken, Way
 from portal.kit.errors import Unauthenticated
 
@@ -18,19 +18,23 @@ class TenantAPIView(APIView):
 
     permission: ClassVar[str | dict[str, str]]
     access: Access
+    token: ApiToken | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with transaction.atomic():
             response = super().dispatch(request, *args, **kwargs)
             if getattr(response, "exception", False):
                 transaction.set_rollback(True)
-            return response
+        # Refused calls count as well: they show that somebody uses the token.
+        if self.token is not None:
+            note_use(self.token)
+        return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if not request.user.is_authenticated:
             raise Unauthenticated("Sign in, or send an API token as a bearer token.")
-        token = request.auth if isinstance(request.auth, ApiToken) else None
+        token = self.token = request.auth if isinstance(request.auth, ApiToken) else None
         access = enter(request.user, kwargs["org"], way=Way.API, address=address_of(request._request), token=token)
         admit(access, self.permission_for(request.method or "GET"))
         self.access = access

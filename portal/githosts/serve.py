@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from portal.accounts import audit
-from portal.accounts.access import address_of, enter, person_of_token
+from portal.accounts.access import address_of, enter, note_use, person_of_token
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, Way
 from portal.accounts.tenancy import tenant
@@ -65,6 +65,7 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
         access = enter(user, org, token=token, way=Way.GIT, address=address_of(request))
         access.require(smart.SERVICES[service])
         repository = Repository.objects.for_tenant(access.organisation).filter(name=repo).first()
+    note_use(token)
     if repository is None or not bare.is_repository(repository.path):
         raise NotFound(f"There is no repository named “{repo}”.")
     return Visit(access.organisation, access.actor, repository, repository.path)

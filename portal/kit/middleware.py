@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -72,6 +73,33 @@ class PlainAddressMiddleware(MiddlewareMixin):
         query = request.META.get("QUERY_STRING", "")
         if "%00" in query:
             request.META["QUERY_STRING"] = query.replace("%00", "%EF%BF%BD")
+
+
+# What no page of ours uses, closed for whatever a page might be made to load; passkeys and the copy buttons stay.
+PERMISSIONS_POLICY = ", ".join(
+    [f"{name}=()" for name in (
+        "accelerometer", "ambient-light-sensor", "autoplay", "battery", "bluetooth", "browsing-topics", "camera",
+        "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection",
+        "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock",
+        "serial", "speaker-selection", "usb", "web-share", "xr-spatial-tracking",
+    )]
+    + [f"{name}=(self)" for name in ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")]
+)  # fmt: skip
+
+
+class PrivateMiddleware(MiddlewareMixin):
+    """What somebody sees while signed in is kept nowhere: no proxy, no machine's disk, no Back after signing out.
+
+    Stands inside the middleware that serves static files, which are for everybody and may be kept. Signed in is who
+    sends a session or a token, or is given one: it asks no database.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        name = settings.SESSION_COOKIE_NAME
+        if name in request.COOKIES or name in response.cookies or "Authorization" in request.headers:
+            response["Cache-Control"] = "private, no-store"
+        return response
 
 
 class RefusalMiddleware(MiddlewareMixin):

@@ -2,10 +2,11 @@
 
 import pytest
 from django.apps import apps
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from portal.accounts.models import AuditEvent, Membership, Team
-from portal.accounts.tenancy import TenantModel, asking_as, set_tenant, sweep, tenant
+from portal.accounts.models import AuditEvent, Membership, Team, TeamMembership
+from portal.accounts.tenancy import TenantKey, TenantModel, asking_as, set_tenant, sweep, tenant, tenant_keys
+from portal.provisioning.models import LogLine, Run, Step
 
 # Tables without an organisation, each with its reason. Everything else must carry a forced policy.
 EXEMPT = {
@@ -127,3 +128,90 @@ def test_the_audit_log_only_grows(world) -> None:
         world.vic.delete()
         event.refresh_from_db()
         assert (event.actor, event.actor_label, event.summary) == (None, "Vic", "As it was")
+
+
+# --- foreign keys ---
+
+TENANT_KEYS = [key for model in apps.get_models() for key in tenant_keys(model)]
+
+
+def constraints_of(key: TenantKey) -> set[tuple[str, ...]]:
+    """The column lists of the foreign keys from the key's table to the other one that are in force."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT array(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
+                         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num ORDER BY k.place)
+            FROM pg_constraint c
+            WHERE c.contype = 'f' AND c.convalidated AND c.conrelid = %s::regclass AND c.confrelid = %s::regclass
+            """,
+            [key.table, key.other],
+        )
+        return {tuple(columns) for (columns,) in cursor.fetchall()}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", TENANT_KEYS, ids=lambda key: f"{key.table}.{key.column}")
+def test_a_foreign_key_between_tenants_tables_names_the_organisation(key) -> None:
+    """A new one? Its migration needs `WallForeignKeys("<model>")`: portal/accounts/tenancy.py, docs/adr/0023."""
+    assert ("organisation_id", key.column) in constraints_of(key)
+    assert (key.column,) not in constraints_of(key), "the narrow one would be looked up for nothing"
+
+
+def test_the_walk_finds_the_foreign_keys() -> None:
+    found = {(key.table, key.column) for key in TENANT_KEYS}
+    assert {
+        ("accounts_team", "parent_id"),
+        ("catalog_relation", "from_entity_id"),
+        ("provisioning_step", "run_id"),
+    } < found
+    assert len(found) >= 16
+    assert not any(key.other in {"accounts_user", "accounts_organisation"} for key in TENANT_KEYS)
+
+
+def next_door(world, make) -> None:
+    """What somebody's code does in rival, with the constraints looked at when it ends."""
+    with transaction.atomic():
+        set_tenant(world.rival)
+        make()
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def crossing(world, make) -> None:
+    with pytest.raises(IntegrityError, match="_wall"):
+        next_door(world, make)
+
+
+@pytest.mark.django_db
+def test_no_row_points_into_another_organisation(world) -> None:
+    """PostgreSQL's own look-up of a foreign key sees past row-level security: only the key can refuse."""
+    from tests.provisioning.conftest import start_run
+
+    run = start_run(world, [{"id": "say", "action": "debug:log", "input": {"message": "x"}}])
+    theirs = world.rival.pk
+    crossing(world, lambda: Team.objects.create(organisation_id=theirs, slug="x", name="X", ref="group:default/x",
+                                                parent_id=world.payments.pk))  # fmt: skip
+    crossing(world, lambda: TeamMembership.objects.create(organisation_id=theirs, team_id=world.payments.pk,
+                                                          user=world.eve))  # fmt: skip
+    crossing(world, lambda: Step.objects.create(organisation_id=theirs, run_id=run.pk, idx=9, key="k", name="n",
+                                                action="a"))  # fmt: skip
+    crossing(world, lambda: LogLine.objects.create(organisation_id=theirs, run_id=run.pk, seq=99, text="x"))
+    crossing(world, lambda: Run.objects.create(organisation_id=theirs, version_id=run.version_id, title="x",
+                                               idempotency_key="x"))  # fmt: skip
+    with tenant(world.rival):
+        own = Team.objects.create(organisation=world.rival, slug="own", name="Own", ref="group:default/own")
+    crossing(world, lambda: Team.objects.filter(pk=own.pk).update(parent_id=world.payments.pk))
+
+
+@pytest.mark.django_db
+def test_inside_an_organisation_nothing_changed(world) -> None:
+    with tenant(world.acme):
+        below = Team.objects.create(
+            organisation=world.acme, slug="b", name="B", ref="group:default/b", parent=world.payments
+        )
+        world.payments.delete()
+        below.refresh_from_db()
+        assert below.parent is None
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
