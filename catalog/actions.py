@@ -22,6 +22,7 @@ from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation
 from portal.githosts.fetch import check_ref, parse_location
+from portal.githosts.pushes import Push
 from portal.kit.errors import Conflict, Invalid, NotFound
 
 __all__ = [
@@ -200,6 +201,17 @@ def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) 
         )
         organisation_id, source_id = organisation.pk, source.pk
         transaction.on_commit(lambda: _nudge(organisation_id, source_id))
+
+
+def refresh_pushed(push: Push) -> None:
+    """After a push to the built-in host: every source that reads a branch or tag which moved is read anew at once.
+
+    Runs inside the push's own transaction. The events name who pushed.
+    """
+    rows = Source.objects.for_tenant(push.organisation).filter(kind=Source.Kind.REPOSITORY, target=push.repository.name)
+    for source in rows:
+        if push.moved(source.revision):
+            refresh_source(organisation=push.organisation, actor=push.actor, source=source)
 
 
 def _nudge(organisation_id: int, source_id: int) -> None:

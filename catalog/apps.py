@@ -8,15 +8,20 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import bindings, teams, topics
+        from catalog import actions, bindings, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
+<<<<<<< HEAD
         from portal.clusters import logrights
+=======
+        from portal.githosts.pushes import AFTER_PUSH
+>>>>>>> main
         from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         logrights.owners_from(bindings.owners_of)
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
+        AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)

@@ -5,6 +5,7 @@ from typing import Any
 
 from catalog.models import Entity, Problem, Relation, Source
 from portal.accounts.models import Organisation
+from portal.githosts.weburls import file_page
 from portal.kit.errors import Invalid
 
 REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
@@ -69,8 +70,7 @@ def location_of(source: Source, path: str = "") -> str:
     if source.kind == Source.Kind.FOLDER:
         return f"file:{source.target}{below}"
     if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        base = source.target.removesuffix(".git").rstrip("/")
-        return f"url:{base}/blob/{source.revision or 'HEAD'}{below}" if path else f"url:{source.target}"
+        return f"url:{file_page(source.target, source.revision, path)}" if path else f"url:{source.target}"
     return f"slipway:{source.kind}/{source.target}{below}"
 
 

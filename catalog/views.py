@@ -15,6 +15,7 @@ from catalog.models import Entity, Problem, Relation, Source
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
+from portal.githosts.weburls import edit_page, edit_page_of
 from portal.kit.errors import NotFound
 
 PAGE_SIZE = 50
@@ -217,12 +218,10 @@ def edit_address(found: Entity) -> str:
     source = found.source
     if source is None:
         return ""
-    if source.kind == Source.Kind.URL and source.target.startswith("https://github.com/"):
-        return source.target.replace("/blob/", "/edit/", 1)
+    if source.kind == Source.Kind.URL:
+        return edit_page_of(source.target)
     if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        base = source.target.removesuffix(".git").rstrip("/")
-        branch = source.revision or "HEAD"
-        return f"{base}/-/edit/{branch}/{found.path}" if "gitlab" in base else f"{base}/edit/{branch}/{found.path}"
+        return edit_page(source.target, source.revision, found.path)
     return ""
 
 

@@ -109,6 +109,8 @@ if env.boolean("DATABASE_POOL"):
         "min_size": 1,
         "max_size": env.integer("DATABASE_POOL_SIZE", 20),
         "timeout": 10,
+        # a pool that lost its server asks for it anew every few seconds; left to itself it waits longer and longer
+        "reconnect_timeout": 3,
     }
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -266,6 +268,8 @@ JOBS_PER_ORGANISATION = env.integer("JOBS_PER_ORGANISATION", 100)
 # How long an API request waits for its job before it answers 202.
 JOB_ANSWER_SECONDS = env.integer("JOB_ANSWER_SECONDS", 25)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 3)
+# How long a cluster waits for another live process when the one that watched it was killed.
+CLUSTER_LEASE_SECONDS = env.integer("CLUSTER_LEASE_SECONDS", 15)
 
 # --- clusters, git, the outside ---------------------------------------------------------------------------------------
 

@@ -40,7 +40,10 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "workloads.logs": Rule("manager", "read the logs of what another team owns", owners=True),
     "workloads.adopt": Rule("manager", "take over what another team runs", owners=True),
     "repos.view": Rule("viewer", "read repositories"),
-    "repos.push": Rule("developer", "push to repositories"),
+    "repos.push": Rule("manager", "push to another team's repository", owners=True),
+    "repos.manage": Rule("manager", "change another team's repository or who may push to it", owners=True),
+    "repos.connect": Rule("admin", "connect git hosts"),
+    "repos.unprotect": Rule("admin", "lift the protection of a branch"),
 }
 
 # What an API token may be given. A token never does more than its person may.

@@ -22,8 +22,13 @@ from portal.clusters.credentials import Place, fingerprint, seal
 from portal.clusters.errors import KubeError
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.kubeconfig import Target
+<<<<<<< HEAD
 from portal.clusters.models import CONNECTING, AllowedKind, Binding, Cluster
 from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, hash_key
+=======
+from portal.clusters.models import CONNECTING, Binding, Cluster
+from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, fresh_key, hash_key
+>>>>>>> main
 from portal.clusters.structs import WATCHED
 from portal.kit.errors import Conflict, Invalid
 from portal.kit.live import announce, valkey
@@ -283,7 +288,8 @@ def _record_kind(organisation: Organisation, actor: Actor, row: AllowedKind, ver
 
 def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster) -> None:
     """Forgets a cluster and its credential. What runs in the cluster is not touched."""
-    key, slug = hash_key(organisation.pk, cluster.uid), cluster.slug
+    keys = (hash_key(organisation.pk, cluster.uid), fresh_key(organisation.pk, cluster.uid))
+    slug = cluster.slug
     with transaction.atomic():
         audit.record(
             organisation=organisation,
@@ -294,13 +300,13 @@ def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster
             data={"server": cluster.server},
         )
         cluster.delete()
-        transaction.on_commit(lambda: _unpublish(key))
+        transaction.on_commit(lambda: _unpublish(*keys))
         _announce(organisation, f"cluster:{slug}")
 
 
-def _unpublish(key: str) -> None:
+def _unpublish(*keys: str) -> None:
     try:
-        valkey().delete(key)
+        valkey().delete(*keys)
     except (BrokerAway, BrokerSlow):
         return  # readers go by the rows: without one the hash is never looked at
 

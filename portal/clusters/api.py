@@ -170,12 +170,18 @@ class EntityStatusDetail(TenantAPIView):
                 "kind": item.kind,
                 "namespace": item.namespace,
                 "name": item.name,
-                **_judged(item),
+                **_judged(item if place.is_fresh else status.UNSEEN),
                 "available": item.available,
                 "wanted": item.wanted,
                 "images": item.images,
                 "pods": [
-                    {"name": pod.name, "phase": pod.phase, "node": pod.node, "restarts": pod.restarts, **_judged(pod)}
+                    {
+                        "name": pod.name,
+                        "phase": pod.phase,
+                        "node": pod.node,
+                        "restarts": pod.restarts,
+                        **_judged(pod if place.is_fresh else status.UNSEEN),
+                    }
                     for pod in item.pods
                 ],
             }
@@ -183,5 +189,12 @@ class EntityStatusDetail(TenantAPIView):
             for item in place.row.workloads
         ]
         return Response(
-            {"uid": str(uid), **_judged(found), "asOf": found.as_of, "since": found.since, "workloads": workloads}
+            {
+                "uid": str(uid),
+                **_judged(found),
+                "since": found.since,
+                "asOf": found.as_of,
+                "lost": found.lost,
+                "workloads": workloads,
+            }
         )

@@ -84,8 +84,10 @@ def cores(millis: int) -> str:
 def card_context(cluster: Cluster, row: ClusterRow | None) -> dict[str, Any]:
     """One cluster, as its card and its page show it."""
     name, label, sentence = state_of(cluster, row)
-    troubled = [item for item in row.listed if item.badge in ("Down", "Stuck", "Reduced")] if row else []
+    is_fresh = bool(row and row.is_fresh)
+    troubled = [item for item in row.listed if item.badge in ("Down", "Stuck", "Reduced")] if row and is_fresh else []
     return {
+        "is_fresh": is_fresh,
         "cluster": cluster,
         "row": row,
         "state": TONES.get(name, name),
@@ -94,7 +96,7 @@ def card_context(cluster: Cluster, row: ClusterRow | None) -> dict[str, Any]:
         "is_refused": cluster.state == UNAUTHORIZED,
         "meters": _meters(row) if row and row.nodes else [],
         "troubled": len(troubled),
-        "bad_nodes": [item for item in row.nodes if item.badge != "Healthy"] if row else [],
+        "bad_nodes": [item for item in row.nodes if item.badge != "Healthy"] if row and is_fresh else [],
     }
 
 

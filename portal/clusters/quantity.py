@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 SUFFIXES = {
     "": Decimal(1),
@@ -26,6 +27,7 @@ SUFFIXES = {
 QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]{1,3})?)([numkMGTPE]i?)?")
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str | None) -> Decimal:
     """The number a quantity stands for; what is no quantity counts as zero, since a cluster is hostile input."""
     match = QUANTITY.fullmatch(text or "")

@@ -1,14 +1,14 @@
 """The current status of entities and clusters, as live wrote it to Valkey and web reads it.
 
-One hash for each cluster: a field for each entity, `_cluster` for the cluster itself, `_epoch` to fence old writers.
-Losing it loses nothing: live writes it again from what it watches. What is not there is Unknown.
+One hash for each cluster: a field for each entity, `_cluster` for the cluster itself, `_epoch` to fence old writers;
+and one small key that says in which state the cluster is watched, and that vanishes when nobody watches. Every
+page goes by that key. Losing all of it loses nothing: live writes it again from what it watches. What is not there is
+Unknown.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
@@ -20,14 +20,18 @@ from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.health.judging import hint, note, roll_up, sentence
 from portal.clusters.health.terms import Badge, Health, badge
-from portal.clusters.models import LIMITED, SYNCED, Cluster
+from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
 from portal.kit.live import valkey
 
 log = logging.getLogger(__name__)
 
-FRESH_SECONDS = 20.0
+# how long a heartbeat is believed: three of them may be lost
+FRESH_MILLISECONDS = 6_500
+FRESH_STATES = frozenset({SYNCED.encode(), LIMITED.encode()})
 CLUSTER_FIELD = "_cluster"
 EPOCH_FIELD = "_epoch"
+# what is remembered of a pod, by its uid: for live alone, so that a restart of it forgets nothing
+MEMORY_FIELD = "_memory:"
 # heard by live alone: no page has these topics
 BINDINGS_TOPIC = "registry:bindings"
 CLUSTERS_TOPIC = "registry:clusters"
@@ -113,7 +117,7 @@ class WorkloadRow(Judged, frozen=True, kw_only=True):
 
 
 class EntityRow(Judged, frozen=True, kw_only=True):
-    """An entity in one cluster: what the hash holds."""
+    """An entity in one cluster, as the hash holds it. `since`: since when its badge holds; `as_of`: all of it."""
 
     entity_ref: str
     as_of: datetime
@@ -145,10 +149,10 @@ class KindRow(msgspec.Struct, frozen=True):
 
 
 class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster as live sees it."""
+    """A cluster as live saw it last; `is_fresh` is filled in by whoever reads it: somebody is watching, right now."""
 
-    beat: float
     state: str
+    is_fresh: bool = False
     state_text: str = ""
     version: str = ""
     nodes: tuple[NodeRow, ...] = ()
@@ -158,11 +162,6 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int = 0
     workloads: int = 0
     pods: int = 0
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether somebody is watching, right now."""
-        return self.state in (SYNCED, LIMITED) and time.time() - self.beat < FRESH_SECONDS
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -175,10 +174,10 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class EntityStatus(Judged, frozen=True, kw_only=True):
-    """An entity across clusters: the worst of them; Unknown where a cluster is stale or nothing is known.
+    """An entity across clusters: the worst of those that are being watched; Unknown when none of its own is.
 
-    `since` is the moment from which it has worn its badge: other facts, such as a count of restarts, do not move it.
     `silent` names the clusters of which there is no current view: it may have workloads there that nobody sees.
+    `since`: since when the badge holds.
     """
 
     as_of: datetime | None = None
@@ -187,26 +186,30 @@ class EntityStatus(Judged, frozen=True, kw_only=True):
     silent: tuple[str, ...] = ()
 
     @property
+    def is_seen(self) -> bool:
+        """Whether anything is known of it now."""
+        return any(place.is_fresh for place in self.places)
+
+    @property
+    def lost(self) -> list[str]:
+        """The names of the clusters where it was seen, and of which there is no current view."""
+        return list(dict.fromkeys(place.cluster_name for place in self.places if not place.is_fresh))
+
+    @property
+    def unknown_in(self) -> tuple[str, ...]:
+        """The names of the clusters that keep anything from being known of it."""
+        return () if self.is_seen else self.silent
+
+    @property
     def workloads(self) -> list[WorkloadRow]:
         """Of all clusters."""
         return [workload for place in self.places for workload in place.row.workloads]
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """An organisation's entities by badge."""
-
-    by_badge: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        """Entities that have workloads."""
-        return sum(self.by_badge.values())
-
-
 ENTITY = msgspec.json.Decoder(EntityRow)
 CLUSTER = msgspec.json.Decoder(ClusterRow)
-JUDGED = msgspec.json.Decoder(Judged)
 STALE = Health("Unknown", "Stable", "unknown")
+UNSEEN = Judged(health=STALE)
 
 
 def hash_key(organisation_id: int, cluster_uid: UUID | str) -> str:
@@ -214,19 +217,37 @@ def hash_key(organisation_id: int, cluster_uid: UUID | str) -> str:
     return f"status:{organisation_id}:{cluster_uid}"
 
 
-def _read(clusters: list[Cluster], fields: list[str]) -> list[list[bytes | None]]:
-    """The same fields of every cluster's hash in one round trip; all missing while Valkey is away."""
-    if not clusters or not fields:
-        return [[None] * len(fields) for _ in clusters]
+def fresh_key(organisation_id: int, cluster_uid: UUID | str) -> str:
+    """The name of the key that says whether a cluster is being watched."""
+    return f"fresh:{organisation_id}:{cluster_uid}"
+
+
+class View(msgspec.Struct, frozen=True):
+    """What is known of one cluster: whether somebody is watching it right now, and the fields that were asked for."""
+
+    is_fresh: bool
+    values: list[bytes | None]
+
+
+def look(clusters: list[Cluster], fields: list[str]) -> list[View]:
+    """Whether each cluster can be believed, and the same fields of each one's hash, in one round trip.
+
+    The only reader of freshness: every page goes by this. While Valkey is away nothing is known.
+    """
+    if not clusters:
+        return []
     try:
         pipe = valkey().pipeline(transaction=False)
-        for cluster in clusters:
+        pipe.mget([fresh_key(cluster.organisation_id, cluster.uid) for cluster in clusters])
+        for cluster in clusters if fields else ():
             pipe.hmget(hash_key(cluster.organisation_id, cluster.uid), fields)
-        answers: list[list[bytes | None]] = pipe.execute()
+        states, *answers = pipe.execute()
     except (BrokerAway, BrokerSlow) as error:
         log.warning("status cannot be read: %s", error)
-        return [[None] * len(fields) for _ in clusters]
-    return answers
+        return [View(False, [None] * len(fields)) for _ in clusters]
+    if not fields:
+        answers = [[] for _ in clusters]
+    return [View(state in FRESH_STATES, values) for state, values in zip(states, answers, strict=True)]
 
 
 def _clusters(organisation_id: int) -> list[Cluster]:
@@ -235,43 +256,57 @@ def _clusters(organisation_id: int) -> list[Cluster]:
 
 
 def of_clusters(clusters: list[Cluster]) -> dict[int, ClusterRow | None]:
-    """What live last said of each cluster, by primary key; None where it said nothing."""
-    answers = _read(clusters, [CLUSTER_FIELD])
-    return {
-        cluster.pk: CLUSTER.decode(values[0]) if values[0] else None
-        for cluster, values in zip(clusters, answers, strict=True)
-    }
+    """What live last said of each cluster, by primary key; None where it said nothing. Stale rows are not green."""
+    rows: dict[int, ClusterRow | None] = {}
+    for cluster, view in zip(clusters, look(clusters, [CLUSTER_FIELD]), strict=True):
+        row = CLUSTER.decode(view.values[0]) if view.values[0] else None
+        if row:
+            row = msgspec.structs.replace(row, is_fresh=True) if view.is_fresh else _unknown(row)
+        rows[cluster.pk] = row
+    return rows
+
+
+def _unknown(row: ClusterRow) -> ClusterRow:
+    """A cluster that nobody watches: what it had is told, how it is nobody knows."""
+    nodes = tuple(msgspec.structs.replace(item, health=STALE) for item in row.nodes)
+    listed = tuple(msgspec.structs.replace(item, health=STALE) for item in row.listed)
+    return msgspec.structs.replace(row, nodes=nodes, listed=listed)
 
 
 def _everything(organisation_id: int, wanted: list[str]) -> dict[str, EntityStatus]:
     """The status of every entity that is asked for, those that have nothing to show included."""
     clusters = _clusters(organisation_id)
     places: dict[str, list[Placed]] = {uid: [] for uid in wanted}
-    silent = []
-    for cluster, values in zip(clusters, _read(clusters, [CLUSTER_FIELD, *wanted]), strict=True):
-        head = CLUSTER.decode(values[0]) if values[0] else None
-        is_fresh = bool(head and head.is_fresh)
-        if not is_fresh:
-            silent.append(cluster.name)
-        for uid, raw in zip(wanted, values[1:], strict=True):
+    views = look(clusters, wanted)
+    silent = tuple(cluster.name for cluster, view in zip(clusters, views, strict=True) if not view.is_fresh)
+    for cluster, view in zip(clusters, views, strict=True):
+        for uid, raw in zip(wanted, view.values, strict=True):
             if raw:
-                places[uid].append(Placed(cluster.slug, cluster.name, is_fresh, ENTITY.decode(raw)))
-    return {uid: _together(found, tuple(silent)) for uid, found in places.items()}
+                places[uid].append(Placed(cluster.slug, cluster.name, view.is_fresh, ENTITY.decode(raw)))
+    return {uid: _together(found, silent) for uid, found in places.items()}
 
 
 def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, EntityStatus]:
-    """The status of each entity that has one, by uid as text. One query and one round trip, however many."""
+    """The status of each entity that has one, by uid as text. One round trip, however many.
+
+    One that is bound to workloads and of which nothing is known while a cluster is out of view has one: Unknown.
+    """
     found = _everything(organisation_id, [str(uid) for uid in uids])
-    return {uid: status for uid, status in found.items() if status.places}
+    unseen = [uid for uid, status in found.items() if not status.places and status.silent]
+    bound: set[str] = set()
+    if unseen:
+        rows = Binding.objects.for_tenant(organisation_id).filter(entity_uid__in=unseen)
+        bound = {str(uid) for uid in rows.values_list("entity_uid", flat=True)}
+    return {uid: status for uid, status in found.items() if status.places or uid in bound}
 
 
 def _together(places: list[Placed], silent: tuple[str, ...]) -> EntityStatus:
-    healths = [place.row.health if place.is_fresh else STALE for place in places]
-    as_of = min((place.row.as_of for place in places), default=None)
-    health = roll_up(healths)
-    # the whole wears its badge since the first of those places that give it to it
-    since = min((p.row.since for p in places if p.row.since and (p.row.badge == badge(health))), default=None)
-    return EntityStatus(health=health, as_of=as_of, since=since, places=tuple(places), silent=silent)
+    """What is known stays known: the clusters that are lost are named, and decide only when they are all there is."""
+    seen = [place.row for place in places if place.is_fresh]
+    health = roll_up([row.health for row in seen]) if seen else STALE
+    as_of = max((row.as_of for row in seen or [place.row for place in places]), default=None)
+    worn = [row.since for row in seen if row.since and badge(row.health) == badge(health)]
+    return EntityStatus(health=health, as_of=as_of, since=min(worn, default=None), places=tuple(places), silent=silent)
 
 
 def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:
@@ -282,10 +317,7 @@ def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:
 def freshness(organisation_id: int) -> frozenset[str]:
     """The clusters that somebody is watching right now: what turns stale announces nothing."""
     clusters = _clusters(organisation_id)
-    answers = _read(clusters, [CLUSTER_FIELD])
-    return frozenset(
-        cluster.slug for cluster, (raw,) in zip(clusters, answers, strict=True) if raw and CLUSTER.decode(raw).is_fresh
-    )
+    return frozenset(cluster.slug for cluster, view in zip(clusters, look(clusters, []), strict=True) if view.is_fresh)
 
 
 class BoundPod(msgspec.Struct, frozen=True):
@@ -312,6 +344,7 @@ def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:
             continue
+<<<<<<< HEAD
         entity = ENTITY.decode(raw)
         pods = (item for workload in entity.workloads for item in workload.pods)
         row = next((item for item in pods if (item.namespace, item.name) == (namespace, pod)), None)
@@ -340,3 +373,10 @@ def summary(organisation_id: int) -> Summary:
                 health = JUDGED.decode(raw).health if is_fresh else STALE
                 worn.setdefault(field.decode(), []).append(health)
     return Summary(dict(Counter(badge(roll_up(healths)) for healths in worn.values())))
+=======
+        for workload in ENTITY.decode(raw).workloads:
+            for item in workload.pods:
+                if (item.namespace, item.name) == (namespace, pod):
+                    return [row.name for row in sorted(item.containers, key=lambda row: row.is_init)]
+    return []
+>>>>>>> main

@@ -1,5 +1,6 @@
 """What the home page says: a person's services, their runs, and what needs them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -71,7 +72,13 @@ def overview(access: Access) -> Overview:
         services=services[:SHOWN],
         services_total=components.count(),
         runs=list(runs[:5]),
-        matters=[*_troubles(access, services), *_failures(access), *_problems(access), *_sources(access)],
+        matters=[
+            *_troubles(access, services),
+            *_unseen(access, services),
+            *_failures(access),
+            *_problems(access),
+            *_sources(access),
+        ],
         teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
         has_catalog=bool(rows) or live(access.organisation).exists(),
     )
@@ -94,6 +101,22 @@ def _troubles(access: Access, services: list[Service]) -> list[Matter]:
         for one in services
         if one.status and one.status.badge in ("Down", "Stuck", "Reduced")
     ][:6]
+
+
+def _unseen(access: Access, services: list[Service]) -> list[Matter]:
+    """Clusters of which there is no current view, when services of mine run there, or may: quiet is not well."""
+    hidden = Counter(name for one in services if one.status for name in one.status.lost or one.status.unknown_in)
+    return [
+        Matter(
+            "plug-connected-x",
+            name,
+            f"Slipway has no current view of it: how {count} of your services {'does' if count == 1 else 'do'} there is"
+            " not known.",
+            reverse("clusters", kwargs={"org": access.organisation.slug}),
+            "Unknown",
+        )
+        for name, count in hidden.most_common(3)
+    ]
 
 
 def _failures(access: Access) -> list[Matter]:

@@ -1,11 +1,17 @@
 """What the repository pages show of a bare repository: a folder, a file, its history."""
 
+import posixpath
 from dataclasses import dataclass
+from urllib.parse import unquote, urlencode, urlsplit
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from portal.githosts import bare
 from portal.githosts.models import Repository
 from portal.githosts.protocol import Commit, Entry
 from portal.kit.errors import NotFound
+from portal.kit.prose import ANCHOR, to_html
 
 SHOWN_BYTES = 512 * 1024
 SHOWN_LINES = 10_000
@@ -101,6 +107,24 @@ def readme(repository: Repository, at: Place, entries: list[Entry]) -> Shown | N
         return None
     shown = show(repository, at, found)
     return shown if shown.lines is not None else None
+
+
+def written(repository: Repository, at: Place, shown: Shown, organisation: str) -> SafeString:
+    """A Markdown file as HTML: relative addresses lead to the files of the same commit's branch."""
+    folder = posixpath.dirname(shown.entry.path)
+
+    def link(target: str) -> str:
+        parts = urlsplit(target)
+        path = posixpath.normpath(posixpath.join("" if parts.path.startswith("/") else folder, unquote(parts.path)))
+        path = path.removeprefix("/")
+        if path.split("/")[0] == ".." or "\0" in path:
+            return ""
+        kwargs = {"org": organisation, "repo": repository.name}
+        page = reverse("repo", kwargs=kwargs) if path == "." else reverse("repo-file", kwargs={**kwargs, "path": path})
+        anchor = f"#{ANCHOR}{parts.fragment.lower()}" if parts.fragment else ""
+        return f"{page}?{urlencode({'ref': at.ref})}{anchor}"
+
+    return to_html(shown.text, link=link)
 
 
 def commits(repository: Repository, at: Place, *, page: int) -> tuple[list[Commit], bool]:

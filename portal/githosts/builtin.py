@@ -13,7 +13,7 @@ from portal.accounts import audit
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
-from portal.githosts import bare, names
+from portal.githosts import actions, bare, names, pushes, rights
 from portal.githosts.models import Repository
 from portal.githosts.protocol import Author, Entry, Repo, TreeFile
 from portal.kit.errors import Conflict, Invalid, NotFound
@@ -62,6 +62,9 @@ class BuiltinHost:
                     summary=f"Created the repository {name}",
                     data={"run": created_by_run} if created_by_run else {},
                 )
+                if actor.person is not None and rights.owning_team(row) is None:
+                    # No team could push to it: whoever made it can, and can be asked.
+                    actions.let_push(organisation=organisation, actor=actor, repository=row, person=actor.person)
             bare.create(row.path, marker=marker, branch=row.default_branch)
         return repo_of(organisation, row)
 
@@ -91,7 +94,11 @@ class BuiltinHost:
             parent=parent,
         )
         with tenant(repo.organisation_id):
-            Repository.objects.for_tenant(repo.organisation_id).filter(name=repo.name).update(pushed_at=timezone.now())
+            rows = Repository.objects.for_tenant(repo.organisation_id).filter(name=repo.name)
+            rows.update(pushed_at=timezone.now())
+            ref = f"refs/heads/{branch or repo.default_branch}"
+            for row in rows.select_related("organisation"):
+                pushes.tell(pushes.Push(row.organisation, row, (ref,), Actor.slipway()))
         return commit
 
     def head(self, repo: Repo, branch: str = "") -> str | None:

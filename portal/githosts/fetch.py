@@ -3,7 +3,7 @@
 import re
 import shlex
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +18,7 @@ from portal.kit.plain import split_url
 REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")
 HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
 SCP_LIKE = re.compile(r"^(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)$")
+ASKPASS = Path(__file__).resolve().parent / "hooks" / "askpass"
 DEFAULT_PORTS = {"https": 443, "ssh": 22}
 
 FETCH_SECONDS = 45.0
@@ -45,6 +46,19 @@ class Fetched:
     author: str
     links: frozenset[str]
     submodules: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """How to sign in at a host over https. The secret shows in no repr, and reaches git in its environment alone."""
+
+    username: str
+    secret: str = field(repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What git's question is answered from."""
+        return {"GIT_ASKPASS": str(ASKPASS), "SLIPWAY_GIT_USER": self.username, "SLIPWAY_GIT_SECRET": self.secret}
 
 
 @dataclass(frozen=True)
@@ -104,15 +118,15 @@ def fetch_tree(url: str, ref: str, into: Path) -> str:
     return fetch(url, ref, into).commit
 
 
-def fetch(url: str, ref: str, into: Path) -> Fetched:
+def fetch(url: str, ref: str, into: Path, *, credential: Credential | None = None) -> Fetched:
     """Put the files of `url` at `ref` ("" = its default branch) into the folder `into`, byte for byte.
 
-    `into` must exist and be empty. One commit deep, no submodules, no filters; symbolic links become small text files,
-    so reading below `into` never leaves it.
+    `credential` is for hosts over https that want a sign-in. `into` must exist and be empty. One commit deep, no
+    submodules, no filters; symbolic links become small text files, so reading below `into` never leaves it.
     """
     location = parse_location(url)
     wanted = check_ref(ref) if ref else "HEAD"
-    config, env = _connection(location)
+    config, env = _connection(location, credential)
     target = str(_local(location.url)) if location.protocol == "file" else location.url
     with tempfile.TemporaryDirectory(prefix="slipway-fetch-") as scratch:
         git_dir = Path(scratch) / "fetch.git"
@@ -153,7 +167,27 @@ def fetch(url: str, ref: str, into: Path) -> Fetched:
     )
 
 
-def _connection(location: Location) -> tuple[tuple[str, ...], dict[str, str]]:
+def probe(url: str, *, credential: Credential | None = None) -> int:
+    """How many branches the repository at the address offers; raises GitFailed with the reason when it cannot tell."""
+    location = parse_location(url)
+    if location.protocol == "file":
+        raise Invalid("Only addresses of git hosts can be tried.", field="target")
+    config, env = _connection(location, credential)
+    with tempfile.TemporaryDirectory(prefix="slipway-probe-") as scratch:
+        ended = gitcli.attempt(
+            ["ls-remote", "--heads", "--end-of-options", location.url],
+            Path(scratch),
+            config=config,
+            env=env,
+            protocols=location.protocol,
+            timeout=FETCH_SECONDS,
+        )
+    if ended.code != 0:
+        raise _explained(location, "", ended)
+    return len(ended.stdout.splitlines())
+
+
+def _connection(location: Location, credential: Credential | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """Git configuration and environment that make git connect to the very address that was checked."""
     if location.protocol == "file":
         return ("protocol.file.allow=always",), {}
@@ -164,7 +198,7 @@ def _connection(location: Location) -> tuple[tuple[str, ...], dict[str, str]]:
             "protocol.file.allow=never",
             f"http.curloptResolve={found.host}:{found.port}:{found.literal}",
             *trusted,
-        ), {}
+        ), (credential.environment if credential else {})
     # known_hosts names a port other than 22 beside the host; git hands the command to a shell.
     alias = found.host if found.port == DEFAULT_PORTS["ssh"] else f"[{found.host}]:{found.port}"
     pinned = f"{gitcli.SSH} -o HostName={found.address} -o HostKeyAlias={shlex.quote(alias)}"
@@ -209,7 +243,11 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
         )
     if any(clue in said for clue in ("authentication", "could not read username", "permission denied", "403", "401")):
         return GitFailed(
-            f"{place} wants a sign-in that the portal does not have.", stderr=ended.words, code="git_auth", status=400
+            f"{place} wants a sign-in that the portal does not have. "
+            "An admin adds or replaces it under Repositories → Git hosts.",
+            stderr=ended.words,
+            code="git_auth",
+            status=400,
         )
     if any(clue in said for clue in ("not found", "does not exist", "not appear to be a git repository", "404")):
         return GitFailed(

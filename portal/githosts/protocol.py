@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from portal.accounts.actor import Actor
     from portal.accounts.models import Organisation
+    from portal.githosts.fetch import Fetched
 
 
 class TreeFile(Protocol):
@@ -66,6 +69,14 @@ class Commit:
     @property
     def short(self) -> str:
         return self.id[:8]
+
+
+class GitSource(Protocol):
+    """A git host as far as the portal only reads from it."""
+
+    def fetch(self, url: str, ref: str, into: "Path") -> "Fetched":
+        """Put the files of `url` at `ref` ("" = its default branch) into the empty folder `into`, byte for byte."""
+        ...
 
 
 class GitHost(Protocol):

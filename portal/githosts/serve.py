@@ -3,31 +3,29 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.utils import timezone
+from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from portal.accounts import audit
 from portal.accounts.access import address_of, enter, note_use, person_of_token
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, Way
-from portal.accounts.tenancy import tenant
-from portal.githosts import bare, smart
+from portal.githosts import bare, rights, smart
 from portal.githosts.models import Repository
-from portal.kit.errors import Invalid, NotFound, Refusal, TooLarge, Unauthenticated
+from portal.githosts.pushes import note_push
+from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, TooLarge, Unauthenticated
 
 Response = TypeVar("Response", bound=HttpResponseBase)
+PUSHES = "git-receive-pack"
 
-# Called inside the tenant's transaction after a push that moved something: the catalog refreshes its source here.
-AFTER_PUSH: dict[str, Callable[[Organisation, Repository], None]] = {}
 # The event loop holds tasks weakly; a push whose pusher went away lives on here.
 _pushing: set[asyncio.Future[bytes]] = set()
 
@@ -40,6 +38,7 @@ class Visit:
     actor: Actor
     repository: Repository
     path: Path
+    request: HttpRequest
 
 
 def _secret(request: HttpRequest) -> str:
@@ -63,12 +62,28 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
     with transaction.atomic():
         user, token = person_of_token(org, _secret(request))
         access = enter(user, org, token=token, way=Way.GIT, address=address_of(request))
-        access.require(smart.SERVICES[service])
+        access.require("repos.view")
         repository = Repository.objects.for_tenant(access.organisation).filter(name=repo).first()
+        if repository is None or not bare.is_repository(repository.path):
+            raise NotFound(f"There is no repository named “{repo}”.")
+        if service == PUSHES and not (verdict := rights.may_push(access, repository)):
+            raise Forbidden(verdict.sentence)
     note_use(token)
-    if repository is None or not bare.is_repository(repository.path):
-        raise NotFound(f"There is no repository named “{repo}”.")
-    return Visit(access.organisation, access.actor, repository, repository.path)
+    return Visit(access.organisation, access.actor, repository, repository.path, request)
+
+
+def decided(request: HttpRequest, org: str, repo: str) -> dict[str, str]:
+    """What the hook is told about the pusher: asked anew when all has arrived, which may have taken minutes."""
+    try:
+        visitor = visit(request, org, repo, PUSHES)
+    except Refusal as refusal:
+        return {"SLIPWAY_PUSH": "refused", "SLIPWAY_REFUSAL": refusal.text}
+    page = reverse("repo-access", kwargs={"org": org, "repo": repo})
+    return {
+        "SLIPWAY_PUSH": "allowed",
+        "SLIPWAY_PROTECTED": rights.protected_ref(visitor.repository),
+        "SLIPWAY_PROTECTION": f"An admin can lift the protection: {settings.PUBLIC_URL}{page}",
+    }
 
 
 def _refused(refusal: Refusal) -> HttpResponse:
@@ -87,6 +102,10 @@ def _uncached(response: Response) -> Response:
 
 def _environment(request: HttpRequest) -> dict[str, str]:
     return smart.environment(request.headers.get("Git-Protocol", ""))
+
+
+def _permit(visitor: Visit) -> dict[str, str]:
+    return decided(visitor.request, visitor.organisation.slug, visitor.repository.name)
 
 
 @csrf_exempt
@@ -134,9 +153,20 @@ async def receive_pack(request: HttpRequest, org: str, repo: str) -> HttpRespons
 async def _receive(visitor: Visit, service: str, body: IO[bytes], env: dict[str, str]) -> bytes:
     before = await sync_to_async(bare.refs)(visitor.path)
     args = smart.command(service, visitor.path, advertise=False, limit=settings.GIT_PUSH_LIMIT)
-    answer = await smart.whole(args, env, body)
-    await sync_to_async(tell)(visitor, before)
+    permit = await sync_to_async(_permit)(visitor)
+    answer = await smart.whole(args, env | permit, body)
+    await sync_to_async(_note)(visitor, before)
     return answer
+
+
+def _note(visitor: Visit, before: dict[str, str]) -> None:
+    note_push(
+        organisation=visitor.organisation,
+        actor=visitor.actor,
+        repository=visitor.repository,
+        before=before,
+        after=bare.refs(visitor.path),
+    )
 
 
 def _opened(request: HttpRequest, org: str, repo: str, service: str) -> tuple[Visit, IO[bytes]]:
@@ -157,33 +187,6 @@ def _opened(request: HttpRequest, org: str, repo: str, service: str) -> tuple[Vi
 def _chunks(request: HttpRequest) -> Iterator[bytes]:
     while chunk := request.read(smart.CHUNK):
         yield chunk
-
-
-def tell(visitor: Visit, before: dict[str, str]) -> None:
-    """Note a push that moved something, and let the rest of the portal know."""
-    after = bare.refs(visitor.path)
-    moved: dict[str, Any] = {
-        name: {"was": before.get(name), "is": after.get(name)}
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    }
-    if not moved:
-        return
-    with tenant(visitor.organisation):
-        Repository.objects.for_tenant(visitor.organisation).filter(pk=visitor.repository.pk).update(
-            pushed_at=timezone.now()
-        )
-        names = ", ".join(name.split("/", 2)[2] for name in list(moved)[:5])
-        audit.record(
-            organisation=visitor.organisation,
-            actor=visitor.actor,
-            verb="repository.pushed",
-            subject=visitor.repository,
-            summary=f"Pushed {names} of {visitor.repository.name}",
-            data={"refs": dict(list(moved.items())[:20])},
-        )
-        for nudge in AFTER_PUSH.values():
-            nudge(visitor.organisation, visitor.repository)
 
 
 # The URL walk reads these: the doors check their visitors themselves, because git does not sign in as a browser does.

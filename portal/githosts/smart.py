@@ -1,6 +1,7 @@
-"""Git's smart HTTP protocol: what a request asks for, and git's own programs answering it without a shell or a hook."""
+"""Git's smart HTTP protocol: what a request asks for, and git's own programs answering it with no hook but ours."""
 
 import asyncio
+import os
 import re
 import tempfile
 import zlib
@@ -11,7 +12,8 @@ from typing import IO
 from portal.githosts import gitcli
 from portal.kit.errors import Invalid, TooLarge
 
-SERVICES = {"git-upload-pack": "repos.view", "git-receive-pack": "repos.push"}
+SERVICES = ("git-upload-pack", "git-receive-pack")
+HOOKS = Path(__file__).resolve().parent / "hooks"
 PROTOCOL = re.compile(r"^version=[0-9](:[a-z0-9=.-]{1,40}){0,4}$")
 CHUNK = 64 * 1024
 SECONDS = 300
@@ -27,12 +29,21 @@ def packet(text: str) -> bytes:
 def command(service: str, path: Path, *, advertise: bool, limit: int) -> list[str]:
     """The command line that serves a repository."""
     flags = ["--stateless-rpc"]
-    config = [f"receive.maxInputSize={limit}"]
+    # The hook decides about the default branch; git's own rule would keep it from being deleted when that is wanted.
+    config = [f"receive.maxInputSize={limit}", f"core.hooksPath={hooks()}", "receive.denyDeleteCurrent=ignore"]
+    config.append("receive.fsckObjects=true")
     if service == "git-upload-pack":
         flags += ["--strict", f"--timeout={SECONDS}"]
     if advertise:
         flags.append("--http-backend-info-refs")
     return gitcli.argv([service.removeprefix("git-"), *flags, str(path)], config)
+
+
+def hooks() -> Path:
+    """The folder of our hook. Git skips a hook that it may not run, which would let everything in: RuntimeError."""
+    if not os.access(HOOKS / "pre-receive", os.X_OK):
+        raise RuntimeError(f"{HOOKS / 'pre-receive'} is missing or not executable; no push can be checked.")
+    return HOOKS
 
 
 def environment(protocol: str) -> dict[str, str]:

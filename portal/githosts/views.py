@@ -9,15 +9,17 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from portal.accounts.access import TenantRequest, gate
-from portal.githosts import bare, browse
+from portal.githosts import bare, browse, rights
 from portal.githosts.builtin import clone_path
 from portal.githosts.models import Repository
+from portal.githosts.protocol import Entry
 from portal.kit.errors import NotFound
 
 PAGE = 50
 
 
-def _repository(request: TenantRequest, name: str) -> Repository:
+def find(request: TenantRequest, name: str) -> Repository:
+    """The organisation's repository of that name; NotFound otherwise."""
     found = Repository.objects.for_tenant(request.access.organisation).filter(name=name).first()
     if found is None:
         raise NotFound(f"There is no repository named “{name}”.")
@@ -49,6 +51,7 @@ def repos(request: TenantRequest) -> HttpResponse:
         "after": rows[PAGE - 1].name if len(rows) > PAGE else "",
         "q": plain(request, "q"),
         "can_launch": request.access.can("runs.launch"),
+        "can_connect": request.access.can("repos.connect"),
     }
     return render(request, "githosts/repos.html", context)
 
@@ -61,23 +64,30 @@ def _shared(request: TenantRequest, repository: Repository, at: browse.Place | N
         "place": at,
         "branches": bare.branches(repository.path) if at else [],
         "clone_url": clone_url,
-        "can_push": request.access.can("repos.push"),
+        "can_push": rights.may_push(request.access, repository),
         "clone_command": f"git clone {clone_url}",
     }
+
+
+def _listed(request: TenantRequest, repository: Repository, at: browse.Place, entries: list[Entry]) -> dict[str, Any]:
+    """A folder's entries and its README."""
+    readme = browse.readme(repository, at, entries)
+    is_markdown = readme is not None and readme.is_markdown
+    written = browse.written(repository, at, readme, request.access.organisation.slug) if readme and is_markdown else ""
+    return {"entries": entries, "readme": readme, "written": written}
 
 
 @gate("repos.view")
 def repo(request: TenantRequest, repo: str) -> HttpResponse:
     """A repository: how to clone it, its files and its README."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""))
     context = _shared(request, repository, at)
     if at is None:
         return render(request, "githosts/repo_empty.html", context)
     entries = bare.folder(repository.path, at.commit)
+    context |= _listed(request, repository, at, entries)
     context |= {
-        "entries": entries,
-        "readme": browse.readme(repository, at, entries),
         "latest": bare.history(repository.path, at.commit, limit=1)[0],
         "commit_count": bare.count(repository.path, at.commit),
     }
@@ -87,7 +97,7 @@ def repo(request: TenantRequest, repo: str) -> HttpResponse:
 @gate("repos.view")
 def repo_file(request: TenantRequest, repo: str, path: str) -> HttpResponse:
     """A folder or a file inside a repository."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""), path)
     if at is None:
         raise NotFound(f"{repository.name} is empty.")
@@ -97,16 +107,19 @@ def repo_file(request: TenantRequest, repo: str, path: str) -> HttpResponse:
     context = _shared(request, repository, at)
     if found.kind == "folder":
         entries = bare.folder(repository.path, at.commit, at.path)
-        context |= {"entries": entries, "readme": browse.readme(repository, at, entries)}
+        context |= _listed(request, repository, at, entries)
         return render(request, "githosts/folder.html", context)
-    context |= {"shown": browse.show(repository, at, found), "as_source": "source" in request.GET}
+    shown = browse.show(repository, at, found)
+    context |= {"shown": shown, "as_source": "source" in request.GET}
+    if shown.is_markdown:
+        context["written"] = browse.written(repository, at, shown, request.access.organisation.slug)
     return render(request, "githosts/file.html", context)
 
 
 @gate("repos.view")
 def repo_raw(request: TenantRequest, repo: str, path: str) -> HttpResponse:
     """A file's bytes, always as a download: what somebody pushed must never run as a page of ours."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""), path)
     if at is None:
         raise NotFound(f"{repository.name} is empty.")
@@ -122,7 +135,7 @@ def repo_raw(request: TenantRequest, repo: str, path: str) -> HttpResponse:
 @gate("repos.view")
 def repo_commits(request: TenantRequest, repo: str) -> HttpResponse:
     """The history of a repository, or of one path in it (`path=`)."""
-    repository = _repository(request, repo)
+    repository = find(request, repo)
     at = browse.place(repository, request.GET.get("ref", ""), request.GET.get("path", ""))
     context = _shared(request, repository, at)
     if at is None:
@@ -137,4 +150,4 @@ def repo_commits(request: TenantRequest, repo: str) -> HttpResponse:
 @gate("repos.view")
 def repo_of_clone_url(request: TenantRequest, repo: str) -> HttpResponseBase:
     """A clone address opened in a browser leads to the repository's page."""
-    return redirect("repo", org=request.access.organisation.slug, repo=_repository(request, repo).name)
+    return redirect("repo", org=request.access.organisation.slug, repo=find(request, repo).name)

@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 CHANNEL = "live:"
 # The same topic is rendered at most this often; in between, the latest state waits.
 RENDER_EVERY = 0.1
-PULSE_EVERY = 3.0
+PULSE_EVERY = 2.0
 # A topic that cannot be rendered, most often because the database is away, is tried again after these pauses.
-RETRY_FIRST, RETRY_MOST = 0.5, 5.0
+RETRY_FIRST, RETRY_MOST = 0.5, 2.0
 # A peer that vanished without a word is noticed by the kernel within half a minute.
 KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
@@ -153,6 +153,7 @@ class Hub:
         self.busy: set[tuple[int, str]] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.shown: dict[tuple[int, str], Hashable] = {}  # the pulse with which a topic was rendered
+        self.listening = asyncio.Event()  # subscribed to Valkey, and what was missed before is being rendered
         self.reader: asyncio.Task[None] | None = None
         self.feeler: asyncio.Task[None] | None = None
 
@@ -272,6 +273,7 @@ class Hub:
                 await channel.psubscribe(CHANNEL + "*")
                 for key in list(self.listeners):
                     self._changed(key)
+                self.listening.set()
                 pause = 0.2
                 async for message in channel.listen():
                     if message["type"] == "pmessage":
@@ -281,6 +283,7 @@ class Hub:
             except (BrokerAway, BrokerSlow, OSError) as error:
                 log.warning("live announcements are away: %s", error)
             finally:
+                self.listening.clear()
                 await client.aclose()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)

@@ -65,6 +65,7 @@ class Doing:
     thread: Thread = field(init=False)
     clerk: Thread = field(init=False)  # leases and lines are written while the duty's own thread is busy
     _pause: float = 0.0
+    _held_at: float = float("-inf")
     _lined: tuple[str, bool, float] = ("", False, float("-inf"))
 
     def __post_init__(self) -> None:
@@ -89,6 +90,7 @@ class Doing:
                     await (self._watch() if self.duty.watch else self._turn())
                     self._pause = 0.0
                 except DatabaseAway as error:
+                    self._held_at = float("-inf")  # whether it is still held must be asked
                     self._failed("the database is away: %s", error, most=AWAY_MOST)
                 except Exception as error:  # noqa: BLE001 - the outermost loop: one duty's bug must not end the others
                     words = f"{type(error).__name__}: {error}"
@@ -107,8 +109,10 @@ class Doing:
     async def _turn(self) -> None:
         """One turn, if this process is the one that takes it."""
         turn: Callable[[], Any] = import_string(self.duty.turn)
-        if not await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease):
-            return
+        if time.monotonic() - self._held_at > self.lease / 3:
+            if not await self.clerk(leases.hold, self.duty.name, self.place, self.owner, self.lease):
+                return
+            self._held_at = time.monotonic()
         async with self._kept():
             done = await self.thread(turn)
         if self._pause:

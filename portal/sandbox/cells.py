@@ -58,14 +58,24 @@ def pod_ready(pod: Object) -> str:
     return f"{sum(bool(item['ready']) for item in _statuses(pod))}/{len(pod['spec']['containers'])}"
 
 
+def _ended(state: Object) -> str:
+    ended = state["terminated"]
+    if ended.get("reason"):
+        return str(ended["reason"])
+    return f"Signal:{ended['signal']}" if ended.get("signal") else f"ExitCode:{ended.get('exitCode', 0)}"
+
+
 def _init_reason(pod: Object) -> str:
     inits = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    sidecars = {item["name"] for item in pod["spec"].get("initContainers") or () if item.get("restartPolicy")}
     for index, entry in enumerate(inits):
-        state = entry["state"]
-        if entry.get("ready") or state.get("terminated", {}).get("exitCode") == 0:
+        state = entry.get("state") or {}
+        if state.get("terminated", {"exitCode": 1}).get("exitCode") == 0:
+            continue
+        if entry["name"] in sidecars and entry.get("started"):
             continue
         if "terminated" in state:
-            return f"Init:{state['terminated'].get('reason') or 'Error'}"
+            return f"Init:{_ended(state)}"
         reason = state.get("waiting", {}).get("reason", "")
         if reason and reason != "PodInitializing":
             return f"Init:{reason}"
@@ -73,24 +83,41 @@ def _init_reason(pod: Object) -> str:
     return ""
 
 
+def _main_reason(pod: Object, reason: str) -> str:
+    is_running = False
+    for entry in reversed(_statuses(pod)):
+        state = entry.get("state") or {}
+        if state.get("waiting", {}).get("reason"):
+            reason = state["waiting"]["reason"]
+        elif "terminated" in state:
+            reason = _ended(state)
+        elif entry.get("ready") and "running" in state:
+            is_running = True
+    if reason == "Completed" and is_running:
+        return "Running" if _holds(pod, "Ready") else "NotReady"
+    return reason
+
+
+def _holds(pod: Object, kind: str) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(item["type"] == kind and item["status"] == "True" for item in conditions)
+
+
 def pod_status(pod: Object) -> str:
-    """The STATUS column: the most telling reason."""
+    """The STATUS column, as kubectl's printPod makes it."""
     status = pod.get("status") or {}
     reason = status.get("reason") or status.get("phase") or "Unknown"
     scheduled: Object = next((item for item in status.get("conditions", ()) if item["type"] == "PodScheduled"), {})
     if scheduled.get("reason") == "SchedulingGated":
         reason = "SchedulingGated"
     init = _init_reason(pod)
-    if init:
-        reason = init
-    else:
-        for entry in reversed(_statuses(pod)):
-            state = entry["state"]
-            if state.get("waiting", {}).get("reason"):
-                reason = state["waiting"]["reason"]
-            elif "terminated" in state:
-                reason = state["terminated"].get("reason") or f"ExitCode:{state['terminated'].get('exitCode')}"
-    return "Terminating" if pod["metadata"].get("deletionTimestamp") else str(reason)
+    reason = _main_reason(pod, reason) if not init or _holds(pod, "Initialized") else init
+    if pod["metadata"].get("deletionTimestamp"):
+        if status.get("reason") == "NodeLost":
+            return "Unknown"
+        if status.get("phase") not in ("Succeeded", "Failed"):
+            return "Terminating"
+    return str(reason)
 
 
 def restarts(pod: Object) -> str:

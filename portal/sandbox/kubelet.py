@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from portal.sandbox import clock
 from portal.sandbox.clock import Pace
 from portal.sandbox.kinds import CONFIG_MAP, POD, SECRET
-from portal.sandbox.podworker import Worker
+from portal.sandbox.podworker import Worker, gate_conditions
 from portal.sandbox.recorder import Recorder
 from portal.sandbox.registry import Registry
 from portal.sandbox.runtime import Runtime
@@ -34,7 +34,7 @@ class Kubelets:
                     worker.cancel()
             elif pod["spec"].get("nodeName"):
                 fresh = pod["metadata"]["uid"] not in self.workers
-                if fresh or pod["metadata"].get("deletionTimestamp") or self._edited(change):
+                if fresh or pod["metadata"].get("deletionTimestamp") or self._edited(change) or _is_let_through(change):
                     return [(pod["metadata"]["namespace"], pod["metadata"]["name"])]
         elif change.resource in (CONFIG_MAP, SECRET) and change.verb == "ADDED":
             return [
@@ -116,3 +116,8 @@ class Kubelets:
     @staticmethod
     def time() -> str:
         return clock.stamp()
+
+
+def _is_let_through(change: Change) -> bool:
+    """Whether somebody has opened or closed one of a pod's readiness gates."""
+    return change.before is not None and gate_conditions(change.before) != gate_conditions(change.obj)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from portal.sandbox import clock
 from portal.sandbox.containers import Container, missing_object
+from portal.sandbox.kinds import POD
 from portal.sandbox.store import Object
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Worker:
             spread = hashlib.sha256(self.uid.encode()).digest()[0] / 640
             self._after((_SLOW if slow else _START) + spread, "pod", "_next_init")
             return
+        if pod["spec"].get("readinessGates"):
+            self.write()
         for container, spec in zip(self.mains, pod["spec"]["containers"], strict=True):
             if container.image != spec["image"]:
                 self._replace_image(container, spec)
@@ -140,6 +143,8 @@ class Worker:
         self._event("Normal", "Created", f"Created container: {container.name}", container)
         self._event("Normal", "Started", f"Started container {container.name}", container)
         container.run(f"containerd://{uuid.uuid4().hex}{uuid.uuid4().hex}")
+        # who has no readiness probe is ready as soon as it runs, however short that is
+        container.ready = container.fault in ("crash", "oom") and "readinessProbe" not in container.spec
         self._plan(container)
         self.write()
 
@@ -277,10 +282,19 @@ class Worker:
             out["reason"] = reason
         return out
 
+    def _gates(self) -> dict[str, Object | None]:
+        """The pod's readiness gates with what somebody else has written about each."""
+        gates = [gate["conditionType"] for gate in self.pod["spec"].get("readinessGates") or ()]
+        stored = self.kubelets.store.get(POD, self.namespace, self.name) if gates else None
+        told = gate_conditions(stored) if stored else {}
+        return {name: told.get(name) for name in gates}
+
     def _status(self) -> Object:
         phase = self._phase()
         initialized = all(container.succeeded for container in self.inits)
         ready = bool(self.mains) and all(container.ready for container in self.mains) and phase == "Running"
+        gates = self._gates()
+        closed = next((name for name, state in gates.items() if (state or {}).get("status") != "True"), "")
         unready = [container.name for container in self.mains if not container.ready]
         uninitialized = [container.name for container in self.inits if not container.succeeded]
         text = f"containers with unready status: [{' '.join(unready)}]"
@@ -292,9 +306,15 @@ class Worker:
         conditions = [
             self._condition("PodReadyToStartContainers", holds=past_sandbox and phase in ("Pending", "Running")),
             self._condition("Initialized", holds=initialized, reason="ContainersNotInitialized", message=first),
-            self._condition("Ready", holds=ready, reason=why, message=text),
+            self._condition(
+                "Ready",
+                holds=ready and not closed,
+                reason="ReadinessGatesNotReady" if ready else why,
+                message=f'corresponding condition of pod readiness gate "{closed}" does not exist.' if ready else text,
+            ),
             self._condition("ContainersReady", holds=ready, reason=why, message=text),
             self._condition("PodScheduled", holds=True),
+            *(state for state in gates.values() if state),
         ]
         status: Object = {
             "phase": phase,
@@ -309,3 +329,10 @@ class Worker:
         if self.inits:
             status["initContainerStatuses"] = [container.status(initialized=True) for container in self.inits]
         return status
+
+
+def gate_conditions(pod: Object) -> dict[str, Object]:
+    """The conditions of a pod that its readiness gates ask for, as far as somebody has written them."""
+    gates = {gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()}
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return {item["type"]: item for item in conditions if item["type"] in gates}

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.sandbox import clock, faults
 from portal.sandbox.admission import pod_requests
-from portal.sandbox.kinds import NODE, POD
+from portal.sandbox.kinds import NODE, PERSISTENT_VOLUME_CLAIM, POD
 from portal.sandbox.quantity import ZERO, Quantity
 from portal.sandbox.recorder import Recorder
 from portal.sandbox.registry import Registry
@@ -73,6 +73,9 @@ class Scheduler:
                 before.get("status", {}).get("allocatable") == change.obj.get("status", {}).get("allocatable")
             )
             return [] if same else list(self._waiting)
+        elif change.resource is PERSISTENT_VOLUME_CLAIM and self._waiting:
+            namespace = change.obj["metadata"]["namespace"]
+            return [key for key in self._waiting if key[0] == namespace]
         return []
 
     @staticmethod
@@ -108,6 +111,10 @@ class Scheduler:
             return
         if pod["spec"].get("schedulerName", _COMPONENT) != _COMPONENT or pod["spec"].get("schedulingGates"):
             return
+        if unbound := self._unbound(pod):
+            self._waiting[key] = None
+            self._refuse(pod, f"0/{sum(1 for _ in self.store.each(NODE))} nodes are available: {unbound}.")
+            return
         reasons: Counter[str] = Counter()
         best: tuple[float, str] | None = None
         need = _need(pod["spec"])
@@ -126,7 +133,20 @@ class Scheduler:
             self.bind(pod, best[1])
         else:
             self._waiting[key] = None
-            self._refuse(pod, count, reasons)
+            self._refuse(pod, self._told(count, reasons))
+
+    def _unbound(self, pod: Object) -> str:
+        """What is wrong with the claims that a pod wants to use; empty when all have their volumes."""
+        for volume in pod["spec"].get("volumes") or ():
+            name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+            if not name:
+                continue
+            claim = self.store.get(PERSISTENT_VOLUME_CLAIM, pod["metadata"]["namespace"], name)
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found'
+            if (claim.get("status") or {}).get("phase") != "Bound":
+                return "pod has unbound immediate PersistentVolumeClaims"
+        return ""
 
     def _refusals(self, spec: Object, node: Object, need: Load) -> list[str]:
         """Why a node cannot take a pod, as the real scheduler counts it."""
@@ -174,12 +194,14 @@ class Scheduler:
         text = f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {node}"
         self.recorder.normal(bound, "Scheduled", text, _COMPONENT)
 
-    def _refuse(self, pod: Object, count: int, reasons: Counter[str]) -> None:
-        if count:
-            listed = ", ".join(sorted(f"{number} {reason}" for reason, number in reasons.items()))
-            message = f"0/{count} nodes are available: {listed}."
-        else:
-            message = "no nodes available to schedule pods"
+    @staticmethod
+    def _told(count: int, reasons: Counter[str]) -> str:
+        if not count:
+            return "no nodes available to schedule pods"
+        listed = ", ".join(sorted(f"{number} {reason}" for reason, number in reasons.items()))
+        return f"0/{count} nodes are available: {listed}."
+
+    def _refuse(self, pod: Object, message: str) -> None:
         old = next((item for item in pod["status"].get("conditions", ()) if item["type"] == "PodScheduled"), None)
         if old and old.get("message") == message:
             return

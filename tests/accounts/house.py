@@ -14,6 +14,9 @@ from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.models import Cluster
+from portal.githosts.actions import let_push
+from portal.githosts.connections import add_connection
+from portal.githosts.models import Repository
 from portal.goldenpaths.models import Candidate, Trust
 from portal.jobs.models import Job
 from tests.conftest import by
@@ -58,6 +61,18 @@ def furnish(world: Any, folder: Path) -> House:
     """Puts one of everything into acme; `folder` is for the files of a source."""
     acme = world.acme
     make_repository(acme, MARK)
+    with tenant(acme):
+        grant = let_push(
+            organisation=acme, actor=by(world.ada), repository=Repository.objects.get(name=MARK), person=world.mae
+        )
+        connection = add_connection(
+            organisation=acme,
+            actor=by(world.ada),
+            base_url=f"https://git.example/{MARK}",
+            probe_url=f"https://git.example/{MARK}/x",
+            username=MARK,
+            secret=MARK,
+        )
     run = start_run(
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
     )
@@ -99,6 +114,8 @@ def furnish(world: Any, folder: Path) -> House:
         "team": world.payments.slug,
         "person": world.dev.pk,
         "repo": MARK,
+        "grant": grant.pk,
+        "connection": connection.pk,
         "path": MARK,
         "run": run.pk,
         "source": source.pk,

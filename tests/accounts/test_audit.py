@@ -14,13 +14,13 @@ RECORD = "portal.accounts.audit.record"
 WRITERS = {"save", "create", "bulk_create", "update", "bulk_update", "delete", "get_or_create", "update_or_create"}
 # Public functions of actions.py that write and take no actor, each with its reason.
 NOBODY_ACTS = {
+    "catalog.actions.refresh_pushed": "acts for whom the push names",
     "portal.clusters.actions.set_bindings": "follows from an entity, whose own change is the event",
     "portal.clusters.actions.set_many_bindings": "follows from entities, whose own change is the event",
 }
 # Views that write rows themselves, each with its reason.
 FACES_THAT_WRITE = {
     "portal.accounts.views.profile": "one's own name and theme belong to no organisation",
-    "portal.githosts.serve.tell": "after a push; writes its event itself",
 }
 # Functions that take an actor and record nothing themselves, each with its reason.
 NO_CHANGE: dict[str, str] = {

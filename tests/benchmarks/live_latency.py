@@ -2,6 +2,7 @@
 
     .venv/bin/python -m tests.benchmarks.live_latency                      # against a sandbox of its own
     .venv/bin/python -m tests.benchmarks.live_latency --kubeconfig FILE    # against any cluster with pods to spare
+    .venv/bin/python -m tests.benchmarks.live_latency --neighbour 50       # once alone, once beside a busy cluster
 
 It starts PostgreSQL, Valkey, web and live as the tests do, opens an entity's page, changes `status.reason` of one pod
 again and again, which both kubectl's STATUS column and the page show, and prints medians and 95th percentiles.
@@ -15,10 +16,10 @@ import random
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from catalog.actions import write_entity  # noqa: E402
 from portal.clusters import actions, kubeconfig, status  # noqa: E402
 from portal.clusters.kube import Client as KubeClient  # noqa: E402
+from portal.clusters.models import Cluster  # noqa: E402
+from tests.benchmarks.crowds import Churn, fill, start_sandbox  # noqa: E402
 from tests.conftest import CHROMIUM, Process, World, by, free_port, make_world  # noqa: E402
 
 NAMESPACE = "live-latency"
@@ -150,15 +153,17 @@ def open_page(browser: Any, url: str, world: World) -> Page:
     return page
 
 
-def measure(page: Page, kube: KubeClient, watching: Watching, pod: str, changes: int) -> list[tuple[float, float]]:
+def measure(
+    page: Page, kube: KubeClient, watching: Watching, pod: str, changes: int, prefix: str
+) -> list[tuple[float, float]]:
     """For each change: milliseconds to kubectl's line and to the DOM."""
     page.evaluate(WATCHER, pod)
     sent: dict[str, float] = {}
     for number in range(changes):
-        word = f"Change{number}"
+        word = f"{prefix}{number}"
         sent[word] = change(kube, pod, word)
         page.wait_for_timeout(350 + random.random() * 100)
-    last = f"Change{changes - 1}"
+    last = f"{prefix}{changes - 1}"
     until(lambda: last in watching.seen and page.evaluate("(word) => word in window.seen", last), "the last change")
     shown: dict[str, float] = page.evaluate("window.seen")
     return [
@@ -187,15 +192,14 @@ def main() -> int:
     parser.add_argument("--kubeconfig", type=Path, help="a cluster of yours; without it a sandbox is started")
     parser.add_argument("--changes", type=int, default=60)
     parser.add_argument("--image", default="registry.k8s.io/pause:3.9")
+    parser.add_argument("--neighbour", type=int, default=0, help="changes a second in a second cluster")
+    parser.add_argument("--neighbour-pods", type=int, default=2000)
     options = parser.parse_args()
     started: list[Process] = []
     try:
         config = options.kubeconfig
         if config is None:
-            config = Path(tempfile.mkdtemp()) / "kubeconfig"
-            argv = [sys.executable, "-m", "portal.sandbox", "--port", str(free_port()), "--kubeconfig", str(config)]
-            started.append(Process("bench-sandbox", argv))
-            started[-1].wait_for("Kubernetes API at")
+            config = start_sandbox(started, "bench-sandbox")
         return run(config, options, started)
     finally:
         for process in reversed(started):
@@ -228,13 +232,45 @@ def run(config: Path, options: argparse.Namespace, started: list[Process]) -> in
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
             page = open_page(browser, url, world)
             page.wait_for_selector(f'[data-pod="{pod}"]', timeout=20_000)
-            found = measure(page, kube, watching, pod, options.changes)
+            found = measure(page, kube, watching, pod, options.changes, "Alone")
+            beside = _beside(
+                options, started, world, lambda: measure(page, kube, watching, pod, options.changes, "Beside")
+            )
             browser.close()
     finally:
         watching.stop()
         kube.delete("v1", "Namespace", None, NAMESPACE)
-    report("sandbox" if options.kubeconfig is None else "your cluster", cluster.version, options.changes, found)
+    name = "sandbox" if options.kubeconfig is None else "your cluster"
+    report(name, cluster.version, options.changes, found)
+    if beside:
+        report(f"{name}, beside {options.neighbour} changes a second", cluster.version, options.changes, beside)
+        slower = statistics.median(item[1] for item in beside) / statistics.median(item[1] for item in found)
+        print(f"{'DOM beside : DOM alone, medians':<34}{slower:>9.2f}")
     return 0
+
+
+def _beside(options: argparse.Namespace, started: list[Process], world: World, work: Callable[[], Any]) -> Any:
+    """The same beside a cluster in which much happens; None when that was not asked for."""
+    if not options.neighbour:
+        return None
+    config = start_sandbox(started, "bench-neighbour", nodes=options.neighbour_pods // 80 + 1, speed=50)
+    busy = fill(config, options.neighbour_pods)
+    with world.tenant():
+        actions.register_cluster(
+            organisation=world.acme, actor=by(world.ada), name="Neighbour", kubeconfig=config.read_text()
+        )
+
+    def is_watched() -> bool:
+        with world.tenant():
+            rows = status.of_clusters(list(Cluster.objects.for_tenant(world.acme)))
+        return sum(bool(row and row.is_fresh) for row in rows.values()) == 2
+
+    until(is_watched, "the neighbour is watched")
+    churn = Churn(busy, options.neighbour)
+    try:
+        return work()
+    finally:
+        print(f"the neighbour changed {churn.stop():.0f} times a second")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from portal.clusters.health.judging import RULES, Around, Health, badge, hint, judge, note, roll_up, sentence
@@ -121,3 +122,18 @@ def test_a_message_of_a_megabyte_is_clipped_to_one_line():
     assert len(text) <= 600
     assert "\n" not in text
     assert text.endswith("…")
+
+
+def test_a_deployment_whose_status_lags_behind_its_pods_is_down_at_every_moment_of_a_crash_cycle():
+    _, [told, replica_set, pod] = load(MANIFESTS / "deploy-between-crashes-without-probe.yaml")
+    now = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
+    [status] = pod.status.container_statuses
+    crashed = msgspec.structs.replace(status, ready=False, state=status.last_state, last_state=type(status.state)())
+    unready = tuple(msgspec.structs.replace(item, status="False") for item in pod.status.conditions)
+    changed = msgspec.structs.replace(pod.status, container_statuses=(crashed,), conditions=unready)
+    down = msgspec.structs.replace(pod, status=changed)
+    none = msgspec.structs.replace(told.status, available_replicas=0, ready_replicas=0)
+    for seen in (pod, down):
+        for deployment in (told, msgspec.structs.replace(told, status=none)):
+            around = Around(Store([deployment, replica_set, seen]), now)
+            assert badge(judge("Deployment", deployment, around)) == "Down"

@@ -10,7 +10,8 @@ import uuid
 import pytest
 
 from portal.clusters import actions, status
-from portal.clusters.models import LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE, Cluster
+from portal.clusters.models import LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE, Cluster, Transition
+from portal.clusters.watching import opening
 from portal.kit.live import valkey
 from tests.clusters.conftest import until, watchers
 from tests.clusters.test_live import deployment
@@ -88,10 +89,11 @@ def is_in(world, state):
 def test_a_frozen_owner_is_replaced_and_is_not_heard_when_it_thaws(
     committed_world, cluster, bound, kube, start_process
 ):
-    frozen = start_process("live-frozen", LIVE)
+    quick = {"CLUSTER_LEASE_SECONDS": "3"}
+    frozen = start_process("live-frozen", LIVE, **quick)
     kube.apply(deployment())
     until(is_worn(committed_world, "Healthy"), "the first process watches", 30)
-    other = start_process("live-other", LIVE)
+    other = start_process("live-other", LIVE, **quick)
     other.wait_for("live process ready")
     assert f":{frozen.popen.pid}:" in row(committed_world).lease_owner
     key = status.hash_key(committed_world.acme.pk, cluster.uid)
@@ -174,3 +176,57 @@ def test_kinds_that_may_not_be_watched_are_named_and_the_rest_works(committed_wo
         assert "nodes is forbidden" in found.state_text
         kinds = status.of_clusters([limited])[limited.pk].kinds
     assert [item.kind for item in kinds if not item.is_followed] == ["Node"]
+
+
+def test_a_cluster_that_falls_silent_is_unknown_on_every_kind_and_heals(
+    committed_world, cluster, bound, kube, kept, monkeypatch
+):
+    """Stopped, not dead: the kernel still takes what is sent to it, and no stream of it ever breaks."""
+    assert opening.PROBE_AFTER + opening.PROBE_PATIENCE < 12
+    monkeypatch.setattr(opening, "PROBE_AFTER", 0.3)
+    monkeypatch.setattr(opening, "PROBE_PATIENCE", 0.5)
+    monkeypatch.setattr(opening, "PROBE_AGAIN", 0.1)
+    with watchers():
+        kube.apply(deployment())
+        until(is_worn(committed_world, "Healthy"), "healthy")
+        os.kill(kept.process.popen.pid, signal.SIGSTOP)
+        try:
+            until(is_worn(committed_world, "Unknown"), "unknown", 10)
+            found = until(is_in(committed_world, UNREACHABLE), "the row says so")
+            assert found.state_text == "The cluster has gone silent."
+        finally:
+            os.kill(kept.process.popen.pid, signal.SIGCONT)
+        until(is_worn(committed_world, "Healthy"), "healed")
+        # and it is followed again, not merely believed
+        kube.apply(deployment(image="registry.example/shop:crash"))
+        until(lambda: badge(committed_world) not in ("Healthy", "Unknown"), "its news are heard")
+
+
+@pytest.mark.slow
+def test_a_killed_live_process_is_stale_within_ten_seconds_and_the_next_one_knows_what_it_knew(
+    committed_world, cluster, bound, kube, start_process
+):
+    first = start_process("live-first", LIVE)
+    kube.apply(deployment(image="registry.example/shop:crash"))
+    until(is_worn(committed_world, "Down"), "it crashes again and again", 30)
+    key = status.hash_key(committed_world.acme.pk, cluster.uid)
+
+    def remembered():
+        return {name for name in valkey().hkeys(key) if name.startswith(status.MEMORY_FIELD.encode())}
+
+    until(remembered, "what is known of its past is kept")
+    history = transitions(committed_world)
+    first.popen.kill()
+    killed = time.monotonic()
+    until(is_worn(committed_world, "Unknown"), "stale", 10)
+    assert time.monotonic() - killed <= 10
+    start_process("live-second", LIVE)
+    until(is_worn(committed_world, "Down"), "the next one says the same", 30)
+    assert remembered()
+    assert transitions(committed_world)[: len(history)] == history
+    assert "Healthy" not in [became for _, became in transitions(committed_world)[len(history) :]]
+
+
+def transitions(world):
+    with world.tenant():
+        return list(Transition.objects.for_tenant(world.acme).order_by("pk").values_list("was", "became"))

@@ -1,6 +1,5 @@
 """Pages and API of clusters as Ada, Vic and a neighbour see them."""
 
-import time
 import uuid
 from datetime import UTC, datetime
 
@@ -60,11 +59,16 @@ def entity(health=SERVING, **pod):
     )
 
 
-def publish(cluster, entities=None, *, state=SYNCED, beat=None, **more):
-    row = ClusterRow(beat=beat or time.time(), state=state, version="v1.33.1", **more)
+def publish(cluster, entities=None, *, state=SYNCED, is_watched=True, **more):
+    row = ClusterRow(state=state, version="v1.33.1", **more)
     mapping = {"_cluster": msgspec.json.encode(row)}
     mapping |= {str(uid): msgspec.json.encode(value) for uid, value in (entities or {}).items()}
     valkey().hset(status.hash_key(cluster.organisation_id, cluster.uid), mapping=mapping)
+    fresh = status.fresh_key(cluster.organisation_id, cluster.uid)
+    if is_watched:
+        valkey().set(fresh, state, px=60_000)
+    else:
+        valkey().delete(fresh)
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def prod(world):
     with world.tenant():
         cluster = make_cluster(world.acme, state=SYNCED)
     yield cluster
-    valkey().delete(status.hash_key(world.acme.pk, cluster.uid))
+    valkey().delete(status.hash_key(world.acme.pk, cluster.uid), status.fresh_key(world.acme.pk, cluster.uid))
 
 
 def page(name, org="acme", **kwargs):
@@ -143,10 +147,9 @@ def test_a_silent_live_process_makes_everything_unknown(world, prod, client_for)
     publish(prod, {uid: entity()})
     with world.tenant():
         assert status.of_entity(world.acme.pk, uid).badge == "Healthy"
-        publish(prod, {uid: entity()}, beat=time.time() - 60)
+        publish(prod, {uid: entity()}, is_watched=False)
         assert status.of_entity(world.acme.pk, uid).badge == "Unknown"
         assert "no current view" in panels.workloads_html(world.acme, uid)
-        assert status.summary(world.acme.pk).by_badge == {"Unknown": 1}
     assert "Stale" in client_for(world.vic).get(page("clusters")).content.decode()
 
 
@@ -338,3 +341,56 @@ def test_the_command_can_be_run_twice(committed_world, sandbox_kubeconfig, capsy
     assert cluster.version.startswith("v1.")
     assert "may do everything" in cluster.advice
     assert Transition.objects.count() == 0
+
+
+def test_a_cluster_that_nobody_watches_has_no_green_in_it(world, prod, client_for):
+    node = NodeRow(health=SERVING, name="node-a", cpu=4000, memory=8 << 30, pods=110, cpu_asked=1000)
+    listed = (WorkloadRow(health=SERVING, kind="Deployment", namespace="shop", name="fine", available=1, wanted=1),)
+    client = client_for(world.vic)
+    where = {"nodes": (node,), "listed": listed, "workloads": 1, "pods": 1}
+    publish(prod, **where)
+    for name, more in (("clusters", {}), ("cluster", {"cluster": "prod"})):
+        assert "is-stale" not in client.get(page(name, **more)).content.decode()
+    publish(prod, is_watched=False, **where)
+    for name, more in (("clusters", {}), ("cluster", {"cluster": "prod"})):
+        text = client.get(page(name, **more)).content.decode()
+        assert text.count("<progress") == text.count("is-stale") > 0
+        assert "Healthy" not in text
+    answer = client.get(page("api-cluster", cluster="prod")).json()
+    assert [item["badge"] for item in (*answer["nodeList"], *answer["workloadList"])] == ["Unknown", "Unknown"]
+
+
+def test_what_is_known_in_one_cluster_stays_known_when_another_is_lost(world, prod, client_for):
+    uid = uuid.uuid4()
+    with world.tenant():
+        other = make_cluster(world.acme, "staging")
+        publish(prod, {uid: entity()})
+        publish(other, {uid: entity(CRASH)}, is_watched=False)
+        found = status.of_entity(world.acme.pk, uid)
+        assert (found.badge, found.lost) == ("Healthy", [other.name])
+        html = panels.workloads_html(world.acme, uid)
+        assert f'no current view of <a href="{page("cluster", cluster="staging")}">{other.name}</a>' in html
+        publish(prod, {uid: entity()}, is_watched=False)
+        assert status.of_entity(world.acme.pk, uid).badge == "Unknown"
+    answer = client_for(world.vic).get(page("api-entity-status", uid=uid)).json()
+    assert {item["badge"] for item in answer["workloads"]} == {"Unknown"}
+    valkey().delete(status.hash_key(world.acme.pk, other.uid))
+
+
+def test_since_is_since_when_the_badge_holds(world, prod):
+    uid, since = uuid.uuid4(), datetime(2026, 3, 1, tzinfo=UTC)
+    publish(prod, {uid: msgspec.structs.replace(entity(CRASH), since=since)})
+    with world.tenant():
+        assert status.of_entity(world.acme.pk, uid).since == since
+        assert '<time datetime="2026-03-01T00:00:00+00:00"' in panels.workloads_html(world.acme, uid)
+
+
+def test_every_page_goes_by_the_same_small_key(world, prod):
+    """The pulse of a page reads one key for each cluster, however large the cluster is."""
+    publish(prod, {uuid.uuid4(): entity() for _ in range(3)})
+    with world.tenant():
+        valkey().config_resetstat()
+        assert status.freshness(world.acme.pk) == {"prod"}
+        asked = {name for name in valkey().info("commandstats") if name.startswith("cmdstat_")}
+    assert "cmdstat_mget" in asked
+    assert not {"cmdstat_hget", "cmdstat_hmget", "cmdstat_hgetall"} & asked

@@ -17,7 +17,7 @@ from portal.clusters.errors import KubeForbidden, KubeUnauthorized
 from portal.clusters.store import Key
 from portal.clusters.structs import BY_KIND
 from portal.clusters.watching import reflector as module
-from portal.clusters.watching.hub import _version
+from portal.clusters.watching.opening import version as _version
 from portal.clusters.watching.reflector import Backoff, Connection, Reflector
 from tests.contract.test_kube_reflector import Memory, until
 

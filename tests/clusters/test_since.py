@@ -31,7 +31,7 @@ def told(found, pod_):
     """What is said of the entity after a change of its pod; None when it is the same story."""
     labelled = msgspec.structs.replace(pod_.metadata, labels={"backstage.io/kubernetes-id": "shop"})
     found.put(msgspec.structs.replace(pod_, metadata=labelled))
-    found._judged_at.clear()
+    found.queue.hurry()
     said, _ = found.due()
     return msgspec.json.decode(said[UID], type=EntityRow) if UID in said else None
 
@@ -59,10 +59,10 @@ def test_what_an_earlier_watcher_wrote_down_is_gone_on_from():
     assert not found.changes
 
 
-def test_a_pod_that_is_gone_takes_its_past_with_it():
+async def test_a_pod_that_is_gone_takes_its_past_with_it():
     found = watch()
     for _, now in history([2] * 4, [3]):
         told(found, now)
     assert found.memory._pods
-    found.replace("Pod", {})
+    await found.replace("Pod", {})
     assert not found.memory._pods

@@ -1,12 +1,16 @@
-"""The clusters that the contract suite runs against: the sandbox always, a real control plane when one is named.
+"""The clusters that the contract suite runs against: the sandbox always, a real control plane where one is at hand.
 
-`SLIPWAY_TEST_KUBECONFIG` (or `KUBECONFIG`) names the kubeconfig of a real cluster. What a server lacks is asked of its
-discovery, never guessed from its name.
+A real one is, in this order: the cluster of the kubeconfig that `SLIPWAY_TEST_KUBECONFIG` (or `KUBECONFIG`) names; or
+one that the suite starts once and ends again, by the `up.sh` that `SLIPWAY_TEST_CONTROL_PLANE` names, or that lies
+beside the checkout as `../shared/k8s/up.sh`. What a server lacks is asked of its discovery, never guessed by name.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +18,53 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+import requests
 
+from tests.conftest import free_port
 from tests.sandbox.process import Api, Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTROL_PLANE = Path(os.environ.get("SLIPWAY_TEST_CONTROL_PLANE") or ROOT.parent / "shared/k8s/up.sh")
+# pods live, end and back off so much faster than life on the control plane that the suite starts
+SPEED = 3
 
 
 def _real() -> Path | None:
     named = os.environ.get("SLIPWAY_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG", "")
     path = Path(named.split(os.pathsep)[0]) if named else None
     return path if path and path.is_file() else None
+
+
+class Silence:
+    """A watch in which nothing happens, from the start of the suite on: its first line takes a minute to come."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.first: dict[str, object] = {}
+        self.seconds = 0.0
+        self.error = ""
+        self._thread = threading.Thread(target=self._wait, args=(Api(kubeconfig),), daemon=True)
+        self._thread.start()
+
+    def _wait(self, api: Api) -> None:
+        name = f"contract-{uuid.uuid4().hex[:8]}"
+        try:
+            api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+            path = f"/api/v1/namespaces/{name}/configmaps"
+            version = api.json(path)["metadata"]["resourceVersion"]
+            options = {"resourceVersion": version, "labelSelector": "suite=silence", "allowWatchBookmarks": "true"}
+            with api.watch(path, seconds=120, **options) as events:
+                began = time.monotonic()
+                api.create(path, {"metadata": {"name": "unseen"}})
+                self.first = next(events)
+                self.seconds = time.monotonic() - began
+            api.delete(f"/api/v1/namespaces/{name}")
+        except (requests.RequestException, AssertionError, StopIteration) as error:
+            self.error = repr(error)  # told by the test that waits for it; a suite that ends sooner breaks it off
+
+    def join(self) -> Silence:
+        self._thread.join(120)
+        assert not self.error, self.error
+        return self
 
 
 @dataclass
@@ -31,6 +74,7 @@ class ClusterUnderTest:
     name: str
     kubeconfig: Path
     viewer: Path | None = None
+    silence: Silence | None = None
 
     @cached_property
     def api(self) -> Api:
@@ -82,15 +126,43 @@ def sandbox_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluste
     running.stop()
 
 
-@pytest.fixture(scope="session", params=["sandbox", *(["real"] if _real() else [])])
-def cluster(request: pytest.FixtureRequest) -> ClusterUnderTest:
-    """Each cluster at hand in turn."""
-    if request.param == "sandbox":
-        return request.getfixturevalue("sandbox_cluster")
-    path = _real()
-    assert path is not None
+@pytest.fixture(scope="session")
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterUnderTest]:
+    """A real API server, scheduler and controllers: the one that is named, or one of the suite's own while it runs."""
+    named = _real()
+    if named is not None:
+        yield _real_at(named)
+        return
+    if not CONTROL_PLANE.is_file():
+        pytest.skip(
+            "no real control plane: neither SLIPWAY_TEST_KUBECONFIG, nor SLIPWAY_TEST_CONTROL_PLANE, nor ../shared/k8s"
+        )
+    data = tmp_path_factory.mktemp("control-plane")
+    environment = {**os.environ, "K8S_DATA": str(data), "K8S_PORT": str(free_port()), "FAKE_ARGS": f"--speed {SPEED}"}
+    try:
+        done = subprocess.run(
+            [str(CONTROL_PLANE)], env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        if done.returncode != 0:
+            pytest.fail(f"{CONTROL_PLANE} did not come up: {done.stderr[-2000:]}")
+        yield _real_at(Path(done.stdout.split()[-1]))
+    finally:
+        subprocess.run(
+            [str(CONTROL_PLANE.with_name("down.sh")), str(data)], capture_output=True, timeout=60, check=False
+        )
+
+
+def _real_at(path: Path) -> ClusterUnderTest:
     viewer = path.with_name("viewer.kubeconfig")
     return ClusterUnderTest("real", path, viewer if viewer.is_file() else None)
+
+
+@pytest.fixture(scope="session", params=["sandbox", "real"])
+def cluster(request: pytest.FixtureRequest) -> ClusterUnderTest:
+    """Each cluster at hand in turn."""
+    found: ClusterUnderTest = request.getfixturevalue(f"{request.param}_cluster")
+    found.silence = found.silence or Silence(found.kubeconfig)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from portal.clusters.kube import Kube, connect_target
 from portal.clusters.network import resolve
 from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import BY_KIND, WATCHED, KubeObject
-from portal.clusters.watching.hub import _discover, _open
+from portal.clusters.watching.opening import discover, open_session
 from portal.clusters.watching.reflector import Connection, Reflector
 from tests.contract.conftest import ClusterUnderTest
 from tests.contract.test_kube_client import config, deployment
@@ -37,7 +37,7 @@ class Memory:
         self.errors: list[KubeError] = []
         self.bad: list[Key] = []
 
-    def replace(self, kind: str, objects: dict[Key, KubeObject]) -> None:
+    async def replace(self, kind: str, objects: dict[Key, KubeObject]) -> None:
         self.lists += 1
         for key in self.store.keys(kind):
             if key not in objects:
@@ -73,7 +73,7 @@ async def until(check: Callable[[], Any], seconds: float = 30) -> Any:
 
 def opened(cluster: ClusterUnderTest) -> AbstractAsyncContextManager[Connection]:
     target = kubeconfig.parse(cluster.kubeconfig.read_text())
-    return _open(target, resolve(target.server))
+    return open_session(target, resolve(target.server))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def listed(kube: Kube, api_version: str, kind: str, namespace: str) -> dict[str,
 
 async def test_it_serves_what_discovery_says(cluster: ClusterUnderTest) -> None:
     async with opened(cluster) as connection:
-        served = await _discover(connection)
+        served = await discover(connection)
     for item in WATCHED:
         newest = next((version for version in item.served_as if cluster.serves(version, item.kind)), None)
         assert served.get(item.kind) == newest
@@ -165,7 +165,7 @@ async def test_every_kind_that_is_served_can_be_read(cluster: ClusterUnderTest, 
     await asyncio.to_thread(kube.apply, deployment(namespace))
     memory = Memory()
     async with opened(cluster) as connection:
-        served = await _discover(connection)
+        served = await discover(connection)
         tasks = [
             asyncio.create_task(
                 Reflector(connection, BY_KIND[kind], version, memory, asyncio.Semaphore(4)).run(), name=kind

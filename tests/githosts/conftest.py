@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,5 +81,24 @@ def token_for() -> Callable[..., str]:
                 **fields,
             )
         return secret
+
+    return make
+
+
+def git(*args: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Git as a person runs it, without anything of this machine's configuration."""
+    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(cwd), **more}
+    who = ["-c", "user.name=Dev", "-c", "user.email=dev@acme.example", "-c", "init.defaultBranch=main"]
+    return subprocess.run(["git", *who, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def address(live_server_url: str, committed_world) -> Callable[..., str]:
+    """address(secret) -> the clone URL of acme's repository with a credential in it."""
+    make_repository(committed_world.acme)
+
+    def make(secret: str = "", org: str = "acme", name: str = "checkout") -> str:
+        user = f"anyone:{secret}@" if secret else ""
+        return live_server_url.replace("http://", f"http://{user}") + f"/o/{org}/git/{name}.git"
 
     return make

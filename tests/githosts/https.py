@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 import subprocess
@@ -12,10 +13,11 @@ from typing import Any
 
 
 class GitOverHttps:
-    """Serves the repositories below `folder` to everybody, for reading."""
+    """Serves the repositories below `folder` for reading: to everybody, or to who signs in with `secret`."""
 
-    def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"folder": folder}))
+    def __init__(self, folder: Path, certificate: Path, key: Path, *, secret: str = "") -> None:
+        handler = type("Handler", (_Handler,), {"folder": folder, "secret": secret})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
@@ -29,6 +31,7 @@ class GitOverHttps:
 
 class _Handler(BaseHTTPRequestHandler):
     folder: Path
+    secret: str
 
     def do_GET(self) -> None:
         self._ask(b"")
@@ -37,6 +40,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._ask(self.rfile.read(int(self.headers["Content-Length"])))
 
     def _ask(self, body: bytes) -> None:
+        if self.secret and not self._is_signed_in():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         path, _, query = self.path.partition("?")
         env = {
             "PATH": os.environ["PATH"],
@@ -59,6 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _is_signed_in(self) -> bool:
+        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        return base64.b64decode(given).decode().partition(":")[2] == self.secret
 
     def log_message(self, *args: Any) -> None:
         """Quiet: git says what went wrong."""

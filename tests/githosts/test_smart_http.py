@@ -3,44 +3,23 @@
 import base64
 import gzip
 import os
-import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from portal.accounts.models import ApiToken, AuditEvent, Membership
 from portal.accounts.tenancy import tenant
-from portal.githosts import serve, smart
+from portal.githosts import bare, pushes, smart
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
 from portal.kit.errors import Invalid, TooLarge
 from tests.conftest import by
-from tests.githosts.conftest import make_repository
+from tests.githosts.conftest import git, make_repository
 
 host = HOSTS["slipway"]
-
-
-def git(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(cwd)}
-    who = ["-c", "user.name=Dev", "-c", "user.email=dev@acme.example", "-c", "init.defaultBranch=main"]
-    return subprocess.run(["git", *who, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
-
-
-@pytest.fixture
-def address(live_server_url: str, committed_world) -> Callable[..., str]:
-    """address(secret) -> the clone URL of acme's repository with a credential in it."""
-    make_repository(committed_world.acme)
-
-    def make(secret: str = "", org: str = "acme", name: str = "checkout") -> str:
-        user = f"anyone:{secret}@" if secret else ""
-        return live_server_url.replace("http://", f"http://{user}") + f"/o/{org}/git/{name}.git"
-
-    return make
 
 
 def test_clone_commit_push_and_clone_again(address, committed_world, token_for, tmp_path):
@@ -143,16 +122,17 @@ def ask(url: str, secret: str = "", *, body: bytes | None = None, kind: str = ""
 
 def test_a_push_tells_whoever_asked_to_know(world, monkeypatch):
     repo = make_repository(world.acme, files={})
-    told = []
-    monkeypatch.setitem(serve.AFTER_PUSH, "test", lambda organisation, repository: told.append(repository.name))
     with tenant(world.acme):
         row = Repository.objects.get()
-    visitor = serve.Visit(world.acme, by(world.dev), row, row.path)
-    serve.tell(visitor, {})
+    told = []
+    monkeypatch.setitem(pushes.AFTER_PUSH, "test", lambda push: told.append((push.repository.name, push.actor.name)))
+    about = {"organisation": world.acme, "actor": by(world.dev), "repository": row}
+    pushes.note_push(**about, before={}, after=bare.refs(row.path))
     assert told == []
     make_repository(world.acme)
-    serve.tell(visitor, {})
-    assert told == ["checkout"]
+    assert told == [("checkout", "Slipway")], "the portal's own commits are told too"
+    pushes.note_push(**about, before={}, after=bare.refs(row.path))
+    assert told[1:] == [("checkout", "Dev")]
     assert host.head(repo)
 
 

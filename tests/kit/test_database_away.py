@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg import OperationalError
+from psycopg_pool import ConnectionPool, PoolTimeout
 
+from portal.embedded import Engines
 from tests.conftest import Process, free_port
 
 
@@ -51,3 +59,42 @@ def test_pages_programs_and_the_health_check_say_that_the_database_is_away(url: 
     status, body = ask(f"{url}/api/o/acme/runs/", Authorization="Bearer slw_" + "0" * 43)
     assert status == 503
     assert json.loads(body)["error"]["name"] == "ServiceUnavailableError"
+
+
+@pytest.mark.slow
+def test_a_pool_that_lost_its_server_has_it_again_within_five_seconds(tmp_path: Path) -> None:
+    """The longer a server was away, the longer a pool left to itself waits for the next attempt."""
+    options = pool_options()
+    engines = Engines(tmp_path)
+    engines.start_postgres()
+    address = engines.database("away").app_url
+    with ConnectionPool(
+        address, **options, kwargs={"connect_timeout": 2}, check=ConnectionPool.check_connection
+    ) as pool:
+        try:
+            with pool.connection() as connection:
+                connection.execute("SELECT 1")
+            engines.stop()
+            begun = time.monotonic()
+            while time.monotonic() - begun < 9:  # long enough for a growing pause to have grown too long
+                with contextlib.suppress(PoolTimeout, OperationalError), pool.connection(timeout=0.5) as connection:
+                    connection.execute("SELECT 1")
+            engines.start_postgres()
+            back = time.monotonic()
+            while True:
+                with contextlib.suppress(PoolTimeout, OperationalError), pool.connection(timeout=0.5) as connection:
+                    connection.execute("SELECT 1")
+                    break
+            assert time.monotonic() - back < 5
+        finally:
+            engines.stop()
+
+
+def pool_options() -> dict[str, Any]:
+    """What the product hands to its pool, as a web process reads it."""
+    code = (
+        "import json; from portal import settings; print(json.dumps(settings.DATABASES['default']['OPTIONS']['pool']))"
+    )
+    env = {**os.environ, "DATABASE_POOL": "yes"}
+    answer = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    return dict(json.loads(answer.stdout))

@@ -54,13 +54,10 @@ async def subscribed(hub: Hub, *listeners: Listener) -> None:
     """Joined, past the snapshot and the healing round that follows the subscription to Valkey."""
     for listener in listeners:
         hub.join(listener)
-    client = live.valkey_async()
-    for _ in range(100):
-        if await client.execute_command("PUBSUB", "NUMPAT"):
-            break
-        await asyncio.sleep(0.02)
-    await client.aclose()
-    await asyncio.sleep(0.4)
+    async with asyncio.timeout(5):
+        await hub.listening.wait()
+        while hub.busy:
+            await asyncio.sleep(0.005)
     for listener in listeners:
         listener.take()
 
@@ -99,8 +96,9 @@ async def test_the_slow_get_the_latest_state_only(hub: Hub, truth: Truth) -> Non
     for number in range(20):
         truth.says = f"state {number}"
         live.announce(1, "run:1")
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(5):
+        while b"state 19" not in b"".join(listener.waiting.values()) or hub.busy:
+            await asyncio.sleep(0.005)
     [message] = await heard(listener)
     assert message["html"] == "state 19"
 
@@ -125,14 +123,22 @@ async def test_what_cannot_be_rendered_is_called_late_and_tried_again_by_itself(
 
 
 async def test_what_nobody_announces_is_felt_by_its_pulse(hub: Hub, truth: Truth, monkeypatch) -> None:
-    alive = {None: True}
+    alive, felt = {None: True}, []
+
+    def pulse(organisation: None) -> bool:
+        felt.append(organisation)
+        return alive[organisation]
+
     monkeypatch.setattr(live, "PULSE_EVERY", 0.05)
-    kind = live.TopicKind("status", "org.view", truth.render, pulse=lambda organisation: alive[organisation])
+    kind = live.TopicKind("status", "org.view", truth.render, pulse=pulse)
     monkeypatch.setitem(live.TOPICS, "status", kind)
     watching, other = Listener(1, frozenset({"status:1"})), Listener(1, frozenset({"run:1"}))
     await subscribed(hub, watching, other)
     before = truth.renders
-    await asyncio.sleep(0.3)
+    felt.clear()
+    async with asyncio.timeout(5):
+        while len(felt) < 3:
+            await asyncio.sleep(0.005)
     assert truth.renders == before
     alive[None], truth.says = False, "nobody is watching"
     assert (await heard(watching))[0]["html"] == "nobody is watching"
@@ -145,7 +151,7 @@ async def test_a_pulse_is_compared_with_what_is_shown_not_with_the_last_one(
 ) -> None:
     """It may go away and come back between two feelings, with an announced rendering in between."""
     alive = {None: False}
-    monkeypatch.setattr(live, "PULSE_EVERY", 1.0)
+    monkeypatch.setattr(live, "PULSE_EVERY", 0.3)
     kind = live.TopicKind("status", "org.view", truth.render, pulse=lambda organisation: alive[organisation])
     monkeypatch.setitem(live.TOPICS, "status", kind)
     listener = Listener(1, frozenset({"status:1"}))

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -21,23 +20,13 @@ from catalog.intake.sources.tree import (
     text_of,
 )
 from catalog.models import Source
+from portal.githosts.weburls import raw_address
 from portal.kit import outbound
 from portal.kit.errors import Refusal
 from portal.kit.plain import split_url
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0
-_GITHUB = re.compile(r"^https://github\.com/([^/]+)/([^/]+)/(?:blob|raw|tree|edit)/(.+)$")
-_GITLAB = re.compile(r"^(https://[^/]+/.+)/-/(?:blob|tree|edit)/(.+)$")
-
-
-def raw_address(target: str) -> str:
-    """The address of the file itself when somebody pasted the address of its page on GitHub or GitLab."""
-    if found := _GITHUB.match(target):
-        return f"https://raw.githubusercontent.com/{found[1]}/{found[2]}/{found[3]}"
-    if found := _GITLAB.match(target):
-        return f"{found[1]}/-/raw/{found[2]}"
-    return target
 
 
 class UrlTree:

@@ -198,12 +198,18 @@ def never(schedule: str, now: datetime) -> bool:
     return _never(schedule, now.year)
 
 
+def missed_at(schedule: str, last: datetime, grace_seconds: int, time_zone: str | None = None) -> datetime | None:
+    """From when on two runs in a row count as missed that came due since `last`; None when there are never two."""
+    sets = parse(schedule)
+    grace = timedelta(seconds=grace_seconds)
+    if sets.every:
+        return last + 2 * sets.every + grace
+    first = upcoming(schedule, last, time_zone)
+    second = upcoming(schedule, first, time_zone) if first else None
+    return second + grace if second else None
+
+
 def missed(schedule: str, last: datetime, now: datetime, grace_seconds: int, time_zone: str | None = None) -> bool:
     """Whether two runs in a row came due since `last` and neither was started within the grace."""
-    edge = now - timedelta(seconds=grace_seconds)
-    sets = parse(schedule)
-    if sets.every:
-        return last + 2 * sets.every < edge
-    due = previous(schedule, edge, time_zone)
-    before = previous(schedule, due, time_zone) if due else None
-    return before is not None and last < before
+    at = missed_at(schedule, last, grace_seconds, time_zone)
+    return at is not None and now > at

@@ -66,6 +66,11 @@ def _judge(kind: str, obj: KubeObject, around: Around) -> Health:
     if kind == "Pod":
         assert isinstance(obj, Pod)
         return judge_pod(obj, around)
+    return around.kept(obj, _by_rule)
+
+
+def _by_rule(obj: KubeObject, around: Around) -> Health:
+    kind = type(obj).__name__
     leaving = deletion(obj.metadata, around)
     if leaving and kind != "Namespace":
         return leaving

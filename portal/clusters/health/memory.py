@@ -57,12 +57,20 @@ def is_sidecar(container: Container | None) -> bool:
 
 def remember(known: PodRuns, pod: Pod, now: datetime) -> PodRuns:
     """The past of a pod's containers after a look at the pod as it is now. Data in, data out."""
+    if not known and not has_ended_ever(pod):
+        return NOTHING
     found = {}
     for status, is_any_end in _restarting(pod):
         runs = _remember(known.get(status.name, Runs()), status, now, is_any_end=is_any_end)
         if runs.ends:
             found[status.name] = runs
     return found or NOTHING
+
+
+def has_ended_ever(pod: Pod) -> bool:
+    """Whether any of a pod's containers has ever ended: most have not, and have no past to look at."""
+    statuses = (*(pod.status.container_statuses or ()), *(pod.status.init_container_statuses or ()))
+    return any(status.restart_count or status.state.terminated for status in statuses)
 
 
 def _restarting(pod: Pod) -> Iterator[tuple[ContainerStatus, bool]]:
@@ -126,6 +134,18 @@ class Memory:
             self._pods[uid] = runs
         else:
             self._pods.pop(uid, None)
+
+    def held(self, uid: str) -> PodRuns:
+        """What is remembered of a pod as it was last looked at."""
+        return self._pods.get(uid, NOTHING)
+
+    def everything(self) -> dict[str, PodRuns]:
+        """What is remembered of every pod, by uid: for whoever keeps it where a restart does not reach."""
+        return dict(self._pods)
+
+    def restore(self, kept: Mapping[str, PodRuns]) -> None:
+        """Takes up what an earlier watcher kept, of pods that have not been looked at yet."""
+        self._pods = {**kept, **self._pods}
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""

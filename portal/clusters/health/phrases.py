@@ -160,10 +160,19 @@ def job_retrying(facts: Facts) -> str:
     return f"Job {facts.get('job', '…')} keeps failing: {facts.get('failed', '…')} tries failed{code}. It tries again."
 
 
+def _waits_for_somebody(facts: Facts) -> bool:
+    """Whether a finalizer is left that is not Kubernetes' own work."""
+    return facts.get("finalizer", "orphan") not in ("foregroundDeletion", "orphan")
+
+
 def terminating(facts: Facts) -> str:
-    if facts.get("finalizer", "foregroundDeletion") in ("foregroundDeletion", "orphan"):  # Kubernetes is at work itself
-        return "Being deleted."
-    return f"Being deleted: waits for its finalizer {facts['finalizer']}."
+    if _waits_for_somebody(facts):
+        return f"Being deleted: waits for its finalizer {facts['finalizer']}."
+    return "Being deleted."
+
+
+def terminating_hint(facts: Facts) -> str:
+    return "Whoever set the finalizer, or an operator, has to finish it." if _waits_for_somebody(facts) else ""
 
 
 def old_pods(facts: Facts) -> str:

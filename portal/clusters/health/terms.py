@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from portal.clusters.health.memory import Memory
 from portal.clusters.store import Store
+from portal.clusters.structs import KubeObject
 
 Avail = Literal["Serving", "Reduced", "Down", "Idle", "Unknown"]
 Rollout = Literal["Stable", "Progressing", "Stuck", "Paused", "Terminating"]
@@ -157,6 +159,10 @@ class Around:
     store: Store
     now: datetime
     memory: Memory = field(default_factory=Memory)
+
+    def kept(self, obj: KubeObject, rule: Callable[[Any, Around], Health]) -> Health:
+        """What the rule says of the object; whoever watches keeps the answer until what it was made from changes."""
+        return rule(obj, self)
 
     def seconds_since(self, moment: datetime | None) -> float:
         """Age in seconds; an unknown moment is now."""

@@ -196,7 +196,7 @@ SENTENCES: dict[str, tuple[Words, Words]] = {
     "rolling-out": (say.rolling_out, ""),
     "job-running": (say.job_running, ""),
     "job-retrying": (say.job_retrying, "Read the log of its last pod."),
-    "terminating": (say.terminating, ""),
+    "terminating": (say.terminating, say.terminating_hint),
     "paused": ("Paused.", ""),
     "cordoned": ("Node {node} takes no new pods.", ""),
     "scaled-to-zero": ("Scaled to zero.", ""),

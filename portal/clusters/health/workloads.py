@@ -6,7 +6,8 @@ import re
 
 from portal.clusters.health import cron
 from portal.clusters.health.containers import ended_badly
-from portal.clusters.health.pods import EVENT_FRESH, is_over, is_ready, judge_pod
+from portal.clusters.health.memory import has_ended_ever
+from portal.clusters.health.pods import EVENT_FRESH, is_over, judge_pod
 from portal.clusters.health.terms import Around, Avail, Facts, Health, Note, Rollout, clip, root_cause
 from portal.clusters.structs import (
     Condition,
@@ -76,9 +77,14 @@ def _pods_trouble(pods: list[Pod], around: Around) -> Health | None:
     return Health(cause.avail, cause.rollout, cause.code, {**cause.facts, "affected": same, "pods": len(pods)})
 
 
-def _between_crashes(pods: list[Pod], around: Around) -> int:
-    """How many pods Kubernetes counts as available only because their next crash has not come yet."""
-    return sum(1 for pod in pods if is_ready(pod) and judge_pod(pod, around).code == "crash-loop")
+def _available(told: int, replicas: int, pods: list[Pod], around: Around) -> int:
+    """How many pods are there to stay: one that is between two crashes is not, whatever its workload's status counts.
+
+    Bounded by all `replicas` rather than reduced by those that are ready: a workload's status comes a moment after its
+    pods', and would otherwise count a pod as available in the moment of its next crash.
+    """
+    looping = sum(1 for pod in pods if has_ended_ever(pod) and judge_pod(pod, around).code == "crash-loop")
+    return min(told, max(replicas - looping, 0))
 
 
 def _is_settled(pods: list[Pod], around: Around) -> bool:
@@ -149,7 +155,7 @@ def judge_deployment(obj: Deployment, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
     pods = _living(new_pods(obj, around))
     every = [pod for item in _replica_sets(obj, around) for pod in around.store.pods_of(item.metadata.uid)]
-    available = max(status.available_replicas - _between_crashes(_living(every), around), 0)
+    available = _available(status.available_replicas, status.replicas, _living(every), around)
     avail = _availability(available, wanted)
     cause = _pods_trouble(pods, around)
     if obj.spec.paused:
@@ -175,7 +181,7 @@ def judge_deployment(obj: Deployment, around: Around) -> Health:
 def judge_replica_set(obj: ReplicaSet, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
     pods = _living(around.store.pods_of(obj.metadata.uid))
-    available = max(status.available_replicas - _between_crashes(pods, around), 0)
+    available = _available(status.available_replicas, status.replicas, pods, around)
     avail = _availability(available, wanted)
     failure = condition(status.conditions, "ReplicaFailure")
     if failure and failure.is_true:
@@ -196,7 +202,7 @@ def _ordinal(pod: Pod) -> int:
 def judge_stateful_set(obj: StatefulSet, around: Around) -> Health:
     status, wanted = obj.status, obj.spec.replicas
     pods = sorted(_living(around.store.pods_of(obj.metadata.uid), leaving=True), key=_ordinal)
-    available = max(obj.available - _between_crashes(pods, around), 0)
+    available = _available(obj.available, status.replicas, pods, around)
     avail = _availability(available, wanted)
     # first, because a controller whose pods are refused may never come to write a status (1.20)
     if refused := _refused(obj, pods, wanted, around):
@@ -241,7 +247,7 @@ def judge_daemon_set(obj: DaemonSet, around: Around) -> Health:
     pods = _living(around.store.pods_of(obj.metadata.uid), leaving=True)
     # while its pods are refused, an old controller does not even say how many are wanted (1.20)
     least = wanted if is_observed else max(wanted, 1)
-    available = max(status.number_available - _between_crashes(pods, around), 0)
+    available = _available(status.number_available, wanted, pods, around)
     if refused := _refused(obj, pods, least, around):
         facts: Facts = {**refused[1], "done": available, "wanted": least}
         return Health(_availability(available, least), "Stuck", refused[0], facts)

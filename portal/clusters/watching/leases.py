@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+<<<<<<< HEAD
 from django.db.models import Case, F, Q, When
+=======
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+>>>>>>> main
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,7 +23,7 @@ from portal.clusters.labels import mark_of
 from portal.clusters.models import Binding, Cluster, Transition
 from portal.clusters.watching.watch import Change
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=settings.CLUSTER_LEASE_SECONDS)
 CLUSTER_ANYWHERE = ""
 
 
@@ -65,13 +70,30 @@ def release(owner: str, held: Iterable[Held]) -> None:
             rows.filter(pk=item.pk, epoch=item.epoch, lease_owner=owner).update(lease_until=Now())
 
 
-def note_state(item: Held, *, state: str, text: str, version: str, is_synced: bool) -> None:
+@dataclass(frozen=True)
+class Noted:
+    """A cluster's state as its row tells it."""
+
+    state: str
+    text: str
+    version: str
+    is_synced: bool
+
+
+def note_state(item: Held, noted: Noted) -> None:
     """Writes a cluster's state to its row, if it is still ours."""
+<<<<<<< HEAD
     since = Case(When(state=state, then=F("state_since")), default=Now())
     values: dict[str, object] = {"state": state, "state_text": text[:600], "state_since": since}
     if version:
         values["version"] = version[:60]
     if is_synced:
+=======
+    values: dict[str, object] = {"state": noted.state, "state_text": noted.text[:600]}
+    if noted.version:
+        values["version"] = noted.version[:60]
+    if noted.is_synced:
+>>>>>>> main
         values["last_synced_at"] = timezone.now()
     with tenant(item.organisation_id):
         rows = Cluster.objects.for_tenant(item.organisation_id)
@@ -98,29 +120,45 @@ def bounds(organisation_id: int) -> dict[str, list[Bound]]:
 
 
 def last_badges(item: Held) -> dict[str, tuple[str, datetime]]:
-    """What each entity's badge was when somebody last wrote it down, and since when it has been that."""
+    """What each entity's badge was when somebody last wrote it down, and since when, by uid."""
     with tenant(item.organisation_id):
-        rows = Transition.objects.for_tenant(item.organisation_id).filter(cluster_id=item.pk)
-        latest = rows.order_by("entity_uid", "-at", "-pk").distinct("entity_uid")
-        return {str(uid): (became, at) for uid, became, at in latest.values_list("entity_uid", "became", "at")}
+        rows = _latest(item).values_list("entity_uid", "became", "at")
+        return {str(uid): (became, at) for uid, became, at in rows}
 
 
-def write_changes(item: Held, changes: list[Change]) -> None:
-    """Appends badge changes to the history, unless the cluster was forgotten meanwhile."""
-    with tenant(item.organisation_id):
-        if not Cluster.objects.for_tenant(item.organisation_id).filter(pk=item.pk, epoch=item.epoch).exists():
-            return
-        Transition.objects.bulk_create(
-            Transition(
-                organisation_id=item.organisation_id,
-                cluster_id=item.pk,
-                entity_uid=change.entity_uid,
-                entity_ref=change.entity_ref[:300],
-                was=change.was,
-                became=change.became,
-                code=change.code,
-                sentence=change.sentence[:1000],
-                at=change.at,
-            )
-            for change in changes
+def _latest(item: Held) -> QuerySet[Transition]:
+    rows = Transition.objects.for_tenant(item.organisation_id).filter(cluster_id=item.pk)
+    return rows.order_by("entity_uid", "-at", "-pk").distinct("entity_uid")
+
+
+def write_changes(waiting: dict[Held, list[Change]]) -> None:
+    """Appends badge changes to the history, each once: what a broken connection left undecided is not written again."""
+    by_tenant: dict[int, list[tuple[Held, list[Change]]]] = defaultdict(list)
+    for item, changes in waiting.items():
+        by_tenant[item.organisation_id].append((item, changes))
+    for organisation_id, found in by_tenant.items():
+        with tenant(organisation_id):
+            rows = [row for item, changes in found for row in _rows(item, changes)]
+            Transition.objects.bulk_create(rows, batch_size=500)
+
+
+def _rows(item: Held, changes: list[Change]) -> Iterator[Transition]:
+    """The rows of the changes that are not there yet, unless the cluster was forgotten or taken over meanwhile."""
+    if not Cluster.objects.for_tenant(item.organisation_id).filter(pk=item.pk, epoch=item.epoch).exists():
+        return
+    known = _latest(item).filter(entity_uid__in={change.entity_uid for change in changes})
+    written = {str(uid): at for uid, at in known.values_list("entity_uid", "at")}
+    for change in changes:
+        if change.entity_uid in written and change.at <= written[change.entity_uid]:
+            continue
+        yield Transition(
+            organisation_id=item.organisation_id,
+            cluster_id=item.pk,
+            entity_uid=change.entity_uid,
+            entity_ref=change.entity_ref[:300],
+            was=change.was,
+            became=change.became,
+            code=change.code,
+            sentence=change.sentence[:1000],
+            at=change.at,
         )

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -115,9 +115,9 @@ PAGES = msgspec.json.Decoder(Page)
 
 
 class Sink(Protocol):
-    """Who is told. Every call is synchronous and quick."""
+    """Who is told. Every call is quick; the one that is not lets others go first in between."""
 
-    def replace(self, kind: str, objects: dict[Key, KubeObject]) -> None:
+    async def replace(self, kind: str, objects: dict[Key, KubeObject]) -> None:
         """A complete list: what is not in it is gone."""
 
     def put(self, obj: KubeObject) -> None:
@@ -157,6 +157,10 @@ class Backoff:
         return min(self.cap, self._pause * (1 + random.random()))  # noqa: S311 - spreads load, no secret
 
 
+async def at_once() -> None:
+    """Nobody else is to be considered."""
+
+
 @dataclass
 class Connection:
     """An open session with one cluster, shared by its reflectors. `server_name` is what its certificate must say."""
@@ -166,10 +170,18 @@ class Connection:
     server_name: str | None = None
     silence: float = SILENCE
     streams_lists: bool = True
+    # awaited between pieces of work, so that a stream that never pauses does not hold everybody up
+    rest: Callable[[], Awaitable[None]] = at_once
+    heard_at: float = field(default_factory=time.monotonic)
     _pausing: set[asyncio.Event] = field(default_factory=set)
+
+    def hear(self) -> None:
+        """Something came from the cluster, whatever it was."""
+        self.heard_at = time.monotonic()
 
     def answered(self) -> None:
         """One reflector got through: those that pause because the connection broke need not wait any longer."""
+        self.hear()
         for event in self._pausing:
             event.set()
 
@@ -194,11 +206,14 @@ class Connection:
         )
 
 
-async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes | None]:
+async def lines(
+    response: aiohttp.ClientResponse, hear: Callable[[], None] = lambda: None
+) -> AsyncIterator[bytes | None]:
     """The lines of a stream as they come; None stands for one that is longer than MAX_LINE and was let go."""
     buffer = bytearray()
     skipping = False
     async for chunk in response.content.iter_any():
+        hear()
         buffer += chunk
         while (end := buffer.find(b"\n")) >= 0:
             if skipping:
@@ -307,10 +322,11 @@ class Reflector:
                 obj = self._read(raw)
                 if obj:
                     found[key_of(obj)] = obj
+                await self.connection.rest()
             if not page.metadata.next:
                 break
             params["continue"] = page.metadata.next
-        self.sink.replace(self.watched.kind, found)
+        await self.sink.replace(self.watched.kind, found)
         self.version = page.metadata.resource_version
         self.sink.followed(self.watched.kind)
 
@@ -335,15 +351,16 @@ class Reflector:
             self.connection.answered()
             if version is not None:
                 self.sink.followed(self.watched.kind)
-            async for raw in lines(response):
+            async for raw in lines(response, self.connection.hear):
                 if raw is None:
                     self.sink.quarantined(Key(self.watched.kind, "", ""), "a line of more than 4 MiB")
                     continue
-                initial = self._take(raw, initial)
+                initial = await self._take(raw, initial)
                 if initial is None:
                     await catching_up.aclose()
+                await self.connection.rest()
 
-    def _take(self, raw: bytes, initial: dict[Key, KubeObject] | None) -> dict[Key, KubeObject] | None:
+    async def _take(self, raw: bytes, initial: dict[Key, KubeObject] | None) -> dict[Key, KubeObject] | None:
         """Acts on one line; answers the list so far while it is incomplete, and None from then on."""
         try:
             line = LINE.decode(raw)
@@ -353,7 +370,7 @@ class Reflector:
         if line.type == "ERROR":
             raise self._ended(line.object)
         if line.type == "BOOKMARK":
-            return self._bookmark(line.object, initial)
+            return await self._bookmark(line.object, initial)
         obj = self._read(line.object)
         if initial is not None:
             if obj:
@@ -369,7 +386,7 @@ class Reflector:
         self.version = obj.metadata.resource_version
         return None
 
-    def _bookmark(self, raw: msgspec.Raw, initial: dict[Key, KubeObject] | None) -> dict[Key, KubeObject] | None:
+    async def _bookmark(self, raw: msgspec.Raw, initial: dict[Key, KubeObject] | None) -> dict[Key, KubeObject] | None:
         try:
             bookmark = BOOKMARK.decode(raw)
         except msgspec.DecodeError as error:
@@ -377,7 +394,7 @@ class Reflector:
         if initial is not None:
             if not (bookmark.metadata.annotations and bookmark.metadata.annotations.end):
                 raise NoStreamedList  # a server that ignored the wish and has been watching all along
-            self.sink.replace(self.watched.kind, initial)
+            await self.sink.replace(self.watched.kind, initial)
         self.version = bookmark.metadata.resource_version
         self.sink.followed(self.watched.kind)
         return None

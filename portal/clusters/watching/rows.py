@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from heapq import nsmallest
 
 from portal.clusters.bindings import KUBERNETES_ID, SLIPWAY_ENTITY
 from portal.clusters.health.judging import judge, new_pods, roll_up
@@ -23,8 +24,10 @@ from portal.clusters.structs import (
     ReplicaSet,
     StatefulSet,
 )
+from portal.clusters.watching.loads import Load
 
 MOST_PODS = 50
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 WARNING_SECONDS = 3600
 # what a person thinks of first, first
 KIND_ORDER = (
@@ -131,25 +134,30 @@ def workload_row(obj: KubeObject, around: Around, *, with_pods: bool = True) -> 
     """A workload with its pods, the troubled ones first."""
     key = key_of(obj)
     pods = pods_of(around.store, obj) if with_pods and key.kind in (*WORKLOADS, "ReplicaSet", "Pod") else []
-    rows = sorted((pod_row(pod, around) for pod in pods), key=lambda row: (BADGE_ORDER.index(row.badge), row.name))
+    # only what is shown becomes a row: the order needs no more than the badge and the name
+    shown = nsmallest(MOST_PODS, pods, key=lambda pod: (_badge_place(pod, around), pod.metadata.name))
     available, wanted = _counts(obj)
     between = [item.metadata.uid for item in around.store.linked("owner", obj.metadata.uid)]
     warning, warned_at = _warning([obj.metadata.uid, *between], around)
-    newest = new_pods(obj, around) or pods
+    newest = (new_pods(obj, around) or pods) if with_pods else []
     images = dict.fromkeys(item.image[:300] for pod in newest[:1] for item in pod.spec.containers)
     return WorkloadRow(
         health=judge(key.kind, obj, around),
         kind=key.kind,
         namespace=key.namespace,
         name=key.name,
-        images=tuple(images) if with_pods else (),
+        images=tuple(images),
         available=available,
         wanted=wanted,
-        pods=tuple(rows[:MOST_PODS]),
-        more_pods=max(len(rows) - MOST_PODS, 0),
+        pods=tuple(pod_row(pod, around) for pod in shown),
+        more_pods=max(len(pods) - MOST_PODS, 0),
         warning=warning,
         warned_at=warned_at,
     )
+
+
+def _badge_place(pod: Pod, around: Around) -> int:
+    return BADGE_ORDER.index(badge(judge("Pod", pod, around)))
 
 
 def roots(store: Store, keys: Iterable[Key]) -> list[KubeObject]:
@@ -178,33 +186,17 @@ def _kind_place(kind: str) -> int:
 
 
 def entity_row(entity_ref: str, keys: Iterable[Key], around: Around) -> EntityRow | None:
-    """An entity with everything that is its own; None when there is nothing."""
+    """An entity with everything that is its own; None when there is nothing. When it was so is for others to say."""
     rows = tuple(workload_row(obj, around) for obj in roots(around.store, keys))
     if not rows:
         return None
     health: Health = roll_up([row.health for row in rows])
-    return EntityRow(health=health, entity_ref=entity_ref, as_of=around.now, workloads=rows)
+    return EntityRow(health=health, entity_ref=entity_ref, as_of=LONG_AGO, workloads=rows)
 
 
-def node_rows(around: Around) -> tuple[NodeRow, ...]:
-    """Every node with what it has and what its pods ask for."""
-    rows = []
-    for node in around.store.of_kind("Node"):
-        assert isinstance(node, Node)
-        rows.append(_node_row(node, around))
-    return tuple(sorted(rows, key=lambda row: (BADGE_ORDER.index(row.badge), row.name)))
-
-
-def _node_row(node: Node, around: Around) -> NodeRow:
+def node_row(node: Node, load: Load, around: Around) -> NodeRow:
+    """A node with what it has, and what its pods ask for."""
     has = node.status.allocatable or node.status.capacity or {}
-    pods = [
-        pod
-        for pod in around.store.linked("node", node.metadata.name, "Pod")
-        if isinstance(pod, Pod) and pod.status.phase not in ("Succeeded", "Failed")
-    ]
-    asked = [
-        (item.resources.requests if item.resources else None) or {} for pod in pods for item in pod.spec.containers
-    ]
     return NodeRow(
         health=judge("Node", node, around),
         name=node.metadata.name,
@@ -212,19 +204,7 @@ def _node_row(node: Node, around: Around) -> NodeRow:
         cpu=millicores(has.get("cpu")),
         memory=size(has.get("memory")),
         pods=int(size(has.get("pods"))),
-        cpu_asked=sum(millicores(item.get("cpu")) for item in asked),
-        memory_asked=sum(size(item.get("memory")) for item in asked),
-        pods_running=len(pods),
+        cpu_asked=load.cpu,
+        memory_asked=load.memory,
+        pods_running=load.pods,
     )
-
-
-def listed(around: Around, most: int = 200) -> tuple[WorkloadRow, ...]:
-    """The workloads of a cluster, the troubled ones first; without their pods."""
-    found: list[tuple[int, Key, KubeObject]] = []
-    for kind in (*WORKLOADS, "Pod"):
-        for obj in around.store.of_kind(kind):
-            if kind in ("Job", "Pod") and obj.metadata.controller:
-                continue
-            found.append((BADGE_ORDER.index(badge(judge(kind, obj, around))), key_of(obj), obj))
-    found.sort(key=lambda item: item[:2])
-    return tuple(workload_row(obj, around, with_pods=False) for _, _, obj in found[:most])

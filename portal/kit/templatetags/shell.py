@@ -46,7 +46,7 @@ NAVIGATION = (
             Entry("paths", "Golden paths", "route", "paths.view", ("path", "path-*")),
             Entry("runs", "Runs", "player-play", "runs.view", ("run", "run-*")),
             Entry("clusters", "Clusters", "server-2", "clusters.view", ("cluster", "cluster-*", "workload-*")),
-            Entry("repos", "Repositories", "git-branch", "repos.view", ("repo", "repo-*")),
+            Entry("repos", "Repositories", "git-branch", "repos.view", ("repo", "repo-*", "git-host*")),
             Entry("teams", "Teams", "users-group", "people.view", ("team", "team-*")),
         ),
     ),

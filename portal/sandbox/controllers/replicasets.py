@@ -6,6 +6,7 @@ from portal.sandbox import deletion
 from portal.sandbox.controllers.base import (
     WorkloadController,
     available_in,
+    condition,
     is_active,
     is_ready,
     phase,
@@ -93,8 +94,10 @@ class ReplicaSets(WorkloadController):
         }
         status = {name: value for name, value in status.items() if value or name == "replicas"}
         if failure:
-            old = (replica_set.get("status") or {}).get("conditions") or []
-            made = with_condition(list(old), "ReplicaFailure", "True", "FailedCreate", failure.message)
+            # said once, as a real controller does: each refusal names another pod, and would be news each time
+            made = list((replica_set.get("status") or {}).get("conditions") or [])
+            if condition({"status": {"conditions": made}}, "ReplicaFailure") is None:
+                made = with_condition(made, "ReplicaFailure", "True", "FailedCreate", failure.message)
             status["conditions"] = [
                 {name: value for name, value in item.items() if name != "lastUpdateTime"} for item in made
             ]

@@ -1,0 +1,96 @@
+"""Opening a session with a cluster: its version and kinds are asked for, and later whether it is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
+from portal.clusters.kubeconfig import Target
+from portal.clusters.network import Endpoint, tls_context
+from portal.clusters.structs import WATCHED
+from portal.clusters.watching.reflector import Connection, unreachable, whole
+from portal.clusters.watching.reflector import check as check_answer
+
+# Seconds without a word after which the cluster is asked; it is silent when it does not answer in time.
+PROBE_AFTER = 4.0
+PROBE_PATIENCE = 5.0
+PROBE_AGAIN = 1.0
+SILENT = "The cluster has gone silent."
+
+
+@contextlib.asynccontextmanager
+async def open_session(target: Target, endpoint: Endpoint) -> AsyncIterator[Connection]:
+    """A session whose address is resolved and judged already, and that takes no proxy from the environment."""
+    headers = {"Host": endpoint.authority, "User-Agent": "slipway", "Accept": "application/json"}
+    if target.token:
+        headers["Authorization"] = f"Bearer {target.token}"
+    connector = aiohttp.TCPConnector(ssl=tls_context(target) if endpoint.is_tls else True, limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers, trust_env=False) as session:
+        server_name = (target.tls_server_name or endpoint.host) if endpoint.is_tls else None
+        yield Connection(session, endpoint.url, server_name)
+
+
+async def _json(connection: Connection, path: str) -> dict[str, Any]:
+    async with connection.get(path, {}, read=10.0) as response:
+        if response.status == 404:
+            raise KubeNotServed(f"The cluster does not serve {path}.")
+        await check_answer(response)
+        try:
+            answer = msgspec.json.decode(await whole(response))
+        except msgspec.DecodeError as error:
+            raise KubeUnreachable("The cluster's answer cannot be read.") from error
+    if not isinstance(answer, dict):
+        raise KubeUnreachable("The cluster's answer cannot be read.")
+    return answer
+
+
+async def version(connection: Connection) -> str:
+    """What the cluster says that it is."""
+    return str((await _json(connection, "/version")).get("gitVersion") or "")[:60]
+
+
+async def discover(connection: Connection) -> dict[str, str]:
+    """The newest version that the cluster serves each kind in, among those that Slipway can read."""
+    kinds: dict[str, set[str]] = {}
+    for served in dict.fromkeys(served for item in WATCHED for served in item.served_as):
+        path = f"/api/{served}" if "/" not in served else f"/apis/{served}"
+        try:
+            found = (await _json(connection, path)).get("resources") or []
+        except KubeNotServed:
+            found = []
+        kinds[served] = {str(item.get("kind")) for item in found}
+    served_as = {}
+    for item in WATCHED:
+        newest = next((served for served in item.served_as if item.kind in kinds[served]), None)
+        if newest:
+            served_as[item.kind] = newest
+    return served_as
+
+
+async def probe(connection: Connection) -> KubeError | None:
+    """Asks the cluster for next to nothing; answers what is wrong when it does not answer, or cannot reach its store.
+
+    A list of one goes to the cluster's store and not only to its front. A refusal is an answer like any other.
+    """
+    try:
+        async with (
+            asyncio.timeout(PROBE_PATIENCE),
+            connection.get("/api/v1/namespaces", {"limit": "1"}, read=PROBE_PATIENCE) as response,
+        ):
+            await whole(response)
+    except TimeoutError:
+        return KubeUnreachable(SILENT)
+    except (aiohttp.ClientError, OSError) as error:
+        return unreachable(error)
+    except KubeError as error:
+        return error
+    if response.status >= 500:
+        return KubeUnreachable(f"The cluster answers with status {response.status}.")
+    connection.hear()
+    return None
