@@ -13,7 +13,7 @@ from catalog import actions as catalog
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
-from portal.clusters.models import Cluster
+from portal.clusters.models import AllowedKind, Cluster
 from portal.goldenpaths.models import Candidate, Trust
 from portal.jobs.models import Job
 from tests.conftest import by
@@ -90,6 +90,7 @@ def furnish(world: Any, folder: Path) -> House:
         )  # fmt: skip
         trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
+        allowed = AllowedKind.objects.create(organisation=acme, cluster=cluster, path=MARK, kind="ClusterRole")
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
     names = {
@@ -106,6 +107,7 @@ def furnish(world: Any, folder: Path) -> House:
         "namespace": "default",
         "name": MARK,
         "cluster": MARK,
+        "allowed": allowed.pk,
         "pod": MARK,
         "uid": entity.uid,
         "ref": world.payments.ref,

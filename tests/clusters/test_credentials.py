@@ -196,7 +196,7 @@ def test_an_admin_says_where_runs_may_write_and_sees_what_it_means(committed_wor
         row = AllowedKind.objects.for_tenant(world.acme).get(kind="ConfigMap")
         verbs = set(AuditEvent.objects.for_tenant(world.acme).values_list("verb", flat=True))
         assert {"cluster.namespaces-changed", "cluster.kind-allowed"} <= verbs
-    assert client.post(page("cluster-kind-remove", cluster="prod", kind=row.pk)).status_code == 302
+    assert client.post(page("cluster-kind-remove", cluster="prod", allowed=row.pk)).status_code == 302
     put = client.put(page("api-cluster-reach", cluster="prod"), {"namespaces": ["Default"]}, "application/json")
     assert put.status_code == 400
     for person in (world.mae, world.vic):
