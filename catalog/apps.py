@@ -11,11 +11,8 @@ class CatalogConfig(AppConfig):
         from catalog import actions, bindings, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
-<<<<<<< HEAD
         from portal.clusters import logrights
-=======
         from portal.githosts.pushes import AFTER_PUSH
->>>>>>> main
         from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest

@@ -22,13 +22,8 @@ from portal.clusters.credentials import Place, fingerprint, seal
 from portal.clusters.errors import KubeError
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.kubeconfig import Target
-<<<<<<< HEAD
 from portal.clusters.models import CONNECTING, AllowedKind, Binding, Cluster
-from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, hash_key
-=======
-from portal.clusters.models import CONNECTING, Binding, Cluster
 from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, fresh_key, hash_key
->>>>>>> main
 from portal.clusters.structs import WATCHED
 from portal.kit.errors import Conflict, Invalid
 from portal.kit.live import announce, valkey

@@ -117,12 +117,13 @@ class ClusterReach(TenantAPIView):
     )
     def put(self, request: Request, org: str, cluster: str) -> Response:
         """Replaces the patterns."""
+        standing = self._cluster(cluster)
         body = ReachSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         found = actions.open_namespaces(
             organisation=self.access.organisation,
             actor=self.access.actor,
-            cluster=self._cluster(cluster),
+            cluster=standing,
             patterns=body.validated_data["namespaces"],
         )
         return self._answer(found)

@@ -12,10 +12,6 @@ class ClustersConfig(AppConfig):
         from portal.kit.duties import Duty, register_duty
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
-<<<<<<< HEAD
-        register_duty(Duty("old changes", turn="portal.clusters.folding.fold_transitions", every=600.0))
-=======
         register_duty(Duty("history", turn="portal.clusters.retention.fold_transitions", every=3600.0))
->>>>>>> main
         panels.register()
         connecting.register_kinds()

@@ -124,26 +124,6 @@ class Binding(TenantModel):
         return self.entity_ref
 
 
-class TransitionDay(TenantModel):
-    """What is kept of an entity's changes of one day after 90 days: how many, and how often to which badge."""
-
-    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="+")
-    entity_uid = models.UUIDField()
-    entity_ref = models.CharField(max_length=300)
-    day = models.DateField(help_text="In UTC.")
-    changes = models.PositiveIntegerField(default=0)
-    became = models.JSONField(default=dict, help_text="Badge -> how often it was put on.")
-
-    class Meta:
-        ordering = ["-day"]
-        constraints = [
-            models.UniqueConstraint(fields=["organisation", "cluster", "entity_uid", "day"], name="transition_day_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.entity_ref} on {self.day}: {self.changes} changes"
-
-
 class Transition(TenantModel):
     """One change of an entity's badge: the history of its health, one row for each change and no more."""
 

@@ -344,39 +344,9 @@ def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:
             continue
-<<<<<<< HEAD
         entity = ENTITY.decode(raw)
         pods = (item for workload in entity.workloads for item in workload.pods)
         row = next((item for item in pods if (item.namespace, item.name) == (namespace, pod)), None)
         if row is not None:
             known, entities[field.decode()] = row, entity.entity_ref
     return BoundPod(known, entities)
-
-
-def summary(organisation_id: int) -> Summary:
-    """How many entities wear which badge."""
-    worn: dict[str, list[Health]] = {}
-    clusters = _clusters(organisation_id)
-    try:
-        pipe = valkey().pipeline(transaction=False)
-        for cluster in clusters:
-            pipe.hgetall(hash_key(organisation_id, cluster.uid))
-        hashes: list[dict[bytes, bytes]] = pipe.execute()
-    except (BrokerAway, BrokerSlow) as error:
-        log.warning("status cannot be read: %s", error)
-        return Summary({})
-    for found in hashes:
-        head = found.get(CLUSTER_FIELD.encode())
-        is_fresh = bool(head and CLUSTER.decode(head).is_fresh)
-        for field, raw in found.items():
-            if not field.startswith(b"_"):
-                health = JUDGED.decode(raw).health if is_fresh else STALE
-                worn.setdefault(field.decode(), []).append(health)
-    return Summary(dict(Counter(badge(roll_up(healths)) for healths in worn.values())))
-=======
-        for workload in ENTITY.decode(raw).workloads:
-            for item in workload.pods:
-                if (item.namespace, item.name) == (namespace, pod):
-                    return [row.name for row in sorted(item.containers, key=lambda row: row.is_init)]
-    return []
->>>>>>> main

@@ -12,7 +12,9 @@ page_urls: list[URLPattern | URLResolver] = [
     path("clusters/<slug:cluster>/credential/", views.cluster_credential, name="cluster-credential"),
     path("clusters/<slug:cluster>/reach/", views_reach.cluster_reach, name="cluster-reach"),
     path("clusters/<slug:cluster>/reach/kinds/", views_reach.kind_allow, name="cluster-kind-allow"),
-    path("clusters/<slug:cluster>/reach/kinds/<int:kind>/remove/", views_reach.kind_remove, name="cluster-kind-remove"),
+    path(
+        "clusters/<slug:cluster>/reach/kinds/<int:allowed>/remove/", views_reach.kind_remove, name="cluster-kind-remove"
+    ),
     path("clusters/<slug:cluster>/pods/<str:namespace>/<str:pod>/logs/", views.workload_logs, name="workload-logs"),
 ]
 api_urls: list[URLPattern | URLResolver] = [

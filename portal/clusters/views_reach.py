@@ -104,11 +104,11 @@ def kind_allow(request: TenantRequest, cluster: str) -> HttpResponse:
 
 @require_POST
 @gate("clusters.manage")
-def kind_remove(request: TenantRequest, cluster: str, kind: int) -> HttpResponse:
+def kind_remove(request: TenantRequest, cluster: str, allowed: int) -> HttpResponse:
     """Take such a permission back."""
     found = cluster_for(request, cluster)
     rows = AllowedKind.objects.for_tenant(request.access.organisation).filter(cluster=found)
-    row = rows.select_related("cluster").filter(pk=kind).first() if kind < 2**63 else None
+    row = rows.select_related("cluster").filter(pk=allowed).first() if allowed < 2**63 else None
     if row is None:
         raise NotFound("It is not allowed any more.")
     actions.disallow_kind(organisation=request.access.organisation, actor=request.access.actor, row=row)

@@ -14,7 +14,7 @@ from portal.accounts.models import Organisation
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.provisioning import states
-from portal.provisioning.acting.claiming import adoptions_of
+from portal.provisioning.acting.claiming import adoptions_of, owner_named
 from portal.provisioning.engine import sealing
 from portal.provisioning.engine.lease import call_out
 from portal.provisioning.models import Effect, Run, Step
@@ -52,7 +52,7 @@ def launch(
             "launched_as": actor.facts(),
             "title": version.path.title[:200],
             "subject": str(values.get("name") or values.get("component_id") or "")[:200],
-            "owner_ref": _owner(values, version),
+            "owner_ref": owner_named(values, version.path.owner_ref),
             "values": dict(values),
             "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
             "secret_names": sorted(secrets),
@@ -76,14 +76,6 @@ def launch(
     facts = {"path": version.path.slug, **({"adopts": [one["place"] for one in confirmed]} if confirmed else {})}
     _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", facts)
     return run
-
-
-def _owner(values: Mapping[str, Any], version: "Version") -> str:
-    """Who answers for what the run makes: the `owner` among the answers, else the path's own owner."""
-    wanted = str(values.get("owner") or version.path.owner_ref or "").strip().lower()
-    if not wanted or ":" in wanted:
-        return wanted[:300]
-    return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
 
 
 def _record(run: Run, actor: Actor, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:

@@ -92,6 +92,8 @@ class LaunchSerializer(serializers.Serializer[Any]):
     values = serializers.DictField(default=dict)
     secrets = serializers.DictField(child=serializers.CharField(), default=dict)
     idempotency_key = serializers.CharField(max_length=64, required=False)
+    # The `adopt` of each claim of the preview that is to be taken over.
+    adopt = serializers.ListField(child=serializers.CharField(max_length=800), default=list, max_length=100)
 
 
 class RetrySerializer(serializers.Serializer[Any]):
@@ -131,6 +133,7 @@ class RunsView(TenantAPIView):
             values=given["values"],
             secrets=given["secrets"],
             idempotency_key=given.get("idempotency_key") or uuid.uuid4().hex,
+            adoptions=given["adopt"],
         )
         return Response(RunDetailSerializer(run).data, status=201)
 

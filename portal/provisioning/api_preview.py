@@ -63,6 +63,17 @@ def _body(version: Version, made: Preview) -> dict[str, Any]:
             }
             for one in made.manifests
         ],
+        "claims": [
+            {
+                "object": one.label,
+                "sentence": one.sentence,
+                "adoptable": one.is_adoptable,
+                "whyNot": one.why_not,
+                "adopt": one.key if one.is_adoptable else "",
+                "diff": list(one.diff) if one.is_adoptable else [],
+            }
+            for one in made.claims
+        ],
         "files": [
             {
                 "path": one.path,

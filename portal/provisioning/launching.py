@@ -1,7 +1,7 @@
 """From a golden path's answers to a run: the review page's button and the API end here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -41,6 +41,7 @@ def launch_checked(
     values: Mapping[str, Any],
     secrets: Mapping[str, str],
     idempotency_key: str,
+    adoptions: Collection[str] = (),
 ) -> Run:
     """Launch with answers that are checked once more: what was reviewed may have been sent by anybody."""
     if known := _launched(access, idempotency_key):
@@ -49,7 +50,7 @@ def launch_checked(
     if cleaned.errors:
         field, sentence = next(iter(cleaned.errors.items()))
         raise Invalid(f"Nothing was launched. {sentence}", field=field, detail={"errors": cleaned.errors})
-    return _launch(access, version, cleaned, idempotency_key)
+    return _launch(access, version, cleaned, idempotency_key, adoptions)
 
 
 def _launched(access: Access, idempotency_key: str) -> Run | None:
@@ -59,7 +60,9 @@ def _launched(access: Access, idempotency_key: str) -> Run | None:
     return found
 
 
-def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key: str) -> Run:
+def _launch(
+    access: Access, version: Version, cleaned: Cleaned, idempotency_key: str, adoptions: Collection[str]
+) -> Run:
     return actions.launch(
         organisation=access.organisation,
         actor=access.actor,
@@ -67,13 +70,15 @@ def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key:
         values=cleaned.values,
         secrets=cleaned.secrets,
         idempotency_key=idempotency_key[:MAX_KEY],
+        adoptions=adoptions,
     )
 
 
 @gate("runs.launch")
 @require_POST
 def path_launch(request: TenantRequest, path: str) -> HttpResponse:
-    """POST from the review page: `values` (JSON), `version`, `key` (the same for a double click), `secret.<name>`.
+    """POST from the review page: `values` (JSON), `version`, `key` (the same for a double click), `secret.<name>`,
+    and `adopt` once for each object that stands there already and is confirmed to be taken over.
 
     Answers that have stopped being right since the review lead back to the form, or the review, with their sentence.
     """
@@ -92,7 +97,7 @@ def path_launch(request: TenantRequest, path: str) -> HttpResponse:
         if not cleaned.is_valid:
             messages.error(request, "Nothing was launched: an answer needs another look.")
             return reviewed(request, version, values, cleaned)
-        known = _launch(request.access, version, cleaned, key)
+        known = _launch(request.access, version, cleaned, key, request.POST.getlist("adopt"))
     return redirect("run", org=request.access.organisation.slug, run=known.pk)
 
 

@@ -12,7 +12,6 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import AuditEvent
-from portal.clusters import folding
 from portal.clusters.credentials import unseal
 from portal.clusters.models import (
     SYNCED,
@@ -21,7 +20,6 @@ from portal.clusters.models import (
     Binding,
     Cluster,
     Transition,
-    TransitionDay,
 )  # fmt: skip
 from portal.clusters.watching import leases
 from portal.jobs.models import Job
@@ -136,39 +134,10 @@ def test_since_when_counts_from_the_change_of_state(committed_world, prod):
         with committed_world.tenant():
             return Cluster.objects.for_tenant(committed_world.acme).get()
 
-    leases.note_state(held, state=UNAUTHORIZED, text="again", version="", is_synced=False)
+    leases.note_state(held, leases.Noted(UNAUTHORIZED, "again", "", is_synced=False))
     assert state().state_since == prod.state_since
-    leases.note_state(held, state=SYNCED, text="", version="", is_synced=True)
+    leases.note_state(held, leases.Noted(SYNCED, "", "", is_synced=True))
     assert timezone.now() - state().state_since < timedelta(minutes=1)
-
-
-def test_changes_are_folded_by_day_after_ninety_days_in_small_batches(committed_world, prod, monkeypatch):
-    world, now = committed_world, timezone.now().replace(hour=12)
-    monkeypatch.setattr(folding, "BATCH", 4)
-    with world.tenant():
-        Transition.objects.for_tenant(world.acme).delete()
-        for uid, days in (("1", [200, 200, 200, 120, 95, 3]), ("2", [300])):
-            for number, ago in enumerate(days):
-                Transition.objects.create(
-                    organisation=world.acme,
-                    cluster=prod,
-                    entity_uid="0" * 31 + uid,
-                    entity_ref=f"component:default/{uid}",
-                    was="Healthy",
-                    became="Down" if number % 2 else "Healthy",
-                    code="x",
-                    sentence="x",
-                    at=now - timedelta(days=ago, minutes=-number),
-                )
-    assert [folding.fold_transitions(), folding.fold_transitions(), folding.fold_transitions()] == [4, 1, 0]
-    with world.tenant():
-        left = Transition.objects.for_tenant(world.acme).order_by("at")
-        kept = [(row.entity_ref, (now - row.at).days) for row in left]
-        days = TransitionDay.objects.for_tenant(world.acme).order_by("day")
-        folded = [((now.date() - row.day).days, row.changes, row.became) for row in days]
-    # the newest of an entity stays, however old: it says which badge it wears
-    assert [ref for ref, _ in kept] == ["component:default/2", "component:default/1"]
-    assert folded == [(200, 3, {"Healthy": 2, "Down": 1}), (120, 1, {"Down": 1}), (95, 1, {"Healthy": 1})]
 
 
 def test_an_admin_says_where_runs_may_write_and_sees_what_it_means(committed_world, prod, client_for):
@@ -196,7 +165,7 @@ def test_an_admin_says_where_runs_may_write_and_sees_what_it_means(committed_wor
         row = AllowedKind.objects.for_tenant(world.acme).get(kind="ConfigMap")
         verbs = set(AuditEvent.objects.for_tenant(world.acme).values_list("verb", flat=True))
         assert {"cluster.namespaces-changed", "cluster.kind-allowed"} <= verbs
-    assert client.post(page("cluster-kind-remove", cluster="prod", kind=row.pk)).status_code == 302
+    assert client.post(page("cluster-kind-remove", cluster="prod", allowed=row.pk)).status_code == 302
     put = client.put(page("api-cluster-reach", cluster="prod"), {"namespaces": ["Default"]}, "application/json")
     assert put.status_code == 400
     for person in (world.mae, world.vic):

@@ -15,7 +15,7 @@ from portal.clusters import actions, logrights, podlogs
 from portal.clusters.models import SYNCED
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ContainerRow, EntityRow, PodRow, WorkloadRow
-from portal.kit.errors import Forbidden, NotFound, Refusal
+from portal.kit.errors import Forbidden, Refusal
 from tests.clusters.test_pages import SERVING, make_cluster, page, publish
 
 # The check of a stream closes its connections, as a thread of its own should.
@@ -128,7 +128,7 @@ def test_the_refusal_says_whose_it_is(committed_world, client_for, shop):
 def test_a_topic_that_nobody_asked_for_is_no_way_round(committed_world, shop):
     world = committed_world
     shop("shop", {"api": "payments"}, **NAMED)
-    with pytest.raises(NotFound):
+    with pytest.raises(Forbidden):
         stream.admit(world.dev, "acme", frozenset({f"logs:{'0' * 32}"}))
 
 

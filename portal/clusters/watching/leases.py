@@ -7,12 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-<<<<<<< HEAD
-from django.db.models import Case, F, Q, When
-=======
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
->>>>>>> main
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -82,18 +78,11 @@ class Noted:
 
 def note_state(item: Held, noted: Noted) -> None:
     """Writes a cluster's state to its row, if it is still ours."""
-<<<<<<< HEAD
-    since = Case(When(state=state, then=F("state_since")), default=Now())
-    values: dict[str, object] = {"state": state, "state_text": text[:600], "state_since": since}
-    if version:
-        values["version"] = version[:60]
-    if is_synced:
-=======
-    values: dict[str, object] = {"state": noted.state, "state_text": noted.text[:600]}
+    since = Case(When(state=noted.state, then=F("state_since")), default=Now())
+    values: dict[str, object] = {"state": noted.state, "state_text": noted.text[:600], "state_since": since}
     if noted.version:
         values["version"] = noted.version[:60]
     if noted.is_synced:
->>>>>>> main
         values["last_synced_at"] = timezone.now()
     with tenant(item.organisation_id):
         rows = Cluster.objects.for_tenant(item.organisation_id)

@@ -23,6 +23,8 @@ from portal.kit.errors import Refusal
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
+# Stands for the number of a run that is only reviewed.
+LATER = "known-after-launch"
 
 
 class Claimed(Refusal):
@@ -41,14 +43,22 @@ class OutOfReach(Refusal):
 
 @dataclass(frozen=True)
 class Doer:
-    """What a run or a preview is to the rules: who asked, for which path, owner, entity; lineage "" is no run yet."""
+    """What a run or a review is to the rules: who asked, for which path, owner, entity; a review has no lineage yet."""
 
     organisation: Organisation
     actor: Actor
     path: str
     owner_ref: str
     entity_ref: str
-    lineage: str = ""
+    lineage: str = LATER
+
+
+def owner_named(values: Mapping[str, Any], path_owner: str) -> str:
+    """Who answers for what a run makes: the `owner` among the answers, else the path's own owner; a reference or ""."""
+    wanted = str(values.get("owner") or path_owner or "").strip().lower()
+    if not wanted or ":" in wanted:
+        return wanted[:300]
+    return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
 
 
 def guard_of(doer: Doer, cluster: Cluster) -> Guard:

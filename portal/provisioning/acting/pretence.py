@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,16 @@ from portal.accounts.models import Organisation
 from portal.clusters.models import Cluster
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import Workspace
+from portal.provisioning.acting.claiming import LATER, Claim, Doer
+from portal.provisioning.acting.manifests import Placed
+from portal.provisioning.acting.standing import Looked
 
-# Stands for what only the launch will know.
-LATER = "known-after-launch"
+__all__ = ["HIDDEN", "LATER", "Pretence", "Preview"]
+
 # Stands for a secret, here and wherever answers are shown.
 HIDDEN = "••••••"
 Ask = Callable[[Cluster, list[tuple[str, str]]], Served]
+Look = Callable[[Doer, Cluster, Sequence[Placed]], Looked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,12 @@ class Preview:
     entities: list[PreviewEntity] = field(default_factory=list)
     steps: list[PreviewStep] = field(default_factory=list)
     output: dict[str, Any] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+
+    @property
+    def adoptable(self) -> list[Claim]:
+        """What stands there already and this person may take over, if they confirm it."""
+        return [claim for claim in self.claims if claim.is_adoptable]
 
     @property
     def applied(self) -> list[PreviewManifest]:
@@ -114,6 +124,9 @@ class Pretence:
     organisation: Organisation
     bundle: Workspace
     ask: Ask
+    # Who would launch it and for whom, and how to look at what stands there; None looks at nothing.
+    doer: Doer | None = None
+    look: Look | None = None
     workspace: Workspace = field(default_factory=dict)
     preview: Preview = field(default_factory=Preview)
 

@@ -1,6 +1,6 @@
 """kubernetes:apply: manifests into a cluster by server-side apply, each one an effect of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portal.accounts.tenancy import tenant
@@ -232,7 +232,22 @@ def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
         world.problem(answer.trouble, blocks=answer.is_down)
     shown = [_shown(world, one, cluster, answer) for one in placed]
     world.preview.manifests += shown
+    _look(world, cluster, [one for one, row in zip(placed, shown, strict=True) if row.is_served is not False])
     return {"objects": [_expected(one) for one in shown if one.is_served is not False]}
+
+
+def _look(world: Pretence, cluster: Cluster, placed: list[Placed]) -> None:
+    """The same rules as in a run: where it may write at all, and whose is what stands there."""
+    if world.look is None or world.doer is None or not placed:
+        return
+    found = world.look(replace(world.doer, entity_ref=entity_of(world.workspace)), cluster, placed)
+    if found.trouble:
+        world.problem(found.trouble, blocks=False)
+    for sentence in found.refusals:
+        world.problem(sentence)
+    for claim in found.claims:
+        world.problem(f"{claim.sentence} {claim.why_not}".strip(), blocks=not claim.is_adoptable)
+    world.preview.claims += found.claims
 
 
 def _shown(world: Pretence, one: Placed, cluster: Cluster, answer: Served) -> PreviewManifest:

@@ -12,17 +12,28 @@ from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions.forms import secret_questions
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Refusal
+from portal.provisioning.acting.claiming import Doer, owner_named
 from portal.provisioning.acting.outcomes import Done
-from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
+from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Look, Pretence, Preview, PreviewFile, PreviewStep
+from portal.provisioning.acting.standing import looked
 from portal.provisioning.steps import ACTIONS
 from portal.provisioning.walking.walk import Facts, Walk, carry_out
 
 
-def preview(version: Version, values: Mapping[str, Any], access: Access, *, ask: Ask | None = None) -> Preview:
-    """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems."""
+def preview(
+    version: Version, values: Mapping[str, Any], access: Access, *, ask: Ask | None = None, look: Look | None = None
+) -> Preview:
+    """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems.
+
+    ask and look stand in for the clusters; whoever gives only one of them has nothing looked at.
+    """
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
     walk = Walk(Facts(version.document, values, access.user, LATER, secrets))
-    world = Pretence(access.organisation, version.bundle(), ask or discovery.served)
+    owner = owner_named(values, version.path.owner_ref)
+    doer = Doer(access.organisation, access.actor, version.path.slug, owner, entity_ref="")
+    world = Pretence(access.organisation, version.bundle(), ask or discovery.served, doer, look)
+    if ask is None and look is None:
+        world.look = looked
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
         runs = walk.is_considered(index) and _step(walk, world, index)
