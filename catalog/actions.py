@@ -1,36 +1,44 @@
 """What people do to the catalog: register, refresh and remove sources; write, change and remove entities."""
 
-import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from catalog.asking.query import live
 from catalog.descriptors.parsing import parse
 from catalog.intake import ingest
 from catalog.intake.reading import Reading
 from catalog.intake.sources import folder
-from catalog.intake.sources.portal import files_of, path_of
+from catalog.intake.sources.portal import path_of
 from catalog.intake.sources.tree import MemoryTree
 from catalog.intake.sources.upload import tree_of
 from catalog.models import Entity, Relation, Source, Upload
-from catalog.tasks import refresh_source_task
+from catalog.tasks import UNFINISHED, ask_refresh
 from catalog.teams import sync_teams
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation
+from portal.accounts.tenancy import tenant
 from portal.githosts.fetch import check_ref, parse_location
 from portal.githosts.pushes import Push
-from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.jobs.models import Job
+from portal.kit.errors import Conflict, Invalid, NotFound, TooMany
 
 __all__ = [
-    "Draft", "Glance", "add_source", "glance", "move_source", "refresh_source", "remove_entity", "remove_source",
-    "sync_teams", "write_entity",
+    "Draft",
+    "Glance",
+    "add_source",
+    "check_new",
+    "glance",
+    "move_source",
+    "refresh_source",
+    "remove_entity",
+    "remove_source",
+    "sync_teams",
+    "write_entity",
 ]  # fmt: skip
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,11 +99,20 @@ class Glance:
 
 
 def glance(*, organisation: Organisation, draft: Draft) -> Glance:
-    """Reads without writing; raises Refusal when there is nothing to read."""
+    """Reads without writing; raises Refusal when there is nothing to read. For workers: it waits for the source."""
     reading = draft.reading(draft.source(organisation))
     refs = [found.ref for found in reading.entities]
-    known = dict(live(organisation).filter(ref__in=refs).values_list("ref", "source__target"))
+    with tenant(organisation):
+        known = set(live(organisation).filter(ref__in=refs).values_list("ref", flat=True))
     return Glance(reading, [(ref, "elsewhere" if ref in known else "new") for ref in refs])
+
+
+def check_new(*, organisation: Organisation, draft: Draft, on_conflict: str = "reject") -> Source:
+    """What can be said of a draft without reading it; raises Refusal. Must run inside the tenant."""
+    source = draft.source(organisation)
+    if on_conflict != "refresh" and _registered(source) is not None:
+        raise Conflict(f"{source.label} is registered already.", field="target", code="source-exists")
+    return source
 
 
 def add_source(
@@ -109,23 +126,27 @@ def add_source(
     content: bytes = b"",
     run_id: int | None = None,
     on_conflict: str = "reject",
+    watch: ingest.Watch = ingest.NOBODY,
+    kept: Callable[[Source], None] | None = None,
 ) -> Source:
-    """Registers a source and reads it at once: its entities are there when this returns.
+    """Registers a source and reads it at once: its entities are there when this returns. For workers and commands.
 
     on_conflict  "reject" refuses a source that is registered already; "refresh" reads it again
+    kept         called in the transaction that makes the source
     Raises Refusal when the source cannot be read or names nothing; then nothing is kept.
     """
     draft = Draft(kind, target, path, revision, content)
     source = draft.source(organisation)
-    reading = draft.reading(source)
-    if not reading.entities and not reading.problems:
-        raise Invalid("There is no entity in it. Point to a file that describes at least one.", field="target")
-    with transaction.atomic():
+    watch.tell("Reading the source", 0, 0)
+    reading = _something(draft.reading(source))
+    with tenant(organisation):
         before = _registered(source)
         if before is not None and on_conflict != "refresh":
             raise Conflict(f"{source.label} is registered already.", field="target", code="source-exists")
         if before is None:
             source.created_by, source.run_id = actor.person, run_id
+            # Until it is read to the end, the sweep knows it as due.
+            source.next_refresh_at = now() + UNFINISHED
             source.save()
             record(
                 organisation=organisation,
@@ -139,8 +160,16 @@ def add_source(
             Upload.objects.update_or_create(
                 organisation=organisation, source=source, defaults={"filename": target[:255], "content": content}
             )
-        ingest.store(source, reading)
+        if kept is not None:
+            kept(source)
+    ingest.store(source, reading, watch)
     return source
+
+
+def _something(reading: Reading) -> Reading:
+    if not reading.entities and not reading.problems:
+        raise Invalid("There is no entity in it. Point to a file that describes at least one.", field="target")
+    return reading
 
 
 def _registered(source: Source) -> Source | None:
@@ -157,37 +186,46 @@ def move_source(
     actor: Actor,
     source: Source,
     draft: Draft,
+    watch: ingest.Watch = ingest.NOBODY,
 ) -> Source:
     """Points a source somewhere else and reads it there at once: what the new place describes stays what it was.
 
-    Raises Refusal when the new place cannot be read, describes nothing, or is a source already; then nothing changes.
+    For workers. Raises Refusal when the new place cannot be read, describes nothing, or is a source already; then
+    nothing changes.
     """
     moved = draft.source(organisation)
-    reading = draft.reading(moved)
-    if not reading.entities and not reading.problems:
-        raise Invalid("There is no entity in it. Point to a file that describes at least one.", field="target")
-    with transaction.atomic():
+    watch.tell("Reading the new place", 0, 0)
+    reading = _something(draft.reading(moved))
+    with tenant(organisation):
+        watch.prove()
         other = _registered(moved)
         if other is not None and other.pk != source.pk:
             raise Conflict(f"{other.label} is registered already.", field="target", code="source-exists")
-        before = source.label
-        for hook in ingest.ON_MOVE.values():
-            hook(organisation, source)
-        source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
-        source.save(update_fields=["kind", "target", "path", "revision"])
-        ingest.store(source, reading)
-        record(
-            organisation=organisation,
-            actor=actor,
-            verb="source.moved",
-            subject=source,
-            summary=f"Moved the source {before} to {source.label}",
-        )
+        if other is None:
+            _point(organisation, actor, source, moved)
+    ingest.store(source, reading, watch)
     return source
 
 
-def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) -> None:
-    """Asks for the source to be read soon: by the worker now, or by the next sweep when the message is lost."""
+def _point(organisation: Organisation, actor: Actor, source: Source, moved: Source) -> None:
+    before = source.label
+    for hook in ingest.ON_MOVE.values():
+        hook(organisation, source)
+    source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
+    source.next_refresh_at = now() + UNFINISHED
+    source.save(update_fields=["kind", "target", "path", "revision", "next_refresh_at"])
+    record(
+        organisation=organisation,
+        actor=actor,
+        verb="source.moved",
+        subject=source,
+        summary=f"Moved the source {before} to {source.label}",
+        data={"was": before, "is": source.label},
+    )
+
+
+def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) -> Job:
+    """Asks for the source to be read now, by a worker. Returns the job, which may be another person's."""
     with transaction.atomic():
         Source.objects.for_tenant(organisation).filter(pk=source.pk).update(
             next_refresh_at=now(), state=Source.State.PENDING, state_text=""
@@ -199,26 +237,23 @@ def refresh_source(*, organisation: Organisation, actor: Actor, source: Source) 
             subject=source,
             summary=f"Asked for a refresh of {source.label}",
         )
-        organisation_id, source_id = organisation.pk, source.pk
-        transaction.on_commit(lambda: _nudge(organisation_id, source_id))
+        return ask_refresh(organisation, source, actor)
 
 
 def refresh_pushed(push: Push) -> None:
     """After a push to the built-in host: every source that reads a branch or tag which moved is read anew at once.
 
-    Runs inside the push's own transaction. The events name who pushed.
+    Runs inside the push's own transaction. The events name who pushed. Whoever has enough under way is not kept from
+    pushing: the sweep asks for them within seconds.
     """
     rows = Source.objects.for_tenant(push.organisation).filter(kind=Source.Kind.REPOSITORY, target=push.repository.name)
     for source in rows:
-        if push.moved(source.revision):
+        if not push.moved(source.revision):
+            continue
+        try:
             refresh_source(organisation=push.organisation, actor=push.actor, source=source)
-
-
-def _nudge(organisation_id: int, source_id: int) -> None:
-    try:
-        refresh_source_task.delay(organisation_id, source_id)
-    except OperationalError as error:
-        log.warning("refresh of source %s waits for the sweep: %s", source_id, error)
+        except TooMany:
+            rows.filter(pk=source.pk).update(next_refresh_at=now())
 
 
 def remove_source(*, organisation: Organisation, actor: Actor, source: Source) -> int:
@@ -263,8 +298,7 @@ def write_entity(
             defaults={"schedule_minutes": 0, "created_by": actor.person},
         )
         path = path_of(parse(text, "").entities[0].ref)
-        files = {**files_of(source), path: text.encode()}
-        ingest.store(source, ingest.read_tree(source, MemoryTree(files, "")))
+        ingest.store_part(source, ingest.read_tree(source, MemoryTree({path: text.encode()}, "")))
         written: Entity = live(organisation).get(ref=ref)
         record(
             organisation=organisation,

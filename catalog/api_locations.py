@@ -16,9 +16,13 @@ from catalog.api import CatalogView, condition
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
 from catalog.asking.query import live
 from catalog.intake.sources.tree import SourceUnreadable
+from catalog.jobs import LOOK, MOVE, REGISTER, arguments_of
 from catalog.models import Source
 from catalog.presenting import location_of, present
-from portal.kit.errors import Invalid, NotFound
+from portal.jobs.actions import submit
+from portal.jobs.models import Job
+from portal.jobs.waiting import AwaitingView
+from portal.kit.errors import Invalid, NotFound, Refusal
 
 
 def location(source: Source) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def draft_of(body: dict[str, Any], path: str = "") -> actions.Draft:
     return actions.Draft(Source.Kind.URL if is_file else Source.Kind.GIT, target, path)
 
 
-class LocationsView(CatalogView):
+class LocationsView(CatalogView, AwaitingView):
     """All locations."""
 
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "post": "catalog.register"}
@@ -56,44 +60,37 @@ class LocationsView(CatalogView):
         parameters=[OpenApiParameter("dryRun", bool), OpenApiParameter("onConflict", str, enum=["refresh", "reject"])],
     )  # fmt: skip
     def post(self, request: Request, org: str) -> Response:
-        """Registers a location and reads it; with `dryRun` only reads it."""
+        """Registers a location and reads it; with `dryRun` only reads it. 202 when that takes longer than a moment."""
         draft = draft_of(self.body(request))
-        if request.query_params.get("dryRun") in ("true", "1"):
-            return self._dry_run(draft)
-        source = actions.add_source(
+        on_conflict = "refresh" if request.query_params.get("onConflict") == "refresh" else "reject"
+        is_dry = request.query_params.get("dryRun") in ("true", "1")
+        if is_dry:
+            draft.source(self.access.organisation)
+        else:
+            actions.check_new(organisation=self.access.organisation, draft=draft, on_conflict=on_conflict)
+        self.awaits = submit(
             organisation=self.access.organisation,
             actor=self.access.actor,
-            kind=draft.kind,
-            target=draft.target,
-            on_conflict="refresh" if request.query_params.get("onConflict") == "refresh" else "reject",
+            kind=LOOK if is_dry else REGISTER,
+            title=f"{'Look at' if is_dry else 'Register'} {draft.target}",
+            arguments={**arguments_of(draft), "on_conflict": on_conflict, "documents": is_dry},
         )
-        rows = live(self.access.organisation).filter(source=source).select_related("source").order_by("path", "line")
-        entities = present(self.access.organisation, list(rows[:1000]))
-        return Response({"location": location(source), "entities": entities}, status=201)
+        return Response(status=202)
 
-    def _dry_run(self, draft: actions.Draft) -> Response:
+    def answer(self, request: Request, job: Job) -> Response:
+        """The location with its entities; what would be there, for a dry run."""
         organisation = self.access.organisation
-        glance = actions.glance(organisation=organisation, draft=draft)
-        source = draft.source(organisation)
-        exists = Source.objects.for_tenant(organisation).filter(
-            kind=source.kind, target=source.target, path=source.path
-        )
-        body = {
-            "location": location(source),
-            "entities": [found.entity.document for found in glance.reading.entities],
-            "exists": exists.exists(),
-        }
-        return Response(body, status=201)
-
-
-class LocationView(CatalogView):
-    """One location."""
-
-    permission: ClassVar[str | dict[str, str]] = {
-        "get": "catalog.view",
-        "put": "catalog.remove",
-        "delete": "catalog.remove",
-    }
+        if job.kind == LOOK:
+            source = draft_of_job(job).source(organisation)
+            exists = Source.objects.for_tenant(organisation).filter(
+                kind=source.kind, target=source.target, path=source.path
+            )
+            shown = {"location": location(source), "entities": job.result["documents"], "exists": exists.exists()}
+            return Response(shown, status=201)
+        source = self.find(pk=job.result["source"])
+        rows = live(organisation).filter(source=source).select_related("source").order_by("path", "line")
+        entities = present(organisation, list(rows[:1000]))
+        return Response({"location": location(source), "entities": entities}, status=201)
 
     def find(self, **which: Any) -> Source:
         rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL)
@@ -101,6 +98,23 @@ class LocationView(CatalogView):
         if found is None:
             raise NotFound("There is no such location.")
         return found
+
+
+def draft_of_job(job: Job) -> actions.Draft:
+    """The draft that a job was given."""
+    given = job.arguments
+    return actions.Draft(given["kind"], given["target"], given["path"], given["revision"])
+
+
+class LocationView(LocationsView):
+    """One location."""
+
+    permission: ClassVar[str | dict[str, str]] = {
+        "get": "catalog.view",
+        "put": "catalog.remove",
+        "delete": "catalog.remove",
+    }
+    http_method_names = ["get", "put", "delete", "head", "options"]
 
     @extend_schema(tags=["Catalog"], operation_id="location", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request, org: str, uid: UUID) -> Response:
@@ -121,13 +135,20 @@ class LocationView(CatalogView):
     )
     def put(self, request: Request, org: str, uid: UUID) -> Response:
         """Points the location to another address and reads it there."""
-        source = actions.move_source(
+        source, draft = self.mine(uid), draft_of(self.body(request))
+        draft.source(self.access.organisation)
+        self.awaits = submit(
             organisation=self.access.organisation,
             actor=self.access.actor,
-            source=self.mine(uid),
-            draft=draft_of(self.body(request)),
+            kind=MOVE,
+            title=f"Move {source.label} to {draft.target}",
+            arguments={**arguments_of(draft), "source": source.pk},
         )
-        return Response(location(source))
+        return Response(status=202)
+
+    def answer(self, request: Request, job: Job) -> Response:
+        """The location where it is now."""
+        return Response(location(self.find(pk=job.result["source"])))
 
     @extend_schema(tags=["Catalog"], operation_id="remove_location", responses={204: None})
     def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
@@ -137,7 +158,7 @@ class LocationView(CatalogView):
         return HttpResponse(status=204)
 
 
-class AnalyzeView(CatalogView):
+class AnalyzeView(CatalogView, AwaitingView):
     """What a location would bring."""
 
     permission: ClassVar[str | dict[str, str]] = "catalog.register"
@@ -157,23 +178,34 @@ class AnalyzeView(CatalogView):
         # The published description spells it catalogFileName, the client catalogFilename.
         name = body.get("catalogFilename") or body.get("catalogFileName") or ""
         draft = draft_of(asked, str(name))
-        try:
-            glance = actions.glance(organisation=self.access.organisation, draft=draft)
-        except SourceUnreadable as refusal:
-            # Where the repository was read, it is the file that is not there yet.
-            if draft.kind != Source.Kind.GIT or refusal.field != "path":
-                raise
-            return Response({"existingEntityFiles": [], "generateEntities": [_beginning(draft.target)]})
-        known = dict(glance.entities)
+        draft.source(self.access.organisation)
+        self.awaits = submit(
+            organisation=self.access.organisation,
+            actor=self.access.actor,
+            kind=LOOK,
+            title=f"Look at {draft.target}",
+            arguments={**arguments_of(draft), "documents": True},
+        )
+        return Response(status=202)
+
+    def answer(self, request: Request, job: Job) -> Response:
+        """The entities, each with whether it is registered."""
         files = [
             {
-                "isRegistered": known[found.ref] == "elsewhere",
-                "location": {"type": "url", "target": draft.target},
-                "entity": found.entity.document,
+                "isRegistered": found["state"] == "elsewhere",
+                "location": {"type": "url", "target": job.arguments["target"]},
+                "entity": document,
             }
-            for found in glance.reading.entities
+            for found, document in zip(job.result["entities"], job.result["documents"], strict=False)
         ]
         return Response({"existingEntityFiles": files, "generateEntities": []})
+
+    def refused(self, request: Request, job: Job, refusal: Refusal) -> Response:
+        """Where the repository was read, it is the file that is not there yet: the beginning of one."""
+        is_missing = refusal.code == SourceUnreadable.code and refusal.field == "path"
+        if job.arguments["kind"] != Source.Kind.GIT or not is_missing:
+            raise refusal
+        return Response({"existingEntityFiles": [], "generateEntities": [_beginning(job.arguments["target"])]})
 
 
 def _beginning(target: str) -> dict[str, Any]:

@@ -8,11 +8,14 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        from catalog import actions, bindings, teams, topics
+        from django.conf import settings
+
+        from catalog import actions, bindings, jobs, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.clusters import logrights
         from portal.githosts.pushes import AFTER_PUSH
+        from portal.kit.duties import Duty, register_duty
         from portal.kit.live import TopicKind, register_topic
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
@@ -20,5 +23,7 @@ class CatalogConfig(AppConfig):
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
+        jobs.register_kinds()
+        register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)

@@ -1,15 +1,26 @@
 """Pages of the sources: the list, one source, registering and removing."""
 
+from typing import Any
+from uuid import UUID
+
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog import actions
 from catalog.asking.query import live
 from catalog.forms import SourceForm
+from catalog.jobs import LOOK, REGISTER, arguments_of
 from catalog.models import Problem, Source
+from catalog.tasks import REFRESH, key_of
 from portal.accounts.access import TenantRequest, gate
+from portal.jobs.actions import submit
+from portal.jobs.lease import as_refusal
+from portal.jobs.models import Job
+from portal.jobs.states import ACTIVE_JOB
+from portal.jobs.views import follow
 from portal.kit.errors import NotFound, Refusal
 
 
@@ -46,10 +57,18 @@ def source(request: TenantRequest, source: int) -> HttpResponse:
             Problem.objects.for_tenant(request.access.organisation).filter(source=found).order_by("path", "line")[:200]
         ),
         "entities": list(entities.order_by("path", "line")[:500]),
+        "job": under_way(found),
         "may_refresh": request.access.can("catalog.refresh"),
         "may_remove": may_remove(request, found),
     }
     return render(request, "catalog/source.html", context)
+
+
+def under_way(found: Source) -> Job | None:
+    """The job that reads the source at the moment."""
+    rows = Job.objects.for_tenant(found.organisation_id).filter(kind=REFRESH, key=key_of(found), state__in=ACTIVE_JOB)
+    job: Job | None = rows.defer("payload", "result").first()
+    return job
 
 
 def may_remove(request: TenantRequest, found: Source) -> bool:
@@ -61,44 +80,77 @@ def may_remove(request: TenantRequest, found: Source) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @gate("catalog.register")
 def register(request: TenantRequest) -> HttpResponseBase:
-    """The form; "Look" shows what would come in, "Register" takes it in. A refusal stands at its field."""
-    form = SourceForm(request.POST or None, request.FILES or None)
-    glance = None
-    if request.method == "POST" and form.is_valid():
-        draft = form.draft()
-        try:
-            if "look" in request.POST:
-                glance = actions.glance(organisation=request.access.organisation, draft=draft)
-            else:
-                return _registered(request, draft)
-        except Refusal as refusal:
-            form.add_error(_field_of(refusal, form), refusal.text)
+    """The form; "Look" shows what would come in, "Register" takes it in. Both are jobs that lead back here: a refusal
+    stands at its field, and the answers stay."""
+    if request.method == "POST":
+        return _asked(request)
+    job = _job_of(request)
+    if job is None:
+        return _page(request, SourceForm())
+    form = SourceForm({**job.arguments})
+    form.is_valid()
+    form.errors.pop("upload", None)  # browsers do not keep a chosen file
+    if job.refusal:
+        refusal = as_refusal(job.refusal)
+        form.add_error(_field_of(refusal, job.arguments.get("kind", "")), refusal.text)
+    return _page(request, form, job.result if job.kind == LOOK and job.state == "succeeded" else None)
+
+
+def _page(request: TenantRequest, form: SourceForm, glance: dict[str, Any] | None = None) -> HttpResponse:
     status = 422 if form.is_bound and form.errors else 200
     return render(request, "catalog/register.html", {"form": form, "glance": glance}, status=status)
 
 
-def _field_of(refusal: Refusal, form: SourceForm) -> str:
+def _job_of(request: TenantRequest) -> Job | None:
+    """The person's own job that led back to the form."""
+    try:
+        uid = UUID(request.GET.get("job", ""))
+    except ValueError:
+        return None
+    rows = Job.objects.for_tenant(request.access.organisation).filter(uid=uid, actor=request.user)
+    found: Job | None = rows.filter(kind__in=(LOOK, REGISTER)).defer("payload").first()
+    return found
+
+
+def _asked(request: TenantRequest) -> HttpResponseBase:
+    form = SourceForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _page(request, form)
+    draft = form.draft()
+    try:
+        return follow(request.access.organisation, _submitted(request, draft))
+    except Refusal as refusal:
+        form.add_error(_field_of(refusal, draft.kind), refusal.text)
+        return _page(request, form)
+
+
+def _submitted(request: TenantRequest, draft: actions.Draft) -> Job:
+    organisation = request.access.organisation
+    here = reverse("source-register", kwargs={"org": organisation.slug})
+    is_look = "look" in request.POST
+    if is_look:
+        draft.source(organisation)
+    else:
+        actions.check_new(organisation=organisation, draft=draft)
+    return submit(
+        organisation=organisation,
+        actor=request.access.actor,
+        kind=LOOK if is_look else REGISTER,
+        title=f"{'Look at' if is_look else 'Register'} {draft.target}",
+        arguments=arguments_of(draft),
+        payload=draft.content,
+        back_to=here,
+    )
+
+
+def _field_of(refusal: Refusal, kind: str) -> str:
     """Where the sentence stands: what cannot be fetched or read is wrong with the address, or with the upload."""
     if refusal.field == "ref":
         return "revision"
-    is_upload = form.cleaned_data["kind"] == Source.Kind.UPLOAD
-    if refusal.field in form.fields and not (is_upload and refusal.field == "target"):
+    is_upload = kind == Source.Kind.UPLOAD
+    if refusal.field in SourceForm.base_fields and not (is_upload and refusal.field == "target"):
         return refusal.field
     return "upload" if is_upload else "target"
-
-
-def _registered(request: TenantRequest, draft: actions.Draft) -> HttpResponseBase:
-    found = actions.add_source(
-        organisation=request.access.organisation,
-        actor=request.access.actor,
-        kind=draft.kind,
-        target=draft.target,
-        path=draft.path,
-        revision=draft.revision,
-        content=draft.content,
-    )
-    messages.success(request, f"Registered {found.label}: {found.entity_count} entities.")
-    return redirect("source", org=request.access.organisation.slug, source=found.pk)
 
 
 @require_POST
@@ -109,7 +161,6 @@ def refresh(request: TenantRequest, source: int) -> HttpResponseBase:
     if found.kind == Source.Kind.PORTAL:
         raise NotFound("Entities written in the portal need no refresh.")
     actions.refresh_source(organisation=request.access.organisation, actor=request.access.actor, source=found)
-    messages.success(request, "The source is being read again.")
     return redirect("source", org=request.access.organisation.slug, source=found.pk)
 
 

@@ -108,9 +108,10 @@ if env.boolean("DATABASE_POOL"):
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": env.integer("DATABASE_POOL_SIZE", 20),
-        "timeout": 10,
-        # a pool that lost its server asks for it anew every few seconds; left to itself it waits longer and longer
-        "reconnect_timeout": 3,
+        # A pool that lost its server asks for it anew for about as long as somebody waits: left to itself it pauses
+        # longer and longer between attempts, and is blind for half a minute after the server is back.
+        "timeout": 5,
+        "reconnect_timeout": 4,
     }
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -196,8 +196,8 @@
   document.addEventListener("slipway:changed", (event) => settle(event.target));
   // The page of a job leads on to what came of it.
   document.addEventListener("slipway:changed", (event) => {
-    const way = event.target.closest?.("[data-leads-on]")?.querySelector("a[data-go-on]");
-    if (way) location.replace(way.href);
+    const page = event.target.closest?.("[data-leads-on]");
+    if (page?.querySelector("a[data-go-on]")) location.replace(page.dataset.leadsOn);
   });
   addEventListener("resize", () => settle(document));
   for (const hidden of $$("[data-needs-script]")) hidden.hidden = false;

@@ -206,13 +206,14 @@ def do_jobs() -> Callable[[Any], list[Any]]:
 
     def do(organisation: Any) -> list[Any]:
         done: list[int] = []
+        organisation_id = getattr(organisation, "pk", organisation)
         while True:
             with tenant(organisation):
                 waiting = list(Job.objects.for_tenant(organisation).filter(state="queued").order_by("pk"))
             if not waiting:
                 break
             for job in waiting:
-                work(organisation.pk, job.pk)
+                work(organisation_id, job.pk)
                 done.append(job.pk)
         with tenant(organisation):
             return list(Job.objects.for_tenant(organisation).filter(pk__in=done).order_by("pk"))

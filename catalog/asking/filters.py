@@ -86,6 +86,21 @@ def _parse_one(text: str) -> Node | None:
     return All(tuple(In(key, tuple(values)) if values else Exists(key) for key, values in wanted.items()))
 
 
+def parse_catalog_filter(filters: Sequence[Mapping[str, Any]]) -> Node:
+    """A picker's `catalogFilter`: alternatives of keys with a value, several values, or {exists: true | false}."""
+    parts = tuple(All(tuple(_wanted(key, value) for key, value in one.items())) for one in filters)
+    return Either(parts) if parts else All(())
+
+
+def _wanted(key: str, value: Any) -> Node:
+    if isinstance(value, Mapping):
+        if set(value) != {"exists"}:
+            raise BadFilter(f'"{key}" must have a value, a list of values, or {{exists: true}}.')
+        return _exists(key.lower(), value["exists"])
+    values = value if isinstance(value, list) else [value]
+    return In(key.lower(), tuple(_primitive(each) for each in values))
+
+
 def parse_query(query: Any) -> Node:
     """The JSON predicate of the POST forms."""
     if not isinstance(query, dict):

@@ -8,7 +8,7 @@ from catalog.descriptors import placeholders, rules
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.refs import DEFAULT_NAMESPACE, Ref, ref_of
 from catalog.descriptors.rules import Fault, is_kind, is_name
-from catalog.descriptors.yamlstream import Document, read_stream
+from portal.kit.yamltext import Document, Unreadable, read_documents
 
 Reader = Callable[[str], str]
 
@@ -40,16 +40,21 @@ class Parsed:
 
 def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
     """Every entity of a multi-document file. `read` gives the text of a file named by a placeholder."""
-    documents, problems = read_stream(text, path)
+    documents, problems = list[Document](), list[Finding]()
+    for read_one in read_documents(text):
+        if isinstance(read_one, Unreadable):
+            problems.append(Finding(path, read_one.line, read_one.code, read_one.sentence))
+        else:
+            documents.append(read_one)
     entities: list[ParsedEntity] = []
     broken: set[str] = set()
     is_whole = not problems
     for document in documents:
         value, faults = _complete(document, read)
         if not faults:
-            entities.append(ParsedEntity(value, document.line, document.raw))
+            entities.append(ParsedEntity(value, document.first_line, document.raw))
             continue
-        ref = _guess_ref(document.value)
+        ref = _guess_ref(document.data)
         is_whole = is_whole and bool(ref)
         broken.add(ref)
         problems += [Finding(path, document.line_of(fault.field), fault.code, fault.sentence, ref) for fault in faults]
@@ -60,7 +65,7 @@ def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
 
 def _complete(document: Document, read: Reader | None) -> tuple[Any, list[Fault]]:
     """The document with its files included, checked; a field whose file is missing is not reported twice."""
-    value, faults = document.value, list[Fault]()
+    value, faults = document.data, list[Fault]()
     if read is not None and isinstance(value, dict):
         value, faults = placeholders.resolve(value, read)
     blamed = {path for fault in faults for path in (fault.field, fault.field[:-1])}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from catalog.descriptors.rules import Fault
-from catalog.descriptors.yamlstream import MAX_DEPTH, FieldPath, read_stream
+from portal.kit.yamltext import MAX_DEPTH, FieldPath, YamlError, load_all
 
 # Takes the file's place as written and gives its text; raises CannotRead with a sentence.
 Reader = Callable[[str], str]
@@ -76,12 +76,13 @@ def _parse(key: str, target: str, text: str) -> Any:
         except (ValueError, RecursionError) as error:
             raise CannotRead(f'"{target}" is not valid JSON: {error}.') from error
         return value
-    documents, findings = read_stream(text, target)
-    if findings:
-        raise CannotRead(f'"{target}", line {findings[0].line}: {findings[0].sentence}')
+    try:
+        documents = load_all(text, target)
+    except YamlError as error:
+        raise CannotRead(f'"{target}", line {error.line}: {error.sentence}') from error
     if len(documents) != 1:
         raise CannotRead(f'"{target}" holds {len(documents)} YAML documents; it must hold exactly one.')
-    return documents[0].value
+    return documents[0].data
 
 
 def _refuse_constant(name: str) -> None:

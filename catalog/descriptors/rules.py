@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from catalog.descriptors.kinds import KINDS, Field, fields_of
 from catalog.descriptors.refs import BadRef, parse_ref
-from catalog.descriptors.yamlstream import FieldPath
+from portal.kit.yamltext import FieldPath
 
 
 @dataclass(frozen=True)

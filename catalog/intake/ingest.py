@@ -1,6 +1,6 @@
 """Brings the rows in line with what a source says: compares digests, writes only what changed, in batches."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -9,11 +9,9 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from catalog.asking import facts
-from catalog.asking.words import words_of
-from catalog.descriptors import relations
 from catalog.descriptors.findings import Finding
 from catalog.intake.reading import Found, Reading, read
+from catalog.intake.rows import WRITTEN, edges, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.models import Entity, Problem, Relation, Source
@@ -26,8 +24,9 @@ GRACE = timedelta(days=14)
 # First key of the advisory lock that lets one ingestion write in an organisation at a time.
 LOCK_SPACE = 20_261
 
-AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
-# Called with the entities that were added or changed, inside the transaction. Higher rooms register here.
+AfterIngest = Callable[[Organisation, Source, list[Entity]], Iterable[Finding] | None]
+# Called with the entities that were added or changed, inside the transaction. Higher rooms register here. What one
+# finds is kept until the next ingestion; what has to stand longer is found by ALSO_STORE each time.
 AFTER_INGEST: dict[str, AfterIngest] = {}
 
 # A room above that keeps something of the files themselves takes it while they are open: no transaction is open then.
@@ -40,11 +39,22 @@ ALSO_STORE: dict[str, AlsoStore] = {}
 # Called inside the transaction that points a source elsewhere, with the source as it was.
 ON_MOVE: dict[str, Callable[[Organisation, Source], None]] = {}
 
-WRITTEN = [
-    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
-    "document", "facts", "labels", "sort_name", "words", "source", "path", "line", "raw", "digest", "updated_at",
-    "removed_at", "removed_reason",
-]  # fmt: skip
+# So many entities, or so many characters of text, are written in one transaction.
+CHUNK = 500
+CHUNK_TEXT = 8 * 1024 * 1024
+
+
+class Watch:
+    """Who is told how far an ingestion is, and may end it: a job, or nobody."""
+
+    def tell(self, text: str, done: int, total: int) -> None:
+        """Called between two transactions."""
+
+    def prove(self) -> None:
+        """Called inside each transaction that writes; raises when the work is somebody else's by now."""
+
+
+NOBODY = Watch()
 
 
 @dataclass(frozen=True)
@@ -83,20 +93,55 @@ def read_tree(source: Source, tree: Tree) -> Reading:
     return replace(reading, beside={name: take(source, tree, reading) for name, take in ALSO_READ.items()})
 
 
-def ingest(source: Source) -> Outcome:
+def ingest(source: Source, watch: Watch = NOBODY) -> Outcome:
     """Reads the source and stores what it says; raises Refusal when it cannot be read (nothing is written then)."""
-    reading = gather(source)
-    with tenant(source.organisation_id):
-        return store(source, reading)
+    watch.tell("Reading the source", 0, 0)
+    return store(source, gather(source), watch)
 
 
-def store(source: Source, reading: Reading) -> Outcome:
-    """Writes the difference between the rows and the reading. Must run inside the tenant's transaction."""
-    _one_at_a_time(source.organisation_id)
+def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Outcome:
+    """Writes the difference between the rows and the reading.
+
+    A small source in one transaction; a large one in several, each with whole entities. Whoever is killed in between
+    is followed by one that finds the written ones unchanged and goes on, so there is no size that takes too long.
+    """
+    chunks = list(_chunks(reading.entities))
     work = _Work(source, reading)
-    outcome = work.run()
-    _remember(source, reading, outcome)
+    for chunk in chunks[:-1]:
+        with tenant(source.organisation_id):
+            _one_at_a_time(source.organisation_id)
+            watch.prove()
+            work.take(chunk)
+        watch.tell("Writing entities", work.done, len(reading.entities))
+    with tenant(source.organisation_id):
+        _one_at_a_time(source.organisation_id)
+        watch.prove()
+        work.take(chunks[-1] if chunks else [])
+        outcome = work.finish()
+        _remember(source, reading, outcome)
     return outcome
+
+
+def store_part(source: Source, reading: Reading) -> Outcome:
+    """Writes what the reading holds and leaves the rest of the source as it is. Must run inside the tenant."""
+    _one_at_a_time(source.organisation_id)
+    work = _Work(source, replace(reading, is_whole=False))
+    work.take(reading.entities)
+    outcome = work.finish(paths=sorted({found.path for found in reading.entities}))
+    _count(source)
+    return outcome
+
+
+def _chunks(entities: Sequence[Found]) -> Iterator[list[Found]]:
+    chunk, size = list[Found](), 0
+    for found in entities:
+        chunk.append(found)
+        size += len(found.entity.raw)
+        if len(chunk) >= CHUNK or size >= CHUNK_TEXT:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def fail(source: Source, sentence: str) -> None:
@@ -141,6 +186,17 @@ def _remember(source: Source, reading: Reading, outcome: Outcome) -> None:
     _announce(source)
 
 
+def _count(source: Source) -> None:
+    """After a part of a source was written: how many entities and problems it has now."""
+    source.entity_count = (
+        Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None).count()
+    )
+    source.problem_count = Problem.objects.for_tenant(source.organisation_id).filter(source=source).count()
+    source.state, source.refreshed_at = Source.State.OK, now()
+    source.save(update_fields=["entity_count", "problem_count", "state", "refreshed_at"])
+    _announce(source)
+
+
 def _announce(source: Source) -> None:
     organisation_id, topic = source.organisation_id, f"source:{source.pk}"
     transaction.on_commit(lambda: announce(organisation_id, topic))
@@ -154,101 +210,123 @@ class _Work:
         self.now = now()
         self.rows = Entity.objects.for_tenant(source.organisation_id)
         self.problems = set(reading.problems)
+        self.refs: list[str] = []
+        self.added = self.changed = self.done = 0
+        self.before: dict[int, str] | None = None  # what was there of the source, once that is known
 
-    def run(self) -> Outcome:
-        wanted = {found.ref: found for found in self.reading.entities}
-        known = self._known(list(wanted))
-        mine = {ref: found for ref, found in wanted.items() if self._is_mine(ref, found, known)}
-        added = [
-            self._filled(Entity(organisation_id=self.source.organisation_id), f)
-            for r, f in mine.items()
-            if r not in known
+    @property
+    def organisation(self) -> Organisation:
+        organisation: Organisation = self.source.organisation
+        return organisation
+
+    def take(self, chunk: Sequence[Found]) -> None:
+        """Writes those of the chunk that are new or changed, and tells the hooks."""
+        known = self._known([found.ref for found in chunk], is_all=len(chunk) == len(self.reading.entities))
+        mine = [found for found in chunk if self._is_mine(found, known.get(found.ref))]
+        fresh = [
+            filled(
+                known.get(found.ref) or Entity(organisation_id=self.source.organisation_id),
+                self.source,
+                found,
+                self.now,
+            )
+            for found in mine
+            if found.ref not in known or self._differs(known[found.ref], found)
         ]
-        changed = [self._filled(known[r], f) for r, f in mine.items() if r in known and self._differs(known[r], f)]
-        gone = self._gone(known, mine)
-        self._write(added, changed, gone)
-        organisation = Organisation.objects.get(pk=self.source.organisation_id)
+        changed = [row for row in fresh if row.pk]
+        for row in changed:
+            row.created_at = self.now  # not loaded and not written
+        self._write([row for row in fresh if not row.pk], changed)
+        self.refs += [found.ref for found in mine]
+        self.added, self.changed = self.added + len(fresh) - len(changed), self.changed + len(changed)
+        self.done += len(chunk)
+        if fresh:
+            for hook in AFTER_INGEST.values():
+                self.problems.update(hook(self.organisation, self.source, fresh) or ())
+
+    def finish(self, paths: Sequence[str] = ()) -> Outcome:
+        """What is left when all are written: what has gone, what is wrong, what rooms above keep.
+
+        paths: the files that were read, when not all were; problems of the others stay.
+        """
+        gone = self._gone()
+        if gone:
+            Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=gone).delete()
+            bury(gone, f"It is no longer described in {self.source.label}.")
+            tell_removed(self.organisation, gone)
+        self.rows.filter(removed_at__lt=self.now - GRACE).delete()
         for name, keep in ALSO_STORE.items():
-            self.problems.update(keep(organisation, self.source, self.reading, self.reading.beside.get(name)))
-        self._write_problems()
-        self._tell(organisation, added + changed, gone)
+            self.problems.update(keep(self.organisation, self.source, self.reading, self.reading.beside.get(name)))
+        self._write_problems(paths)
         return Outcome(
-            added=len(added),
-            changed=len(changed),
-            unchanged=len(mine) - len(added) - len(changed),
+            added=self.added,
+            changed=self.changed,
+            unchanged=len(self.refs) - self.added - self.changed,
             removed=len(gone),
             problems=len(self.problems),
-            entity_refs=list(mine),
+            entity_refs=self.refs,
         )
 
-    def _known(self, refs: list[str]) -> dict[str, Entity]:
-        rows = self.rows.filter(Q(source=self.source) | Q(ref__in=refs))
-        slim = rows.select_related("source").only("id", "uid", "organisation_id", "kind", "ref", "digest", "removed_at",
-                                                  "path", "source__id", "source__target", "source__kind")  # fmt: skip
-        return {row.ref: row for row in slim}
+    def _known(self, refs: list[str], *, is_all: bool) -> dict[str, Entity]:
+        """The rows of these references; with all of a source at once, also what else is the source's."""
+        wanted = Q(ref__in=refs)
+        if is_all and self.reading.is_whole:
+            wanted |= Q(source=self.source)
+        slim = self.rows.filter(wanted).select_related("source").only(
+            "id", "uid", "organisation_id", "kind", "ref", "digest", "removed_at", "path",
+            "source__id", "source__target", "source__kind",
+        )  # fmt: skip
+        known = {row.ref: row for row in slim}
+        if is_all:
+            self.before = {row.pk: row.ref for row in known.values() if self._is_there(row)}
+        return known
 
-    def _is_mine(self, ref: str, found: Found, known: dict[str, Entity]) -> bool:
+    def _is_there(self, row: Entity) -> bool:
+        return row.source_id == self.source.pk and row.removed_at is None
+
+    def _is_mine(self, found: Found, row: Entity | None) -> bool:
         """False, with a problem, when the reference belongs to another source."""
-        row = known.get(ref)
         if row is None or row.removed_at or row.source is None or row.source.pk == self.source.pk:
             return True
         sentence = (
-            f"{ref} already comes from {row.source.label} ({row.path}). A name belongs to one source: rename this one, "
-            "or remove it there."
+            f"{found.ref} already comes from {row.source.label} ({row.path}). A name belongs to one source: rename "
+            "this one, or remove it there."
         )
-        self.problems.add(Finding(found.path, found.entity.line, "conflict", sentence, ref))
+        self.problems.add(Finding(found.path, found.entity.line, "conflict", sentence, found.ref))
         return False
 
     def _differs(self, row: Entity, found: Found) -> bool:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
-    def _filled(self, row: Entity, found: Found) -> Entity:
-        """The row with every column read from the document."""
-        document, ref = found.entity.document, found.entity.ref
-        metadata, spec = document["metadata"], document.get("spec") or {}
-        index = facts.of(document, (), str(row.uid))
-        row.kind, row.namespace, row.name, row.ref = ref.kind, ref.namespace, ref.name, str(ref)
-        row.title = metadata.get("title") or _display_name(spec)
-        row.description = metadata.get("description") or ""
-        row.type, row.lifecycle = _text(spec.get("type")), _text(spec.get("lifecycle"))
-        row.owner_ref, row.system_ref = relations.owner_of(document), relations.system_of(document)
-        row.tags, row.document = metadata.get("tags") or [], document
-        row.facts, row.labels = index.facts, index.labels
-        row.sort_name, row.words = (row.title or ref.name).lower()[:200], words_of(document)
-        row.source, row.path, row.line, row.raw = self.source, found.path, found.entity.line, found.entity.raw
-        row.digest, row.updated_at = found.digest, self.now
-        row.removed_at, row.removed_reason = None, ""
-        return row
-
-    def _gone(self, known: dict[str, Entity], mine: dict[str, Found]) -> list[Entity]:
+    def _gone(self) -> list[Entity]:
         if not self.reading.is_whole:
             return []
-        return [
-            row
-            for ref, row in known.items()
-            if row.source_id == self.source.pk
-            and not row.removed_at
-            and ref not in mine
-            and ref not in self.reading.broken
-        ]
+        there = {*self.refs, *self.reading.broken}
+        if self.before is None:
+            rows = self.rows.filter(source=self.source, removed_at=None)
+            self.before = dict(rows.values_list("pk", "ref"))
+        gone = [pk for pk, ref in self.before.items() if ref not in there]
+        return list(self.rows.filter(pk__in=gone).only("pk", "organisation_id", "uid", "ref", "kind")) if gone else []
 
-    def _write(self, added: Sequence[Entity], changed: Sequence[Entity], gone: Sequence[Entity]) -> None:
-        if changed or gone:
-            stale = [row.pk for row in (*changed, *gone)]
-            Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=stale).delete()
-        if gone:
-            bury(gone, f"It is no longer described in {self.source.label}.")
+    def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
         if added:
-            Entity.objects.bulk_create(added, batch_size=BATCH)
+            Entity.objects.bulk_create(added, batch_size=CHUNK)
         if changed:
-            Entity.objects.bulk_update(changed, WRITTEN, batch_size=100)
-        fresh = [*added, *changed]
-        if fresh:
-            Relation.objects.bulk_create((edge for row in fresh for edge in _edges(row)), batch_size=BATCH)
-        self.rows.filter(removed_at__lt=self.now - GRACE).delete()
+            Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
+            # One statement for many rows: an UPDATE of so many columns by CASE takes twenty times as long.
+            Entity.objects.bulk_create(
+                changed,
+                batch_size=CHUNK,
+                update_conflicts=True,
+                unique_fields=["organisation", "ref"],
+                update_fields=WRITTEN,
+            )
+        Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
 
-    def _write_problems(self) -> None:
+    def _write_problems(self, paths: Sequence[str]) -> None:
         rows = Problem.objects.for_tenant(self.source.organisation_id).filter(source=self.source)
+        if paths:
+            rows = rows.filter(path__in=paths)
         before = {Finding(row.path, row.line, row.code, row.sentence, row.entity_ref): row.pk for row in rows}
         if over := [pk for finding, pk in before.items() if finding not in self.problems]:
             rows.filter(pk__in=over).delete()
@@ -267,13 +345,6 @@ class _Work:
             ),
             batch_size=BATCH,
         )
-
-    def _tell(self, organisation: Organisation, fresh: list[Entity], gone: list[Entity]) -> None:
-        if not (fresh or gone):
-            return
-        for hook in AFTER_INGEST.values():
-            hook(organisation, self.source, fresh)
-        tell_removed(organisation, gone)
 
 
 # Called with the entities that became tombstones.
@@ -297,23 +368,3 @@ def bury(rows: Iterable[Entity], reason: str) -> int:
         .filter(pk__in=[row.pk for row in buried])
         .update(removed_at=now(), removed_reason=reason[:1000])
     )
-
-
-def _edges(row: Entity) -> Iterable[Relation]:
-    for source_ref, kind, target_ref in relations.of(row.document):
-        yield Relation(
-            organisation_id=row.organisation_id,
-            source_ref=source_ref,
-            type=kind,
-            target_ref=target_ref,
-            from_entity=row,
-        )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _display_name(spec: dict[str, object]) -> str:
-    profile = spec.get("profile")
-    return _text(profile.get("displayName")) if isinstance(profile, dict) else ""

@@ -15,13 +15,13 @@ from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
 from portal.goldenpaths import shipped_paths
-from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version, VersionFile
 from portal.goldenpaths.origins import API, SHIPPED, Origin, owner_in_words
 from portal.goldenpaths.preparing import Prepared, prepare
 from portal.goldenpaths.templates import refuse
 from portal.kit.errors import Conflict
+from portal.kit.yamltext import load_all
 
 # Words that stand where a path's slug stands in addresses.
 RESERVED_SLUGS = frozenset({"publish", "candidates", "trust"})

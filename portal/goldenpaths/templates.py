@@ -6,7 +6,6 @@ from typing import Any
 
 from jsonschema import Draft7Validator, FormatChecker, SchemaError
 
-from portal.goldenpaths.documents import Document, Path, YamlError, load_all
 from portal.goldenpaths.files import File, within
 from portal.goldenpaths.language.rendering import (
     Checked,
@@ -20,59 +19,15 @@ from portal.goldenpaths.language.rendering import (
 )
 from portal.goldenpaths.questions import schemas
 from portal.goldenpaths.sentences import sentence_of
+from portal.goldenpaths.shape import SHAPE
 from portal.goldenpaths.vocabulary import ACTIONS
 from portal.goldenpaths.workspace import Plan, source_folder
 from portal.kit.errors import Invalid, Refusal
+from portal.kit.yamltext import Document, YamlError, load_all
+from portal.kit.yamltext import FieldPath as Path
 
-API_VERSION = "scaffolder.backstage.io/v1beta3"
 NO_FORMATS = FormatChecker(formats=())  # patterns are tried in the rendering child, never here
 ROOTS = frozenset({"parameters", "steps", "secrets", "user", "environment", "context", "each", "always", "failure"})
-
-_NAME = {"type": "string", "pattern": r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$", "maxLength": 63}
-_STEP = {
-    "type": "object",
-    "required": ["action"],
-    "properties": {
-        "id": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_-]*$", "maxLength": 63},
-        "name": {"type": "string"},
-        "action": {"type": "string"},
-        "input": {"type": "object"},
-        "if": {"type": ["string", "boolean"]},
-        "each": {"type": ["string", "array", "object"]},
-    },
-}
-SHAPE = {
-    "type": "object",
-    "required": ["apiVersion", "kind", "metadata", "spec"],
-    "properties": {
-        "apiVersion": {"const": API_VERSION},
-        "kind": {"const": "Template"},
-        "metadata": {
-            "type": "object",
-            "required": ["name"],
-            "properties": {
-                "name": _NAME,
-                "namespace": {"type": "string", "pattern": r"^[a-z0-9]+(?:-+[a-z0-9]+)*$", "maxLength": 63},
-                "title": {"type": "string", "minLength": 1},
-                "description": {"type": "string"},
-                "tags": {"type": "array", "items": {"type": "string"}},
-            },
-        },
-        "spec": {
-            "type": "object",
-            "required": ["type", "steps"],
-            "properties": {
-                "type": {"type": "string", "minLength": 1},
-                "owner": {"type": "string", "minLength": 1},
-                "lifecycle": {"type": "string"},
-                "parameters": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
-                "secrets": {"type": "object", "properties": {"schema": {"type": "object"}}},
-                "steps": {"type": "array", "items": _STEP, "minItems": 1, "maxItems": 100},
-                "output": {"type": "object"},
-            },
-        },
-    },
-}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -165,6 +120,9 @@ def _check_pages(reader: _Reader) -> None:
             continue
         for at in _references(page):
             reader.fault((*place, *at), "“$ref” is not available in a form's schema; write the part out.")
+        for at in _quoting(page):
+            sentence = "A form takes this as it stands; “${{ … }}” would never be worked out. Work it out in a step."
+            reader.fault((*place, *at), sentence)
         _check_required(reader, page, place)
         patterns += [((*place, *at), pattern) for at, pattern in _patterns(page)]
     for (at, pattern), verdict in zip(patterns, matches((pattern, "") for _, pattern in patterns), strict=True):
@@ -189,6 +147,17 @@ def _references(value: Any, place: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _references(item, (*place, index))
+
+
+def _quoting(value: Any, place: Path = ()) -> Iterator[Path]:
+    """Where a default or an allowed value quotes something that is only known later."""
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        if key in ("default", "const", "enum"):
+            yield from (at for at, text in _texts(item, (*place, key)) if "${{" in text)
+        yield from _quoting(item, (*place, key))
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _quoting(item, (*place, index))
 
 
 def _check_required(reader: _Reader, schema: Mapping[str, Any], place: Path) -> None:
@@ -217,13 +186,17 @@ def step_id(step: Mapping[str, Any], index: int) -> str:
 
 
 def _check_steps(reader: _Reader) -> None:
-    seen: set[str] = set()
+    seen: dict[str, bool] = {}
     for index, step in enumerate(reader.spec["steps"]):
         place: Path = ("spec", "steps", index)
         identity = step_id(step, index)
-        if identity in seen:
-            reader.fault((*place, "id"), f"Two steps have the id “{identity}”.")
-        seen.add(identity)
+        # The usual idiom for one of two hosts; that only one of them runs is seen when the answers are known.
+        if identity in seen and not (seen[identity] and "if" in step):
+            reader.fault(
+                (*place, "id"),
+                f"Two steps have the id “{identity}”. They may share it where the “if” of each excludes the other.",
+            )
+        seen[identity] = seen.get(identity, True) and "if" in step
         spec = ACTIONS.get(step["action"])
         if spec is None:
             known = ", ".join(ACTIONS)
@@ -264,14 +237,36 @@ def _check_expressions(reader: _Reader) -> None:
     for (place, _), checked in zip(places, check_texts(jobs), strict=True):
         reader.faults += [Fault(reader.path, line, sentence) for sentence, line in checked.problems]
         earlier = steps[: int(place[2])] if place[1] == "steps" else steps
-        reader.faults += [
+        hyphens = [
             Fault(reader.path, read.line, sentence)
             for read in checked.reads
-            if not read.is_guarded and (sentence := _unknown(read, checked, parameters, earlier))
+            if (sentence := _hyphen(read, {"steps": earlier, "parameters": list(parameters)}))
+        ]
+        reader.faults += hyphens or [
+            Fault(reader.path, read.line, sentence)
+            for read in checked.reads
+            if not read.is_guarded and (sentence := _unknown(reader, read, checked, parameters, earlier, place))
         ]
 
 
-def _unknown(read: Read, checked: Checked, parameters: Mapping[str, Any], earlier: list[str]) -> str:
+def _hyphen(read: Read, known: Mapping[str, list[str]]) -> str:
+    """A sentence when a name with hyphens was written behind a dot, where the hyphen is a minus."""
+    root, *rest = read.path
+    names = known.get(root, [])
+    if not rest or rest[0] in names:
+        return ""
+    meant = next((name for name in names if name.startswith(f"{rest[0]}-")), "")
+    return f"A name with a hyphen is not read behind a dot: write {root}['{meant}']." if meant else ""
+
+
+def _repeats(reader: _Reader, place: Path) -> bool:
+    """Whether the place lies in a step that repeats, and not in the list that it repeats for."""
+    return place[1] == "steps" and place[3] != "each" and "each" in reader.spec["steps"][place[2]]
+
+
+def _unknown(
+    reader: _Reader, read: Read, checked: Checked, parameters: Mapping[str, Any], earlier: list[str], place: Path
+) -> str:
     """A sentence when the chain reads something that is never there."""
     root, *rest = read.path
     if root not in checked.names:
@@ -282,8 +277,14 @@ def _unknown(read: Read, checked: Checked, parameters: Mapping[str, Any], earlie
         )
     if root == "parameters" and rest and rest[0] not in parameters and rest[0] != "length":
         return f"No page of the form asks for “{rest[0]}”."
+    if root == "each" and not _repeats(reader, place):
+        return "“each” is known only in a step that has an “each”."
     if root == "steps" and rest and rest[0] not in earlier:
         return f"No earlier step has the id “{rest[0]}”."
+    if root == "secrets" and place[1] == "output":
+        return "What a path shows at the end is read by everybody: “secrets” are not known there."
+    if root == "environment" and len(rest) > 1:
+        return f"There is no “{'.'.join(rest)}” in the environment: this portal sets nothing there."
     return ""
 
 

@@ -15,6 +15,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path("paths/trust/<uuid:uid>/withdraw/", views_curation.trust_withdraw, name="trust-withdraw"),
     path("paths/<slug:path>/", views.path, name="path"),
     path("paths/<slug:path>/field/", views.path_field, name="path-field"),
+    path("paths/<slug:path>/options/", views.path_options, name="path-options"),
     path("paths/<slug:path>/versions/", views.path_versions, name="path-versions"),
 ]
 api_urls: list[URLPattern | URLResolver] = [

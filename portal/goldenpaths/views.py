@@ -21,10 +21,9 @@ from portal.goldenpaths.questions.forms import (
     Cleaned,
     Page,
     clean,
-    defaults,
     pages_of,
 )
-from portal.goldenpaths.questions.schemas import declared
+from portal.goldenpaths.questions.schemas import FORM, declared
 from portal.kit.errors import NotFound, Refusal
 
 
@@ -98,9 +97,11 @@ def path(request: TenantRequest, path: str) -> HttpResponse:
     golden = path_or_404(request, path)
     version = golden.current
     if request.method != "POST":
-        return form_page(request, version, 1, _starting_answers(version), {})
+        return form_page(request, version, 1, {}, {})
     values = answers.posted(version.document, request.POST)
     number, go = _page_number(request, version), request.POST.get("go", "next")
+    if go.startswith(("add:", "remove:")):
+        return form_page(request, version, number, answers.changed_rows(values, go), {})
     if go == "refresh":
         return form_page(request, version, number, values, {})
     if go == "back":
@@ -124,17 +125,44 @@ def path_field(request: TenantRequest, path: str) -> HttpResponse:
     wanted = request.POST.get("field", "")
     errors = {wanted: cleaned.errors[wanted]} if wanted in cleaned.errors else {}
     for page in pages_of(version):
-        found = _find(fields_of(page.schema, values, errors, request.access), wanted)
+        found = _find(fields_of(page.schema, values, errors, request.access, names=page.names), wanted)
         if found:
             return render(request, "goldenpaths/_field.html", {"field": found, "path": version.path})
     raise NotFound("The form has no such field any more.")
+
+
+@gate("paths.view")
+@require_GET
+def path_options(request: TenantRequest, path: str) -> HttpResponse:
+    """What a picker offers for what has been typed so far: the options of its list."""
+    version = path_or_404(request, path).current
+    wanted = request.GET.get("field", "")
+    child = _question(version, wanted)
+    # A field that a newer version no longer has offers nothing.
+    found = choices.options(child, request.access, text=request.GET.get(f"{PREFIX}{wanted}", "")) if child else []
+    return render(request, "goldenpaths/_options.html", {"options": found})
+
+
+def _question(version: Version, path: str) -> Mapping[str, Any] | None:
+    """The question at a field's path, whichever branch asks it."""
+    names: Mapping[str, Any] = {name: child for page in pages_of(version) for name, child in page.names.items()}
+    child: Mapping[str, Any] | None = None
+    for part in path.split("."):
+        if part.isdigit() and child is not None:
+            child = child.get("items") if isinstance(child.get("items"), Mapping) else None
+        else:
+            child = names.get(part)
+        if child is None:
+            return None
+        names = declared(child)
+    return child
 
 
 def _find(fields: list[Field], wanted: str) -> Field | None:
     for field in fields:
         if field.path == wanted:
             return field
-        if found := _find(field.fields, wanted):
+        if found := _find([*field.fields, *field.rows], wanted):
             return found
     return None
 
@@ -157,20 +185,13 @@ def path_versions(request: TenantRequest, path: str) -> HttpResponse:
     return render(request, "goldenpaths/versions.html", context)
 
 
-def _starting_answers(version: Version) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for page in pages_of(version):
-        values |= defaults(page.schema)
-    return values
-
-
 def _page_number(request: TenantRequest, version: Version) -> int:
     text = request.POST.get("page", "1")
     return int(text) if text.isdigit() and len(text) < 4 else 1
 
 
 def _names_on(page: Page) -> set[str]:
-    return set(declared(page.schema))
+    return {*page.names, FORM}
 
 
 def _errors_on(version: Version, number: int, cleaned: Cleaned) -> dict[str, str]:
@@ -209,8 +230,8 @@ def form_page(
     """The form at one of its pages, with what was answered so far and what is wrong with it."""
     pages = pages_of(version)
     number = min(max(number, 1), max(len(pages), 1))
-    page = pages[number - 1] if pages else Page(1, "Nothing to ask", "This path needs no answers.", {})
-    fields = fields_of(page.schema, values, errors, request.access)
+    page = pages[number - 1] if pages else Page(1, "Nothing to ask", "This path needs no answers.", {}, {})
+    fields = fields_of(page.schema, values, errors, request.access, names=page.names)
     if not any(field.is_first for field in fields) and fields and not errors:
         fields[0].is_first = number > 1
     own = {field: text for field, text in errors.items() if field.split(".")[0] in _names_on(page)}

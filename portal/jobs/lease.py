@@ -155,6 +155,7 @@ def end_well(lease: Lease, done: Done) -> None:
     """The work is done."""
     with lease.fenced() as job:
         job.result, job.result_text, job.goes_to = dict(done.result), done.text[:1000], done.goes_to[:500]
+        job.is_doubtful = done.is_doubtful
         _end(job, "succeeded")
 
 
@@ -191,9 +192,11 @@ def _end(job: Job, state: str, refusal: Refusal | None = None) -> None:
     job.save(
         update_fields=[
             "state", "lease_owner", "lease_until", "wake_at", "payload", "ended_at", "keep_until", "refusal",
-            "result", "result_text", "goes_to",
+            "result", "result_text", "goes_to", "is_doubtful",
         ]
     )  # fmt: skip
+    if refusal is not None and kind is not None and kind.ended_badly is not None:
+        kind.ended_badly(job, refusal)
     tell(job)
     uid = str(job.uid)
     transaction.on_commit(lambda: leave_answer(f"job:{uid}", state.encode()))

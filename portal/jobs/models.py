@@ -40,6 +40,9 @@ class Job(TenantModel):
     result = models.JSONField(default=dict)
     result_text = models.CharField(max_length=1000, blank=True)
     goes_to = models.CharField(max_length=500, blank=True)
+    is_doubtful = models.BooleanField(
+        db_default=False, default=False, help_text="Done, and something is wrong with what came of it."
+    )
     refusal = models.JSONField(default=dict, help_text="status, code, text, field, detail, name")
 
     epoch = models.PositiveIntegerField(default=0)

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from portal.jobs.models import Job
     from portal.jobs.work import Work
+    from portal.kit.errors import Refusal
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Done:
     text: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
     goes_to: str = ""
+    # The work is done, and something is wrong with what came of it.
+    is_doubtful: bool = False
 
 
 Runner = Callable[["Work"], Done]
@@ -33,6 +37,7 @@ class Kind:
             "asking" for something that answers in seconds.
     kept    how long the row stays after the end.
     attempts  how often a worker may die over it before it is given up.
+    ended_badly  called in the transaction that ends the job as refused or failed, with why.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Kind:
     at_once: int = 1
     kept: timedelta = timedelta(days=7)
     attempts: int = 5
+    ended_badly: Callable[[Job, Refusal], None] | None = None
 
 
 KINDS: dict[str, Kind] = {}

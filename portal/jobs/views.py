@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -36,6 +37,9 @@ def job(request: TenantRequest, uid: UUID) -> HttpResponseBase:
     mine = found.actor_id == request.access.user.pk
     if mine and "stay" not in request.GET:
         if found.state == "succeeded" and found.goes_to:
+            if found.result_text:
+                say = messages.warning if found.is_doubtful else messages.success
+                say(request, found.result_text)
             return redirect(found.goes_to)
         if found.state == "refused" and found.back_to:
             return redirect(found.way_back)

@@ -20,7 +20,7 @@ from portal.accounts.tenancy import tenant
 from portal.jobs.lease import as_refusal
 from portal.jobs.models import Job
 from portal.kit.answers import wait_for_answer
-from portal.kit.errors import Conflict
+from portal.kit.errors import Conflict, Refusal
 
 # The row is looked at this often even when nobody calls: the call may be lost.
 LOOK_EVERY = 2.0
@@ -74,7 +74,7 @@ class AwaitingView(TenantAPIView):
         admit(access, self.permission_for(self.request.method or "GET"))
         self.access = access
         if job.refusal:
-            raise as_refusal(job.refusal)
+            return self.refused(self.request, job, as_refusal(job.refusal))
         if job.state == "cancelled":
             raise Conflict("The work was called off.", code="job-cancelled")
         if not job.is_over:
@@ -84,6 +84,10 @@ class AwaitingView(TenantAPIView):
     def answer(self, request: Request, job: Job) -> Response:
         """The response, from the job that succeeded; runs inside the tenant's transaction."""
         raise NotImplementedError
+
+    def refused(self, request: Request, job: Job, refusal: Refusal) -> Response:
+        """The answer to a refused job: the refusal, unless a view knows better."""
+        raise refusal
 
 
 def accepted(job: Job, org: str) -> Response:

@@ -1,9 +1,13 @@
 """What people do with runs: launch, cancel, retry, undo; each one transaction of change, audit event and nudge."""
 
 import functools
+import hashlib
+import hmac
+import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -34,15 +38,19 @@ def launch(
     values: Mapping[str, Any],
     idempotency_key: str,
     secrets: Mapping[str, str] | None = None,
+    asked: str = "",
     adoptions: Collection[str] = (),
 ) -> Run:
     """Start a run with answers that the form has checked; the same key again returns the run it started before.
 
+    `asked` is the digest of what the person sent (see `digest_of`), before it was checked; by default of the answers.
     adoptions are the confirmed claims of the review: objects that stand there already and may be taken over, each
     exactly as it was shown. Whether the actor may is decided when they are taken.
+    Raises Conflict for a key that has started something else: another person's run, another path, other answers.
     """
     confirmed = adoptions_of(adoptions, actor)
     secrets = secrets or {}
+    asked = asked or digest_of(values, secrets)
     run, is_new = Run.objects.for_tenant(organisation).get_or_create(
         organisation=organisation,
         idempotency_key=idempotency_key,
@@ -54,6 +62,7 @@ def launch(
             "subject": str(values.get("name") or values.get("component_id") or "")[:200],
             "owner_ref": owner_named(values, version.path.owner_ref),
             "values": dict(values),
+            "asked": asked,
             "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
             "secret_names": sorted(secrets),
             "adoptions": confirmed,
@@ -61,6 +70,7 @@ def launch(
         },
     )
     if not is_new:
+        require_same(run, actor, version.path_id, asked)
         return run
     Step.objects.bulk_create(
         Step(
@@ -76,6 +86,25 @@ def launch(
     facts = {"path": version.path.slug, **({"adopts": [one["place"] for one in confirmed]} if confirmed else {})}
     _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", facts)
     return run
+
+
+def digest_of(values: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    """A keyed digest of what was asked, the same whatever the order of its names."""
+    text = json.dumps([values, secrets], sort_keys=True, default=str)
+    return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def require_same(run: Run, actor: Actor, path_id: int, asked: str) -> None:
+    """Raises Conflict unless the run is what this person asked for with its key."""
+    if run.requester_id != actor.user.pk:
+        raise Conflict("Somebody else has launched something with this key. Use another key.", code="key-used")
+    # Runs from before digests were kept have none.
+    if run.version.path_id != path_id or (run.asked and run.asked != asked):
+        raise Conflict(
+            f"This key has started run {run.pk} already, with another path or other answers. "
+            "Use another key for another launch.",
+            code="key-used",
+        )
 
 
 def _record(run: Run, actor: Actor, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:

@@ -45,7 +45,10 @@ def _body(version: Version, made: Preview) -> dict[str, Any]:
         "version": version.number,
         "launchable": not made.is_blocked,
         "problems": [{"sentence": one.sentence, "blocks": one.blocks} for one in made.problems],
-        "steps": [{"id": one.id, "name": one.name, "action": one.action, "runs": one.runs} for one in made.steps],
+        "steps": [
+            {"id": one.id, "name": one.name, "action": one.action, "runs": one.runs, "input": one.input}
+            for one in made.steps
+        ],
         "repository": repositories[0] if repositories else None,
         "repositories": repositories,
         "output": made.output,

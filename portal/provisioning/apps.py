@@ -17,7 +17,6 @@ class ProvisioningConfig(AppConfig):
         rollouts.LISTENERS.append(waking.call)
         register_duty(Duty("waking", watch="portal.provisioning.waking.run"))
         register_duty(Duty("runs", turn="portal.provisioning.sweeping.sweep_runs", every=settings.SWEEP_SECONDS))
-        register_duty(Duty("sources", turn="portal.provisioning.sweeping.sweep_sources", every=settings.SWEEP_SECONDS))
         steps.register()
         fragments.register()
         panels.register()

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from portal.accounts.models import Organisation
+from portal.kit import icons
 from portal.kit.live import TopicKind, register_topic
 from portal.kit.plain import split_url
 from portal.kit.templatetags.ui import state
@@ -34,6 +35,7 @@ class Link:
     title: str
     url: str = ""
     entity_ref: str = ""
+    icon: str = "external-link"
 
 
 def find(organisation: Organisation, key: str) -> Run | None:
@@ -61,7 +63,7 @@ def run_context(organisation: Organisation, run: Run) -> dict[str, Any]:
         "links": links,
         # The path's own words for an entity stand in for its bare name.
         "entities": [ref for ref in run.entity_refs if ref not in linked],
-        "texts": [text for text in _listed(run.output, "text") if text.get("content")],
+        "texts": [{**text, "icon": _icon(text)} for text in _listed(run.output, "text") if text.get("content")],
     }
 
 
@@ -90,8 +92,14 @@ def links_of(run: Run) -> list[Link]:
         if ref:
             found.append(Link(title, entity_ref=ref))
         elif _may_be_followed(url):
-            found.append(Link(title, url))
+            found.append(Link(title, url, icon=_icon(item) or "external-link"))
     return found
+
+
+def _icon(item: Mapping[str, Any]) -> str:
+    """The icon that a link or text asks for, if it is one that can be drawn."""
+    name = str(item.get("icon") or "")
+    return name if icons.drawing(name) else ""
 
 
 def _may_be_followed(url: str) -> bool:

@@ -18,7 +18,6 @@ from portal.provisioning import actions
 from portal.provisioning.models import Run
 from portal.provisioning.reviewing import reviewed
 
-MAX_KEY = 64
 KEY = re.compile(r"[!-~]{1,64}")
 
 
@@ -44,24 +43,30 @@ def launch_checked(
     adoptions: Collection[str] = (),
 ) -> Run:
     """Launch with answers that are checked once more: what was reviewed may have been sent by anybody."""
-    if known := _launched(access, idempotency_key):
+    asked = actions.digest_of(values, secrets)
+    if known := _launched(access, version, idempotency_key, asked):
         return known
     cleaned = clean(version, values, access, secrets=secrets)
     if cleaned.errors:
         field, sentence = next(iter(cleaned.errors.items()))
         raise Invalid(f"Nothing was launched. {sentence}", field=field, detail={"errors": cleaned.errors})
-    return _launch(access, version, cleaned, idempotency_key, adoptions)
+    return _launch(access, version, cleaned, idempotency_key, asked, adoptions)
 
 
-def _launched(access: Access, idempotency_key: str) -> Run | None:
-    """What this key has started before: by now its own name may be taken, which is no reason to refuse."""
+def _launched(access: Access, version: Version, idempotency_key: str, asked: str) -> Run | None:
+    """What this key has started before: by now its own name may be taken, which is no reason to refuse.
+
+    Raises Conflict when it was something else.
+    """
     rows = Run.objects.for_tenant(access.organisation).select_related("version__path", "requester")
-    found: Run | None = rows.filter(idempotency_key=idempotency_key[:MAX_KEY]).first()
+    found: Run | None = rows.filter(idempotency_key=idempotency_key).first()
+    if found is not None:
+        actions.require_same(found, access.actor, version.path_id, asked)
     return found
 
 
 def _launch(
-    access: Access, version: Version, cleaned: Cleaned, idempotency_key: str, adoptions: Collection[str]
+    access: Access, version: Version, cleaned: Cleaned, idempotency_key: str, asked: str, adoptions: Collection[str]
 ) -> Run:
     return actions.launch(
         organisation=access.organisation,
@@ -69,7 +74,8 @@ def _launch(
         version=version,
         values=cleaned.values,
         secrets=cleaned.secrets,
-        idempotency_key=idempotency_key[:MAX_KEY],
+        idempotency_key=idempotency_key,
+        asked=asked,
         adoptions=adoptions,
     )
 
@@ -91,13 +97,14 @@ def path_launch(request: TenantRequest, path: str) -> HttpResponse:
     secrets = {
         name.removeprefix("secret."): str(value) for name, value in request.POST.items() if name.startswith("secret.")
     }
-    known = _launched(request.access, key)
+    asked = actions.digest_of(values, secrets)
+    known = _launched(request.access, version, key, asked)
     if known is None:
         cleaned = clean(version, values, request.access, secrets=secrets)
         if not cleaned.is_valid:
             messages.error(request, "Nothing was launched: an answer needs another look.")
             return reviewed(request, version, values, cleaned)
-        known = _launch(request.access, version, cleaned, key, request.POST.getlist("adopt"))
+        known = _launch(request.access, version, cleaned, key, asked, request.POST.getlist("adopt"))
     return redirect("run", org=request.access.organisation.slug, run=known.pk)
 
 

@@ -42,6 +42,8 @@ class Run(TenantModel):
     launched_as = models.JSONField(default=dict, db_default={})
     steered_as = models.JSONField(default=dict, db_default={})
     idempotency_key = models.CharField(max_length=64)
+    # A keyed digest of path, answers and secrets as they were asked with: the same key with others is no second click.
+    asked = models.CharField(max_length=64, blank=True, db_default="", default="")
     title = models.CharField(max_length=200)
     subject = models.CharField(max_length=200, blank=True)
     owner_ref = models.CharField(max_length=300, blank=True)
@@ -118,11 +120,16 @@ class Run(TenantModel):
         self.status = status
 
     def end(self, status: str) -> None:
-        """Reach a final state: no lease, no wake-up, no secrets."""
+        """Reach a final state: no lease, no wake-up, no secrets, no files but those that a retry goes on with.
+
+        Files that a secret may have gone into are not kept for a retry: the steps that made them make them again.
+        """
         self.move(status)
         self.ended_at = timezone.now()
         self.secrets = ""
         self.rest(None)
+        if self.secret_names or not states.can_retry(status):
+            Workspace.objects.for_tenant(self.organisation_id).filter(run_id=self.pk).delete()
 
     def rest(self, wake_at: Any, woken_by: tuple[str, ...] = ()) -> None:
         """Let go of the lease until `wake_at` (a time, a database expression, or None for never)."""

@@ -1,16 +1,14 @@
 """What must happen even if every message is lost: due runs are nudged, called runs are woken."""
 
-import time
 from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from catalog.tasks import due_sources, refresh_source_task
 from portal.accounts.tenancy import sweep, tenant
 from portal.provisioning.models import Run
 from portal.provisioning.states import ACTIVE_RUN
-from portal.provisioning.tasks import nudge, send
+from portal.provisioning.tasks import nudge
 
 BATCH = 200
 # A nudged run that nobody picked up (the workers are busy, or the message was lost) is nudged again after this long.
@@ -45,25 +43,3 @@ def wake_runs(organisation_id: int, called: Collection[str]) -> int:
     for run_id in run_ids:
         nudge(organisation_id, run_id)
     return len(run_ids)
-
-
-class SourceSweeper:
-    """Nudges the catalog sources whose time has come; the worker that reads one moves its time on."""
-
-    def __init__(self) -> None:
-        self._nudged: dict[tuple[int, int], float] = {}
-
-    def __call__(self) -> int:
-        """One round. Returns how many sources were nudged."""
-        now = time.monotonic()
-        due = due_sources()
-        self._nudged = {pair: at for pair, at in self._nudged.items() if now - at < AGAIN.total_seconds()}
-        fresh = [pair for pair in due if pair not in self._nudged]
-        for count, pair in enumerate(fresh):
-            if not send(refresh_source_task, *pair):
-                return count
-            self._nudged[pair] = now
-        return len(fresh)
-
-
-sweep_sources = SourceSweeper()

@@ -62,6 +62,7 @@ PAGES: dict[str, str] = {
     # golden paths and runs
     "paths": "viewer",
     "path": "viewer",
+    "path-options": "viewer",
     "path-field": "viewer",
     "path-versions": "viewer",
     "path-review": "viewer",

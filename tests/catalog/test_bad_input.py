@@ -63,7 +63,7 @@ def nothing_is_kept(world):
         ("- " * 50_000, "nested more than 64 levels deep"),
         ("!!python/object/apply:os.system [id]", "A descriptor is a mapping"),
         ("a: 1\na: 2", 'The key "a" stands here and on line 1'),
-        ('a: "\\0"', "A value holds a NUL character"),
+        ('a: "\\0"', "A value holds the character U+0000"),
         ("a: \x07", "holds characters that YAML does not allow"),
         ("a: \0", "Null characters are not allowed."),
         ("n: 1e999", "is too large for a number"),

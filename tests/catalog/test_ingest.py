@@ -347,7 +347,7 @@ def test_bad_text_is_a_sentence_with_its_line(world, acme, text, words):
         actions.write_entity(organisation=acme, actor=by(world.dev), text=text)
 
 
-def test_due_sources_are_found_across_organisations_and_claimed_once(committed_world, folder):
+def test_due_sources_are_found_across_organisations_and_claimed_once(committed_world, folder, do_jobs):
     world = committed_world
     with world.tenant():
         source = add(world, kind="folder", target=str(folder))
@@ -355,15 +355,111 @@ def test_due_sources_are_found_across_organisations_and_claimed_once(committed_w
         Source.objects.for_tenant(world.acme).update(next_refresh_at=now() - timedelta(minutes=1))
     assert tasks.due_sources() == [(world.acme.pk, source.pk)]
     (folder / "catalog-info.yaml").write_text(component("a"))
-    tasks.refresh_source_task(world.acme.pk, source.pk)
+    assert (tasks.sweep_sources(), tasks.sweep_sources()) == (1, 0)
+    assert [job.state for job in do_jobs(world.acme)] == ["succeeded"]
     assert tasks.due_sources() == []
     (folder / "catalog-info.yaml").unlink()
-    tasks.refresh_source_task(world.acme.pk, source.pk)
     with world.tenant():
         source.refresh_from_db()
         assert (source.state, source.entity_count) == ("ok", 1)
-        actions.refresh_source(organisation=world.acme, actor=by(world.dev), source=source)
-    tasks.refresh_source_task(world.acme.pk, source.pk)
+        asked = actions.refresh_source(organisation=world.acme, actor=by(world.dev), source=source)
+        again = actions.refresh_source(organisation=world.acme, actor=by(world.mae), source=source)
+    assert asked.pk == again.pk, "one refresh of a source is in flight at a time"
+    [job] = do_jobs(world.acme)
+    assert job.sentence == 'There is no file "catalog-info.yaml" in this source.'
     with world.tenant():
         source.refresh_from_db()
         assert (source.state, source.state_text) == ("failed", 'There is no file "catalog-info.yaml" in this source.')
+
+
+# --- sources of any size ----------------------------------------------------------------------------------------------
+
+
+class Told(ingest.Watch):
+    """Notes what an ingestion says of itself; may be killed at one of its transactions."""
+
+    def __init__(self, killed_at=0):
+        self.news, self.proofs, self.killed_at = [], 0, killed_at
+
+    def tell(self, text, done, total):
+        self.news.append((text, done, total))
+
+    def prove(self):
+        self.proofs += 1
+        if self.proofs == self.killed_at:
+            raise KeyboardInterrupt
+
+
+def many(folder, count, note=""):
+    (folder / "catalog-info.yaml").write_text("---\n".join(component(f"c{number:04}", note) for number in range(count)))
+
+
+def test_a_large_source_is_written_in_pieces_and_says_how_far_it_is(world, acme, folder, monkeypatch):
+    monkeypatch.setattr(ingest, "CHUNK", 10)
+    many(folder, 35)
+    source = add(world, kind="folder", target=str(folder), watch=(told := Told()))
+    writing = [(done, total) for text, done, total in told.news if text == "Writing entities"]
+    assert writing == [(10, 35), (20, 35), (30, 35)]
+    assert (source.entity_count, len(refs(acme))) == (35, 35)
+    many(folder, 33, "new")
+    outcome = ingest.ingest(source)
+    assert (outcome.added, outcome.changed, outcome.unchanged, outcome.removed) == (0, 33, 0, 2)
+    assert Entity.objects.for_tenant(acme).get(name="c0007").annotations == {"a": "new"}
+    assert Relation.objects.for_tenant(acme).filter(type="ownedBy").count() == 33
+
+
+def test_what_was_killed_goes_on_where_it_was(committed_world, folder, monkeypatch):
+    world = committed_world
+    monkeypatch.setattr(ingest, "CHUNK", 10)
+    many(folder, 35)
+    with world.tenant():
+        source = add(world, kind="folder", target=str(folder))
+    many(folder, 34, "new")
+    with pytest.raises(KeyboardInterrupt):
+        ingest.ingest(source, Told(killed_at=3))
+    with world.tenant():
+        new = Entity.objects.for_tenant(world.acme).filter(facts__contains=["metadata.annotations.a=new"])
+        assert (new.count(), len(refs(world.acme))) == (20, 35)
+    outcome = ingest.ingest(source)
+    assert (outcome.changed, outcome.unchanged, outcome.removed) == (14, 20, 1)
+
+
+def test_changing_many_takes_a_few_statements(world, acme, folder):
+    """Entities, relations and bindings are written by the hundred, never one by one."""
+    many(folder, 200)
+    source = add(world, kind="folder", target=str(folder))
+    many(folder, 200, "new")
+    with CaptureQueriesContext(connection) as queries:
+        assert ingest.ingest(source).changed == 200
+    assert len(queries) <= 24
+
+
+def test_a_thousand_and_one_entities_are_written_in_the_portal(world, acme):
+    """Writing one reads one: it does not matter how many there are."""
+    first = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("first"))
+    names = [f"n{number}" for number in range(1000)]
+    shared = {"organisation": acme, "kind": "Component", "namespace": "default", "document": {}, "digest": "x"}
+    Entity.objects.bulk_create(
+        Entity(**shared, name=name, sort_name=name, ref=f"component:default/{name}", source=first.source, path=name)
+        for name in names
+    )
+    with CaptureQueriesContext(connection) as queries:
+        last = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("last"))
+    assert last.source.entity_count == len(refs(acme)) == 1002
+    assert len(queries) <= 36
+    changed = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("first", "x"), entity=first)
+    assert (changed.annotations, changed.source.entity_count) == ({"a": "x"}, 1002)
+
+
+def test_whatever_ends_a_reading_is_the_sources_state_in_words(world, acme, folder, do_jobs, monkeypatch):
+    source = add(world, kind="folder", target=str(folder))
+
+    def break_down(tree, start):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ingest, "read", break_down)
+    actions.refresh_source(organisation=acme, actor=by(world.dev), source=source)
+    [job] = do_jobs(acme)
+    source.refresh_from_db()
+    assert (job.state, source.state, source.state_text) == ("failed", "failed", job.sentence)
+    assert source.next_refresh_at is not None

@@ -14,7 +14,7 @@ FAULTS = {
     "crash": ("Down", "keeps crashing: exit code 1, an error in the application", "Read the log of its previous run"),
     "oom": ("Down", "keeps crashing: it used more memory than its limit of 64Mi", "Raise its memory limit"),
     "bad-image": ("Down", "does not exist in its registry", "Check the name and the tag"),
-    "config-error": ("Down", "its configuration is incomplete", "Create the ConfigMap"),
+    "config-error": ("Down", "its configuration is incomplete", "Create ConfigMap web-settings"),
     "not-ready": ("Down", "fails its readiness probe", "It runs but gets no traffic"),
     "slow": ("Progressing", "Starting: 0 of 1 pods are available.", ""),
     "unschedulable": ("Down", "No node has room for pod", "Ask for less"),

@@ -1,10 +1,9 @@
-"""A push to the built-in host is in the catalog at once: real git, real worker's task, no sweep in between."""
+"""A push to the built-in host is in the catalog at once: real git, a worker's turn, no sweep in between."""
 
 import pytest
 
 from catalog.actions import add_source
 from catalog.models import Entity, Source
-from catalog.tasks import refresh_source_task
 from portal.accounts.models import AuditEvent
 from portal.accounts.tenancy import tenant
 from tests.conftest import by
@@ -47,13 +46,12 @@ def change_and_push(work, words, *to):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_entity_changes_with_the_push(committed_world, work):
+def test_the_entity_changes_with_the_push(committed_world, work, do_jobs):
     world = committed_world
-    source = register(world)
+    register(world)
     assert description(world) == "Before"
-    refresh_source_task(world.acme.pk, source.pk)
     change_and_push(work, "After")
-    refresh_source_task(world.acme.pk, source.pk)  # the worker's answer to the nudge: it acts because the row is due
+    assert [job.state for job in do_jobs(world.acme)] == ["succeeded"]  # the worker's answer to the push's nudge
     assert description(world) == "After"
     with tenant(world.acme):
         event = AuditEvent.objects.get(verb="source.refreshed")

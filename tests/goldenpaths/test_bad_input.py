@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from catalog.models import Entity
 from portal.clusters.models import Cluster
@@ -17,7 +18,7 @@ from portal.githosts.models import Repository
 from portal.goldenpaths import actions, discovery
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File
-from portal.goldenpaths.models import GoldenPath, Version
+from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.provisioning.models import Run
 from tests.conftest import World, by
 from tests.goldenpaths.test_pages import ANSWERS, text, url
@@ -93,7 +94,7 @@ def assert_kept(response: Any, **answers: str) -> None:
     ],
 )
 def test_a_template_that_cannot_work_is_refused_at_the_gallery_and_by_the_api(
-    world: World, client_for: SignIn, tmp_path: Path, skeleton: str, words: str
+    world: World, client_for: SignIn, do_jobs: Any, tmp_path: Path, skeleton: str, words: str
 ) -> None:
     steps = FETCH % ""
     (tmp_path / "skeleton").mkdir()
@@ -103,13 +104,20 @@ def test_a_template_that_cannot_work_is_refused_at_the_gallery_and_by_the_api(
     client = client_for(world.ada)
     source = client.post("/o/acme/catalog/sources/register/", register)
     assert source.status_code == 302
-    # Whoever registered it reads why there is no path, on the source's page; so does whoever asks for it again.
-    assert words in text(client.get(source["Location"]))
-    again = client.post(url("paths-publish", ""), {"ref": "template:default/trouble"})
+    do_jobs(world.acme)
+    source = client.get(source["Location"])
+    # Whoever registered it reads why there is no path, on the source's page; so does whoever would publish it.
+    place, _, sentence = words.partition(", line 2: ")
+    page = text(client.get(source["Location"]))
+    assert f"{place}:2" in page
+    assert sentence in page
+    with world.tenant():
+        candidate = Candidate.objects.for_tenant(world.acme).get()
+    where = {"org": "acme", "uid": candidate.uid}
+    assert words in text(client.get(reverse("candidate", kwargs=where)))
+    again = client.post(reverse("candidate-publish", kwargs=where), {"digest": candidate.digest})
     assert again.status_code == 400
-    assert "Nothing was published" in text(again)
     assert words in text(again)
-    assert "In the catalog, not published yet" in text(again), "the gallery is still there"
     files = {"template.yaml": TEMPLATE.format(steps=steps), "skeleton/README.md": f"# Title\n{skeleton}\n"}
     body = {"files": [{"path": p, "base64Content": base64.b64encode(t.encode()).decode()} for p, t in files.items()]}
     said = client.post(url("api-paths", ""), json.dumps(body), content_type="application/json")
@@ -123,18 +131,18 @@ def test_a_template_that_cannot_work_is_refused_at_the_gallery_and_by_the_api(
     ("document", "words"),
     [
         ("a: [", "template.yaml, line 2: This is not valid YAML"),
-        ("[" * 5000 + "]" * 5000, "nested deeper than 60 levels"),
+        ("[" * 5000 + "]" * 5000, "nested more than 64 levels"),
         ("&a [*a]", "The alias *a lies inside what it repeats."),
         (
             "a: &l0 [x]\n" + "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 11)),
-            "grows too large when its aliases are written out",
+            "grows too large when its aliases are expanded",
         ),
         ("a: !!binary aGVsbG8=", "The tag !!binary is not known here"),
         ("a: !!timestamp 2020-01-01", "The tag !!timestamp is not known here"),
         ("a: !!python/name:os.system", "is not known here"),
         ('a: "\\0"', "the character U+0000, which cannot be kept"),
         ("a: 1e999", "not a number that can be kept"),
-        ("a: " + "x" * (1024 * 1024), "larger than 1 MiB"),
+        ("a: " + "x" * (1024 * 1024), "may have at most 1 MiB"),
         ("kind: Component", "it has no"),
     ],
 )
@@ -180,7 +188,7 @@ LOOP = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% end
         (FETCH % "" + APPLY, {"skeleton/deploy/a.yaml": "a: [", "skeleton/b": "x"}, "deploy/a.yaml, line 2"),
         (FETCH % "" + APPLY, {"skeleton/deploy/a.yaml": "kind: Pod"}, "this is no manifest"),
         (FETCH % "" + APPLY, {"skeleton/b": "x"}, "There are no manifests to apply"),
-        (FETCH % "" + APPLY, {"skeleton/deploy/a.yaml": "[" * 99 + "]" * 99}, "nested deeper than 60 levels"),
+        (FETCH % "" + APPLY, {"skeleton/deploy/a.yaml": "[" * 99 + "]" * 99}, "nested more than 64 levels"),
     ],
 )
 def test_a_template_that_misbehaves_is_stopped_and_said_on_the_review(

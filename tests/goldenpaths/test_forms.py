@@ -69,9 +69,9 @@ def test_good_answers_are_completed(world: World, version: Version, access: Acce
         ({"days": ["mon", "mon"]}, "days", "Days has the same entry twice."),
         ({"days": ["sun"]}, "days", "Days, entry 1 must be one of: mon, tue, wed."),
         ({"lines": ["a", "b", "c"]}, "lines", "Lines must have at most 2 entries."),
-        ({"lines": ["Bad!"]}, "lines", "Lines does not have the expected form (^[a-z]+$)."),
+        ({"lines": ["Bad!"]}, "lines", "Lines, entry 1 does not have the expected form (^[a-z]+$)."),
         ({"numbers": ["x"]}, "numbers", "Numbers, entry 1 must be a whole number."),
-        ({"rows": [{}]}, "rows", "Rows, entry 1 lacks “a”."),
+        ({"rows": [{}]}, "rows.0.a", "“a” needs an answer."),
         ({"free": "text"}, "free", "Free must be an object."),
         ({"group": "group:default/others"}, "group", "You are not in “group:default/others”."),
         ({"kind": "web", "queue": None, "port": "x"}, "port", "Port must be a whole number."),
@@ -139,7 +139,7 @@ def test_every_question_has_its_control(world: World, version: Version, access: 
     assert controls == {
         "title": "text text", "count": "text number", "ratio": "text number", "agree": "checkbox", "answer": "radio",
         "mail": "text email", "day": "text date", "notes": "textarea", "word": "text password", "mark": "hidden",
-        "size": "select", "days": "checkboxes", "lines": "lines", "numbers": "lines", "rows": "yaml", "free": "yaml",
+        "size": "select", "days": "checkboxes", "lines": "lines", "numbers": "lines", "rows": "rows", "free": "yaml",
         "tags": "tags", "repo": "text text", "group": "select", "kind": "select", "address": "group",
         "address.city": "text text", "address.zip": "text text", "port": "text number",
     }  # fmt: skip

@@ -1,9 +1,7 @@
 """The template language: what it shares with the original engine, where it is stricter, and what stops it."""
 
 import math
-import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -197,12 +195,12 @@ def test_blocks_are_trimmed_on_request_and_cookiecutter_has_its_own_marks() -> N
 
 
 def test_memory_is_bounded() -> None:
-    with pytest.raises(RenderError, match=r"memory"):
+    with pytest.raises(RenderError, match=r"more memory than a template may"):
         render_value("${{ 'a' | center(400000000) }}", {})
 
 
 def test_output_is_bounded() -> None:
-    with pytest.raises(RenderError, match=r"memory|output"):
+    with pytest.raises(RenderError, match=r"more memory than a template may|more output than a template may"):
         render_value("{% for i in range(90000) %}${{ 'x' | center(2000) }}{% endfor %}", {})
 
 
@@ -212,29 +210,6 @@ def test_time_is_bounded() -> None:
     with pytest.raises(RenderError, match=r"too long"):
         render_value(text, {})
     assert time.monotonic() - began < 11
-
-
-def test_a_child_sees_no_environment_and_opens_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a template that escaped could reach, asked in a child that is started the same way."""
-    monkeypatch.setenv("SECRET_OF_THE_PORTAL", "hunter2")
-    import subprocess
-    import sys
-
-    from portal.goldenpaths.language.rendering import RENDERER
-
-    probe = (
-        "import runpy, io, sys, json, os, socket\n"
-        "sys.stdin = io.TextIOWrapper(io.BytesIO(json.dumps({'kind': 'render', 'context': {}, 'options': {},"
-        " 'jobs': [{'text': '${{ 1 }}'}]}).encode()))\n"
-        f"runpy.run_path({str(RENDERER)!r}, run_name='__main__')\n"
-        "assert 'SECRET_OF_THE_PORTAL' not in os.environ\n"
-        "for reach in (lambda: open('/etc/passwd'), lambda: socket.socket(), lambda: os.pipe()):\n"
-        "    try:\n        reach()\n    except OSError as error:\n        assert error.errno == 24, error\n"
-        "    else:\n        raise SystemExit('reached')\n"
-    )
-    done = subprocess.run([sys.executable, "-I", "-c", probe], env={}, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "SECRET_OF_THE_PORTAL" in os.environ
 
 
 def test_a_pattern_that_backtracks_for_ever_is_stopped() -> None:

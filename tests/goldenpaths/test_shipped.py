@@ -13,11 +13,11 @@ import yaml
 
 from catalog.descriptors.parsing import parse
 from portal.goldenpaths import shipped_paths, workspace
-from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File, tree_digest
 from portal.goldenpaths.language.rendering import render_value
 from portal.goldenpaths.questions.schemas import completed
 from portal.goldenpaths.templates import examine
+from portal.kit.yamltext import load_all
 
 ANSWERS: dict[str, list[dict[str, Any]]] = {
     "python-web-service": [

@@ -317,7 +317,7 @@ def test_the_page_shows_how_far_it_is_and_leads_on(world, kinds, client_for):
     page = reverse("job", kwargs={"org": "acme", "uid": good.uid})
     waiting = dev.get(page)
     assert "Look again" in waiting.content.decode()
-    assert f'data-live="job:{good.uid}" data-leads-on' in waiting.content.decode()
+    assert f'data-live="job:{good.uid}" data-leads-on="{page}"' in waiting.content.decode()
     work(world.acme.pk, good.pk)
     work(world.acme.pk, bad.pk)
     assert dev.get(page)["Location"] == "/o/acme/catalog/"

@@ -199,6 +199,26 @@ def test_a_double_click_on_launch_is_one_run(world, client_for, path, silent):
     assert first["Location"] == second["Location"]
 
 
+def test_a_key_is_good_for_one_person_one_path_and_one_set_of_answers(world, client_for, path, silent):
+    make_version(world, [log("other")], slug="other-path", parameters=PARAMETERS)
+    dev, form = client_for(world.dev), launch_form({"name": "orders"})
+    assert dev.post("/o/acme/paths/asker/launch/", form).status_code == 302
+    for client, address, changed, words in (
+        (dev, "asker", {"values": '{"name": "billing"}'}, "other answers"),
+        (dev, "asker", {"secret.token": "hunter2-hunter2"}, "other answers"),
+        (dev, "other-path", {}, "another path"),
+        (client_for(world.mae), "asker", {}, "Somebody else"),
+    ):
+        answer = client.post(f"/o/acme/paths/{address}/launch/", {**form, **changed})
+        assert (answer.status_code, words in answer.content.decode()) == (409, True), (address, changed)
+    body = {"path": "asker", "values": {"name": "billing"}, "idempotency_key": form["key"]}
+    answer = dev.post("/api/o/acme/runs/", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "key-used")
+    assert "Use another key" in answer.json()["error"]["message"]
+    with world.tenant():
+        assert Run.objects.for_tenant(world.acme).count() == 1
+
+
 @pytest.mark.parametrize(
     ("form", "status", "words"),
     [

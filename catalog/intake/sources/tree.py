@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from catalog.descriptors.yamlstream import MAX_BYTES
 from portal.kit.errors import Invalid, Refusal
 from portal.kit.paths import is_git_folder, safe_path
+from portal.kit.yamltext import MAX_BYTES
 
 MAX_INCLUDED_BYTES = 4 * MAX_BYTES
 MAX_LISTED = 5000

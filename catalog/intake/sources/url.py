@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from catalog.descriptors.yamlstream import MAX_BYTES
 from catalog.intake.sources.tree import (
     Bounds,
     FileUnreadable,
@@ -24,6 +23,7 @@ from portal.githosts.weburls import raw_address
 from portal.kit import outbound
 from portal.kit.errors import Refusal
 from portal.kit.plain import split_url
+from portal.kit.yamltext import MAX_BYTES
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0

@@ -100,16 +100,18 @@ def _same(source: Source, template_path: str, digest: str) -> Candidate | None:
 def store(organisation: Organisation, source: Source, reading: Reading, brought: list[Brought] | None) -> list[Finding]:
     """Bring the candidates in line with the source; the findings are what its owner has to put right."""
     trust = trusting.standing(organisation, source)
-    mine = set(
-        Entity.objects.for_tenant(organisation)
-        .filter(source=source, kind="Template", removed_at=None)
-        .values_list("ref", flat=True)
-    )
-    there = [one for one in brought or [] if one.found.ref in mine]
+    there = _its_own(organisation, source, brought) if brought else []
     if reading.is_whole:
         waiting = _waiting(organisation, source).exclude(template_path__in=[one.found.path for one in there])
         _overtake(waiting, "The source no longer has it.")
     return [finding for one in there for finding in _store_one(organisation, source, reading, one, trust)]
+
+
+def _its_own(organisation: Organisation, source: Source, brought: list[Brought]) -> list[Brought]:
+    """Those whose name in the catalog is this source's."""
+    rows = Entity.objects.for_tenant(organisation).filter(source=source, kind="Template", removed_at=None)
+    mine = set(rows.values_list("ref", flat=True))
+    return [one for one in brought if one.found.ref in mine]
 
 
 def _waiting(organisation: Organisation, source: Source) -> Rows:

@@ -140,6 +140,8 @@ class _Rewrite(NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.target, nodes.Tuple) and len(node.target.items) == 2:
             node.iter = nodes.Filter(node.iter, "__pairs", [], [], None, None, lineno=node.lineno)
+        else:
+            node.iter = nodes.Filter(node.iter, "__items", [], [], None, None, lineno=node.lineno)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:

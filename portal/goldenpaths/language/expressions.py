@@ -26,9 +26,13 @@ def runs_after_failure(value: Any) -> bool:
     return isinstance(value, str) and _AFTER_FAILURE.search(value) is not None
 
 
-def iterations(value: Any, context: Mapping[str, Any], *, where: str = "each") -> list[dict[str, Any]]:
-    """The `each` objects ({key, value}) of a step that repeats, in order."""
-    items = render_value(value, context, path=where)
+def iterations(
+    value: Any, context: Mapping[str, Any], *, where: str = "each", failed: bool = False
+) -> list[dict[str, Any]]:
+    """The `each` objects ({key, value}) of a step that repeats, in order; none for an unanswered question."""
+    items = render_value(value, context, path=where, options=Options(failed=failed))
+    if items is None:
+        return []
     if isinstance(items, list):
         return [{"key": str(index), "value": item} for index, item in enumerate(items)]
     if isinstance(items, dict):

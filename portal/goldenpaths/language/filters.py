@@ -14,7 +14,7 @@ from portal.goldenpaths.language.values import DialectError, as_json, text_of
 # `attr`, `format`, `map`, `tojson`, `unique`, `xmlattr` (the original has none of them).
 SAME = (
     "abs batch capitalize center dictsort first float groupby indent int last length reject rejectattr reverse "
-    "round select selectattr slice sum title trim truncate upper lower urlize wordcount striptags"
+    "round select selectattr slice sum trim upper lower urlize wordcount striptags"
 )
 ALIASES = {"count": "length"}
 
@@ -54,6 +54,27 @@ def default(value: Any, other: Any = "", also_empty: bool = False) -> Any:
     return other if also_empty and not value else value
 
 
+def dump(value: Any, indent: int | str | None = None) -> str:
+    """JSON; nothing for an unanswered question, as the original prints nothing for what is undefined."""
+    return "" if value is None else as_json(value, indent)
+
+
+def title(value: Any) -> str:
+    """Each word between spaces with a capital: “my-service” is one word."""
+    return " ".join(word[:1].upper() + word[1:].lower() for word in text_of(value).split(" "))
+
+
+def truncate(value: Any, length: int = 255, whole: bool = False, end: str = "...") -> str:
+    """The first `length` characters, back to a space unless `whole`, and `end` where something is missing."""
+    text = text_of(value)
+    if len(text) <= length:
+        return text
+    if not whole:
+        space = text.rfind(" ", 0, length + 1)
+        length = length if space < 0 else space
+    return text[: max(length, 0)] + text_of(end)
+
+
 def join(value: Iterable[Any], separator: str = "", attribute: str | None = None) -> str:
     items = (item.get(attribute) if attribute else item for item in value)
     return text_of(separator).join(text_of(item) for item in items)
@@ -79,7 +100,12 @@ def sort(
 
 def pairs(value: Any) -> Any:
     """What a loop with two names runs over: the entries of an object, or a list of pairs as it is."""
-    return list(value.items()) if isinstance(value, Mapping) else value
+    return list(value.items()) if isinstance(value, Mapping) else items(value)
+
+
+def items(value: Any) -> Any:
+    """What a loop runs over: an unanswered question has nothing to run over."""
+    return [] if value is None else value
 
 
 def pick(value: Any, path: str) -> Any:
@@ -154,7 +180,9 @@ def project_slug(url: Any) -> str:
 OWN: dict[str, Callable[..., Any]] = {
     "default": default,
     "d": default,
-    "dump": as_json,
+    "dump": dump,
+    "title": title,
+    "truncate": truncate,
     "join": join,
     "replace": replace,
     "sort": sort,
@@ -171,6 +199,7 @@ OWN: dict[str, Callable[..., Any]] = {
     "parseRepoUrl": parse_repo_url,
     "projectSlug": project_slug,
     "__pairs": pairs,
+    "__items": items,
     "__concat": lambda items: "".join(text_of(item) for item in items),
 }
 

@@ -1,18 +1,15 @@
-"""Rendering of templates in a fresh, bounded child process: text in, text or data out, mistakes with a line."""
+"""Rendering of templates in a bounded child process each: text in, text or data out, mistakes with a line."""
 
 import json
-import subprocess
-import sys
-import tempfile
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from portal.goldenpaths.language.children import CHILDREN
+from portal.goldenpaths.language.renderer import NO_MEMORY, TOO_MUCH_OUTPUT
 from portal.kit.errors import Invalid, TooLarge
 
-RENDERER = Path(__file__).with_name("renderer.py")
-WALL_SECONDS = 10.0
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 MAX_ANSWER_BYTES = 48 * 1024 * 1024
 MARKS = ("${{", "{%", "{#")
@@ -172,48 +169,36 @@ def _rebuild(value: Any, rendered: Any) -> Any:
 
 
 def _ask(request: Mapping[str, Any], jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    """Run the child once and return its answers; every way it can die is a sentence."""
+    """Have a child of its own answer the request; every way it can die is a sentence."""
     payload = json.dumps(request, default=str).encode()
     if len(payload) > MAX_REQUEST_BYTES:
         raise TooLarge(f"The templates and answers are larger than {MAX_REQUEST_BYTES // 1024 // 1024} MiB together.")
-    with tempfile.TemporaryFile() as question, tempfile.TemporaryFile() as answer:
-        question.write(payload)
-        question.seek(0)
-        code = _run(question, answer)
-        answer.seek(0)
-        text = answer.read(MAX_ANSWER_BYTES + 1)
-    if code != 0 or not text:
-        raise RenderError(_death(code), _common_path(jobs))
-    results: list[dict[str, Any]] = json.loads(text)["results"]
+    ended = CHILDREN.ask(payload, MAX_ANSWER_BYTES)
+    if ended.code != 0:
+        raise RenderError(_death(ended.code), _common_path(jobs))
+    results: list[dict[str, Any]] = json.loads(ended.answer)["results"]
     return results
 
 
-def _run(question: Any, answer: Any) -> int | None:
-    """The child's exit code, or None when its wall-clock time was up."""
-    child = subprocess.Popen(
-        [sys.executable, "-I", str(RENDERER)],
-        stdin=question,
-        stdout=answer,
-        stderr=subprocess.DEVNULL,
-        env={},
-        cwd="/",
-        close_fds=True,
-        start_new_session=True,
-    )
-    try:
-        return child.wait(timeout=WALL_SECONDS)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+_DEATHS = {
+    -signal.SIGALRM: "Rendering took too long and was stopped.",
+    -signal.SIGXCPU: "Rendering took too long and was stopped.",
+    TOO_MUCH_OUTPUT: "Rendering wrote more output than a template may, and was stopped.",
+    NO_MEMORY: "Rendering needed more memory than a template may use, and was stopped.",
+}
 
 
 def _death(code: int | None) -> str:
-    if code is None or code in (-24, -9):
-        return "Rendering took too long and was stopped."
-    return "Rendering needed more memory or wrote more output than a template may, and was stopped."
+    """How a child ended, as what it is: only the template's own excesses are blamed on the template."""
+    if code in _DEATHS:
+        return _DEATHS[code]
+    if code is None:
+        return "Rendering was interrupted twice from outside. Try again."
+    if code < 0:
+        return (
+            f"Rendering was killed from outside ({signal.Signals(-code).name}), perhaps for want of memory. Try again."
+        )
+    return "Rendering ended by a fault of the portal's own, not of the template."
 
 
 def _common_path(jobs: Sequence[Job]) -> str:

@@ -1,20 +1,31 @@
-"""What pickers offer and what is taken already, asked of the organisation's own rows."""
+"""What pickers offer and what is taken already, asked of the organisation's own rows.
+
+A picker's `catalogFilter` is the catalog's own filter language, worked out by the database: what is offered, what is
+found while somebody types, and what the server accepts are one question.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q
 
+from catalog.asking import facts
+from catalog.asking.filters import BadFilter, matches, parse_catalog_filter
+from catalog.asking.query import Entities, live, where
 from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
 from portal.clusters.models import Cluster
 from portal.githosts.models import Repository
+from portal.goldenpaths.questions.schemas import Schema
 
+# A list is shown whole up to here; a longer one is searched while somebody types.
+SHOWN = 40
 LIMIT = 500
+PEOPLE = ({"kind": ["Group", "User"]},)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,56 +36,97 @@ class Option:
     label: str
 
 
-def entities(organisation: Organisation) -> QuerySet[Entity]:
-    """The catalog's entities that are there."""
-    rows: QuerySet[Entity] = Entity.objects.for_tenant(organisation).filter(removed_at=None)
+def filters_of(child: Schema) -> Sequence[Mapping[str, Any]]:
+    """A picker's `catalogFilter` (or its older `allowedKinds`) as a list of filters; none means everything."""
+    options = child.get("ui:options") or {}
+    filters = options.get("catalogFilter")
+    if isinstance(filters, Mapping):
+        return [filters]
+    if isinstance(filters, list):
+        return [one for one in filters if isinstance(one, Mapping)]
+    kinds = options.get("allowedKinds") or []
+    if kinds:
+        return [{"kind": list(kinds)}]
+    if child.get("ui:field") == "OwnerPicker":
+        return PEOPLE
+    return [{"kind": "Group"}] if child.get("ui:field") == "MyGroupsPicker" else []
+
+
+def offered(child: Schema, access: Access) -> Entities:
+    """The entities that a picker offers."""
+    rows = live(access.organisation)
+    try:
+        rows = rows.filter(where(parse_catalog_filter(filters_of(child))))
+    except BadFilter:
+        return rows.none()  # publishing refuses such a filter; an older version has no options
+    if child.get("ui:field") == "OwnedEntityPicker":
+        rows = rows.filter(owner_ref__in=access.team_refs)
+    if child.get("ui:field") == "MyGroupsPicker":
+        rows = rows.filter(ref__in=access.team_refs)
     return rows
 
 
-def entity_options(organisation: Organisation, filters: Iterable[Mapping[str, Any]]) -> list[Option]:
-    """Entities that match any of the `catalogFilter` objects, by title."""
-    wanted = [dict(one) for one in filters]
-    rows = entities(organisation).order_by("sort_name", "id").only("ref", "title", "name", "kind", "document")
-    kinds = {str(kind).capitalize() for one in wanted for kind in _listed(one.get("kind")) if isinstance(kind, str)}
-    if kinds and all("kind" in one for one in wanted):
-        rows = rows.filter(kind__in={*kinds, *(kind.upper() for kind in kinds)})
-    found = [row for row in rows[: LIMIT * 4] if not wanted or any(_matches(row.document, one) for one in wanted)]
-    return [Option(row.ref, _label(row)) for row in found[:LIMIT]]
+def options(child: Schema, access: Access, *, text: str = "", limit: int = SHOWN) -> list[Option]:
+    """What a picker offers, by title; with `text`, what begins with or holds it."""
+    rows = offered(child, access)
+    if text:
+        said = text.lower()[:100]
+        rows = rows.filter(Q(sort_name__contains=said) | Q(ref__contains=said))
+    found = [
+        Option(row.ref, _label(row)) for row in rows.order_by("sort_name", "id").only("ref", "title", "name")[:limit]
+    ]
+    if child.get("ui:field") not in ("OwnerPicker", "MyGroupsPicker"):
+        return found
+    known = {option.value for option in found}
+    teams = [option for option in _teams(child, access, text) if option.value not in known]
+    return sorted([*teams, *found], key=lambda one: (one.value not in access.team_refs, one.label.lower()))[:limit]
+
+
+def _teams(child: Schema, access: Access, text: str = "") -> list[Option]:
+    """Teams of the portal that no descriptor describes: the filter is asked of the group that each of them is."""
+    try:
+        wanted = parse_catalog_filter(filters_of(child))
+    except BadFilter:
+        return []
+    rows = Team.objects.for_tenant(access.organisation).exclude(ref="").order_by("name")[:LIMIT]
+    found = [
+        Option(team.ref, team.name)
+        for team in rows
+        if text.lower() in f"{team.name} {team.ref}".lower() and matches(wanted, facts.of(_group_of(team)).facts)
+    ]
+    if child.get("ui:field") == "MyGroupsPicker":
+        return [option for option in found if option.value in access.team_refs]
+    return found
+
+
+def _group_of(team: Team) -> dict[str, Any]:
+    namespace, _, name = team.ref.partition(":")[2].partition("/")
+    metadata = {"name": name, "namespace": namespace, "title": team.name}
+    return {"kind": "Group", "metadata": metadata, "spec": {"type": "team"}}
+
+
+def is_offered(child: Schema, access: Access, value: str) -> bool:
+    """Whether the picker offers what was sent."""
+    ref = full_ref(child, value)
+    if offered(child, access).filter(ref=ref).exists():
+        return True
+    kind = child.get("ui:field")
+    return kind in ("OwnerPicker", "MyGroupsPicker") and any(one.value == ref for one in _teams(child, access))
+
+
+def full_ref(child: Schema, value: str) -> str:
+    """A reference in full: `defaultKind` and `defaultNamespace` complete a bare name."""
+    settings = child.get("ui:options") or {}
+    kind, colon, rest = value.partition(":")
+    if not colon:
+        fallback = "group" if child.get("ui:field") in ("OwnerPicker", "MyGroupsPicker") else "component"
+        kind, rest = str(settings.get("defaultKind") or fallback), value
+    namespace = str(settings.get("defaultNamespace") or "default")
+    return f"{kind}:{rest if '/' in rest else f'{namespace}/{rest}'}".lower()
 
 
 def _label(row: Entity) -> str:
     return f"{row.title} ({row.ref})" if row.title and row.title != row.name else row.ref
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _matches(document: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(_has(document, key, value) for key, value in wanted.items())
-
-
-def _has(document: Mapping[str, Any], key: str, wanted: Any) -> bool:
-    value: Any = document
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    if isinstance(wanted, Mapping):
-        return (value is not None) == bool(wanted.get("exists"))
-    values = {str(item).lower() for item in _listed(value)}
-    return any(str(item).lower() in values for item in _listed(wanted))
-
-
-def owner_options(access: Access) -> list[Option]:
-    """Teams that can answer for something: the person's own first."""
-    titles = {row.ref: row.title or row.name for row in entities(access.organisation).filter(kind="Group")[:LIMIT]}
-    titles |= {team.ref: team.name for team in Team.objects.for_tenant(access.organisation)[:LIMIT] if team.ref}
-    refs = sorted(titles, key=lambda ref: (ref not in access.team_refs, titles[ref].lower()))
-    return [Option(ref, titles[ref]) for ref in refs]
-
-
-def own_groups(access: Access) -> list[Option]:
-    """The groups that the person is in."""
-    return [option for option in owner_options(access) if option.value in access.team_refs]
 
 
 def cluster_options(organisation: Organisation) -> list[Option]:
@@ -86,13 +138,13 @@ def cluster_options(organisation: Organisation) -> list[Option]:
 def tag_options(organisation: Organisation) -> list[Option]:
     """Tags in use, by name."""
     tags: set[str] = set()
-    for row in entities(organisation).values_list("tags", flat=True)[: LIMIT * 4]:
+    for row in live(organisation).values_list("tags", flat=True)[: LIMIT * 4]:
         tags.update(row)
     return [Option(tag, tag) for tag in sorted(tags)[:LIMIT]]
 
 
 def entity_of_name(organisation: Organisation, ref: str) -> Entity | None:
-    return entities(organisation).filter(ref=ref.lower()).first()
+    return live(organisation).filter(ref=ref.lower()).first()
 
 
 def has_repository(organisation: Organisation, name: str) -> bool:

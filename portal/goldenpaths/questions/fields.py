@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,19 @@ import yaml
 
 from portal.accounts.access import Access
 from portal.goldenpaths.questions import choices, schemas
-from portal.goldenpaths.questions.answers import PREFIX, is_nested, is_secret, item_options, option_key, type_of
+from portal.goldenpaths.questions.answers import (
+    COUNT,
+    MAX_ROWS,
+    PREFIX,
+    is_nested,
+    is_repeated,
+    is_secret,
+    option_key,
+    type_of,
+)
 from portal.goldenpaths.questions.choices import Option
-from portal.goldenpaths.questions.forms import allows_other, filters_of
-from portal.goldenpaths.questions.schemas import Schema
+from portal.goldenpaths.questions.forms import allows_other
+from portal.goldenpaths.questions.schemas import FORM, Schema
 
 
 @dataclass(slots=True)
@@ -30,11 +39,14 @@ class Field:
     error: str = ""
     options: list[Option] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
+    rows: list[Field] = field(default_factory=list)
     attributes: dict[str, str] = field(default_factory=dict)
     is_required: bool = False
     is_first: bool = False
+    is_readonly: bool = False
     is_disabled: bool = False
     decides: bool = False
+    is_searched: bool = False
 
     @property
     def name(self) -> str:
@@ -42,7 +54,16 @@ class Field:
 
     @property
     def id(self) -> str:
-        return f"field-{self.path.replace('.', '-')}"
+        return f"field-{self.path.replace('.', '-').replace('~', '-')}"
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.value, list)
+
+    @property
+    def count_name(self) -> str:
+        """The hidden answer that says how many groups a list shows."""
+        return f"{self.name}.{COUNT}"
 
     @property
     def described_by(self) -> str:
@@ -66,26 +87,69 @@ class Field:
         if self.control == "yaml" and not isinstance(self.value, str):
             return yaml.safe_dump(self.value, sort_keys=False, allow_unicode=True)
         if isinstance(self.value, list):
-            return (" " if self.control == "tags" else "\n").join(str(item) for item in self.value)
-        return str(self.value)
+            return (" " if self.control == "tags" else "\n").join(option_key(item) for item in self.value)
+        return option_key(self.value)
 
 
 def fields_of(
-    schema: Schema, values: Mapping[str, Any], errors: Mapping[str, str], access: Access, prefix: str = ""
+    schema: Schema,
+    values: Mapping[str, Any],
+    errors: Mapping[str, str],
+    access: Access,
+    prefix: str = "",
+    *,
+    names: Mapping[str, Schema] | None = None,
 ) -> list[Field]:
-    """The fields that a page asks for, given the answers so far."""
-    resolved = schemas.resolve(schema, values)
+    """The fields that a page asks for, given the answers so far; a question that has just appeared has its default.
+
+    `names` is what the page itself asks for, where other pages ask for what decides it.
+    """
+    own = schemas.declared(schema) if names is None else names
+    resolved, answers = schemas.settled(schema, values, values, own)
     deciding = schemas.controllers(schema)
     found = []
+    if forms := schemas.forms_of(schema):
+        found.append(_chooser(schema, forms, values, prefix))
     for name in schemas.ordered(resolved):
         child = resolved["properties"][name]
         if not isinstance(child, Mapping) or is_secret(child):
             continue
-        one = _field(f"{prefix}{name}", name, child, values.get(name), errors, access)
+        one = _field(f"{prefix}{name}", name, child, answers.get(name), errors, access)
         one.is_required = name in resolved["required"]
         one.decides = name in deciding
         found.append(one)
     return found
+
+
+def _chooser(schema: Schema, forms: Sequence[Schema], values: Mapping[str, Any], prefix: str) -> Field:
+    """Which of several forms is filled in."""
+    return Field(
+        path=f"{prefix}{FORM}",
+        label=f"Form of {schema['title']}" if prefix and schema.get("title") else "Form",
+        control="select",
+        value=str(schemas.form_of(forms, values)),
+        options=[Option(str(at), str(form.get("title") or f"Form {at + 1}")) for at, form in enumerate(forms)],
+        is_required=True,
+        decides=True,
+    )
+
+
+def _rows(one: Field, schema: Schema, errors: Mapping[str, str], access: Access) -> None:
+    """A group of fields for each entry of a list; at least as many as it must have."""
+    items = schema["items"]
+    values = one.value if isinstance(one.value, list) else []
+    least = schema.get("minItems")
+    missing = (least if isinstance(least, int) else 0) - len(values)
+    one.control = "rows"
+    for at, value in enumerate([*values, *({} for _ in range(min(missing, MAX_ROWS)))]):
+        row = Field(
+            f"{one.path}.{at}",
+            f"{items.get('title') or one.label} {at + 1}",
+            "group",
+            error=errors.get(f"{one.path}.{at}", ""),
+        )
+        row.fields = fields_of(items, value if isinstance(value, Mapping) else {}, errors, access, f"{row.path}.")
+        one.rows.append(row)
 
 
 def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str, str], access: Access) -> Field:
@@ -94,20 +158,29 @@ def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str
         label=str(schema.get("title") or name),
         control="text",
         value=value,
-        description=str(schema.get("description") or schema.get("ui:description") or ""),
-        help=str(schema.get("ui:help") or ""),
-        placeholder=str(schema.get("ui:placeholder") or ""),
+        description=str(schema.get("description") or schemas.ui(schema, "description") or ""),
+        help=str(schemas.ui(schema, "help") or ""),
+        placeholder=str(schemas.ui(schema, "placeholder") or ""),
         error=errors.get(path, ""),
-        is_first=bool(schema.get("ui:autofocus")),
-        is_disabled=bool(schema.get("ui:disabled") or schema.get("ui:readonly")),
+        is_first=bool(schemas.ui(schema, "autofocus")),
+        is_readonly=bool(schemas.ui(schema, "readonly")),
+        is_disabled=bool(schemas.ui(schema, "disabled")),
     )
+    one.label = str(schemas.ui(schema, "title") or one.label)
     if is_nested(schema):
         one.control = "group"
         one.fields = fields_of(schema, value if isinstance(value, Mapping) else {}, errors, access, f"{path}.")
         return one
+    if is_repeated(schema):
+        _rows(one, schema, errors, access)
+        return one
     picker = _PICKERS.get(str(schema.get("ui:field") or ""))
-    if picker:
+    if schemas.ui(schema, "widget") == "hidden":
+        one.control = "hidden"
+    elif picker:
         picker(one, schema, access)
+    elif _item_picker(schema):
+        _picked_list(one, schema["items"], access)
     else:
         _plain(one, schema)
     one.attributes |= _bounds(schema, one.control)
@@ -115,18 +188,16 @@ def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str
 
 
 def _plain(one: Field, schema: Schema) -> None:
-    kind, widget = type_of(schema), str(schema.get("ui:widget") or "")
-    if widget == "hidden":
-        one.control = "hidden"
-    elif "enum" in schema or ("const" in schema and kind != "boolean"):
-        one.options = _enum(schema.get("enum") or [schema.get("const")], schema)
-        one.control = "radio" if widget == "radio" else "select"
-    elif kind == "boolean":
+    kind, widget = type_of(schema), str(schemas.ui(schema, "widget") or "")
+    if kind == "boolean":
         if widget in ("radio", "select"):
-            one.options = [Option("true", "Yes"), Option("false", "No")]
+            one.options = _yes_and_no(schema)
             one.control = widget
         else:
             one.control = "checkbox"
+    elif options := schemas.options_of(schema):
+        one.options = _options(options)
+        one.control = "radio" if widget == "radio" else "select"
     elif kind == "array":
         _list(one, schema, widget)
     elif kind == "object":
@@ -134,19 +205,44 @@ def _plain(one: Field, schema: Schema) -> None:
     elif widget == "textarea":
         one.control = "textarea"
     else:
-        one.attributes["type"] = _input_type(kind, widget, str(schema.get("format") or ""))
+        wanted = str(schemas.ui(schema, "inputType") or "")
+        one.attributes["type"] = (
+            wanted if wanted in INPUT_TYPES else _input_type(kind, widget, str(schema.get("format") or ""))
+        )
 
 
-def _enum(values: list[Any], schema: Schema) -> list[Option]:
-    names = schema.get("enumNames") or (schema.get("ui:options") or {}).get("enumNames") or []
-    labels = [*map(str, names), *(option_key(value) for value in values[len(names) :])]
-    return [Option(option_key(value), label) for value, label in zip(values, labels, strict=False)]
+def _options(options: Sequence[tuple[Any, str]]) -> list[Option]:
+    return [Option(option_key(value), label or option_key(value)) for value, label in options]
+
+
+def _yes_and_no(schema: Schema) -> list[Option]:
+    """Yes and no in the author's words: enumNames stand beside enum, or mean true and then false."""
+    if options := schemas.options_of(schema):
+        named = {value: label for value, label in options if isinstance(value, bool)}
+    else:
+        names = [*map(str, schema.get("enumNames") or schemas.ui(schema, "enumNames") or []), "", ""]
+        named = {True: names[0], False: names[1]}
+    words = {True: "Yes", False: "No"}
+    return [Option(option_key(value), label or words[value]) for value, label in named.items()]
+
+
+def _item_picker(schema: Schema) -> bool:
+    items = schema.get("items")
+    return isinstance(items, Mapping) and str(items.get("ui:field") or "") in _CHOSEN_IN_LISTS
+
+
+def _picked_list(one: Field, items: Schema, access: Access) -> None:
+    """Several of what a picker offers; a long list is written, and each entry is checked like a single one."""
+    offered = Field("", "", "")
+    _PICKERS[str(items["ui:field"])](offered, items, access)
+    one.options = offered.options
+    one.control = "lines" if offered.is_searched or offered.control == "suggest" else "many"
 
 
 def _list(one: Field, schema: Schema, widget: str) -> None:
     items = schema.get("items")
-    if options := item_options(schema):
-        one.options = _enum(options, items if isinstance(items, Mapping) else {})
+    if isinstance(items, Mapping) and (options := schemas.options_of(items)):
+        one.options = _options(options)
         one.control = "many" if widget == "select" else "checkboxes"
     elif isinstance(items, Mapping) and type_of(items) in ("object", "array"):
         one.control = "yaml"
@@ -170,35 +266,34 @@ def _bounds(schema: Schema, control: str) -> dict[str, str]:
     found = {html: str(schema[key]) for key, html in names.items() if isinstance(schema.get(key), (int, float))}
     if control == "text" and type_of(schema) == "number":
         found["step"] = str(schema.get("multipleOf") or "any")
-    if schema.get("ui:autocomplete"):
-        found["autocomplete"] = str(schema["ui:autocomplete"])
+    if schemas.ui(schema, "autocomplete"):
+        found["autocomplete"] = str(schemas.ui(schema, "autocomplete"))
+    rows = schemas.ui(schema, "rows")
+    if control == "textarea" and isinstance(rows, int):
+        found["rows"] = str(min(max(rows, 1), 40))
     return found
 
 
+def _offer(one: Field, schema: Schema, access: Access, *, is_open: bool) -> None:
+    """A list of what is there; a long one is searched while somebody types, and an open one takes other answers too."""
+    one.options = choices.options(schema, access, limit=choices.SHOWN + 1)
+    one.is_searched = len(one.options) > choices.SHOWN
+    one.options = one.options[: choices.SHOWN]
+    one.control = "suggest" if is_open or one.is_searched else "select"
+
+
 def _entity_picker(one: Field, schema: Schema, access: Access) -> None:
-    one.options = choices.entity_options(access.organisation, filters_of(schema))
-    one.control = "suggest" if allows_other(schema) else "select"
-
-
-def _owned_picker(one: Field, schema: Schema, access: Access) -> None:
-    mine = set(
-        choices.entities(access.organisation).filter(owner_ref__in=access.team_refs).values_list("ref", flat=True)
-    )
-    found = choices.entity_options(access.organisation, filters_of(schema))
-    one.options = [option for option in found if option.value in mine]
-    one.control = "suggest" if allows_other(schema) else "select"
+    _offer(one, schema, access, is_open=allows_other(schema))
 
 
 def _owner_picker(one: Field, schema: Schema, access: Access) -> None:
-    one.options = choices.owner_options(access)
-    one.control = "select"
+    _offer(one, schema, access, is_open=False)
     if one.value is None:
         one.value = next((option.value for option in one.options if option.value in access.team_refs), None)
 
 
 def _group_picker(one: Field, schema: Schema, access: Access) -> None:
-    one.options = choices.own_groups(access)
-    one.control = "select"
+    _offer(one, schema, access, is_open=False)
     if one.value is None and len(one.options) == 1:
         one.value = one.options[0].value
 
@@ -219,8 +314,10 @@ def _tags_picker(one: Field, schema: Schema, access: Access) -> None:
 
 
 def _many_picker(one: Field, schema: Schema, access: Access) -> None:
-    one.options = choices.entity_options(access.organisation, filters_of(schema))
-    one.control = "many"
+    _offer(one, schema, access, is_open=allows_other(schema))
+    one.control = "tags" if one.control == "suggest" else "many"
+    if one.control == "tags":
+        one.help = one.help or "Separate entries by spaces."
 
 
 def _repo_picker(one: Field, schema: Schema, access: Access) -> None:
@@ -236,7 +333,7 @@ def _name_picker(one: Field, schema: Schema, access: Access) -> None:
 
 _PICKERS = {
     "EntityPicker": _entity_picker,
-    "OwnedEntityPicker": _owned_picker,
+    "OwnedEntityPicker": _entity_picker,
     "MultiEntityPicker": _many_picker,
     "OwnerPicker": _owner_picker,
     "MyGroupsPicker": _group_picker,
@@ -247,3 +344,6 @@ _PICKERS = {
     "RepoBranchPicker": _name_picker,
     "EntityNamePicker": _name_picker,
 }
+# Pickers that may stand inside a list.
+_CHOSEN_IN_LISTS = frozenset({"EntityPicker", "OwnedEntityPicker", "OwnerPicker", "MyGroupsPicker", "ClusterPicker"})
+INPUT_TYPES = frozenset({"color", "date", "email", "number", "password", "search", "tel", "text", "time", "url"})

@@ -13,7 +13,7 @@ from portal.accounts.access import Access
 from portal.goldenpaths.language.rendering import RenderError, matches
 from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions import choices, schemas
-from portal.goldenpaths.questions.answers import is_nested, is_secret
+from portal.goldenpaths.questions.answers import is_blank, is_nested, is_repeated, is_secret, option_key
 from portal.goldenpaths.questions.schemas import Schema
 from portal.goldenpaths.sentences import sentence_of
 from portal.kit.plain import odd_character
@@ -21,6 +21,8 @@ from portal.kit.plain import odd_character
 FORMATS = Draft7Validator.FORMAT_CHECKER
 NAME = r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
 MAX_TEXT = 20_000
+# Shorter words could not be masked without blacking out ordinary text.
+MIN_SECRET = 6
 # Where the sentence about a secret stands among the errors.
 CONFIDENTIAL = "secrets."
 
@@ -33,6 +35,7 @@ class Page:
     title: str
     description: str
     schema: dict[str, Any]
+    names: Mapping[str, Schema]
 
 
 @dataclass(slots=True)
@@ -50,21 +53,11 @@ class Cleaned:
 
 def pages_of(version: Version) -> list[Page]:
     """The form's pages in order; a path that asks nothing has none."""
+    pages = schemas.pages_of(version.document)
     return [
-        Page(index + 1, str(page.get("title") or f"Page {index + 1}"), str(page.get("description") or ""), page)
-        for index, page in enumerate(schemas.pages_of(version.document))
+        Page(index + 1, str(page.get("title") or f"Page {index + 1}"), str(page.get("description") or ""), page, names)
+        for index, (page, names) in enumerate(zip(pages, schemas.asked(pages), strict=True))
     ]
-
-
-def defaults(schema: Schema) -> dict[str, Any]:
-    """The answers that a page starts with."""
-    values: dict[str, Any] = {}
-    for name, child in schemas.declared(schema).items():
-        if "default" in child:
-            values[name] = child["default"]
-        elif is_nested(child) and (inner := defaults(child)):
-            values[name] = inner
-    return values
 
 
 def clean(
@@ -75,18 +68,7 @@ def clean(
     `secrets` is None while they are not asked for yet (the review asks for them).
     """
     document = version.document
-    values: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    checks: list[_Check] = []
-    known: set[str] = set()
-    for page in schemas.pages_of(document):
-        known |= schemas.declared(page).keys()
-        page_values, page_checks = _page(page, raw)
-        values |= page_values
-        checks += page_checks
-    for name in raw:
-        if name not in known:
-            errors[name] = f"No page of the form asks for “{name}”."
+    values, checks, errors = _settle(document, raw)
     for check in checks:
         errors |= {path: text for path, text in _odd_texts(check).items() if path not in errors}
     for check in checks:
@@ -111,18 +93,47 @@ class _Check:
     def label(self, name: str) -> str:
         return str(self.schema["properties"].get(name, {}).get("title") or name)
 
+    def leaves(self) -> Iterator[tuple[str, str, Schema, Any]]:
+        """(path, label, schema, value) of each answer that is no group; each entry of a list stands for itself too."""
+        for name, value in self.values.items():
+            child = self.schema["properties"][name]
+            if is_nested(child) or is_repeated(child):
+                continue
+            yield f"{self.prefix}{name}", self.label(name), child, value
+            items = child.get("items")
+            if isinstance(value, list) and isinstance(items, Mapping):
+                for number, item in enumerate(value, start=1):
+                    yield f"{self.prefix}{name}", f"{self.label(name)}, entry {number}", items, item
 
-def _page(schema: Schema, raw: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[_Check]]:
+
+def _settle(document: Mapping[str, Any], raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[_Check], dict[str, str]]:
+    """The answers that count, what to check them against, and a sentence for each that nobody asked for."""
+    values: dict[str, Any] = {}
+    checks: list[_Check] = []
+    errors: dict[str, str] = {}
+    pages = schemas.pages_of(document)
+    asked = schemas.asked(pages)
+    for page, names in zip(pages, asked, strict=True):
+        page_values, page_checks = _page(page, names, raw, {**raw, **values}, "", errors)
+        values |= page_values
+        checks += page_checks
+    known = {name for names in asked for name in names}
+    errors |= {
+        name: f"No page of the form asks for “{name}”." for name in raw if name not in known and name != schemas.FORM
+    }
+    return values, checks, errors
+
+
+def _page(
+    schema: Schema,
+    names: Mapping[str, Schema],
+    raw: Mapping[str, Any],
+    context: Mapping[str, Any],
+    prefix: str,
+    errors: dict[str, str],
+) -> tuple[dict[str, Any], list[_Check]]:
     """The answers that belong to one schema, nested ones included, and what to check them against."""
-    answers = _with_defaults(schema, raw)
-    resolved = schemas.resolve(schema, answers)
-    # A branch may have asked for what another branch no longer asks for: settle.
-    for _ in range(5):
-        kept = {name: value for name, value in answers.items() if name in resolved["properties"]}
-        again = schemas.resolve(schema, kept)
-        if again["properties"].keys() == resolved["properties"].keys():
-            break
-        resolved = again
+    resolved, answers = schemas.settled(schema, raw, context, names)
     values: dict[str, Any] = {}
     checks: list[_Check] = []
     for name, child in resolved["properties"].items():
@@ -130,18 +141,39 @@ def _page(schema: Schema, raw: Mapping[str, Any], prefix: str = "") -> tuple[dic
         if is_secret(child):
             continue
         if is_nested(child) and (isinstance(value, Mapping) or value is None):
-            inner, inner_checks = _page(child, value or {}, f"{prefix}{name}.")
+            inner, inner_checks = _group(child, value or {}, f"{prefix}{name}", errors)
             if inner or name in resolved["required"]:
                 values[name] = inner
                 checks += inner_checks
+        elif is_repeated(child) and isinstance(value, list):
+            rows = [_row(child["items"], row, f"{prefix}{name}.{at}", errors) for at, row in enumerate(value)]
+            kept = [row for row in rows if row is not None]
+            checks += [check for _, row_checks in kept for check in row_checks]
+            if kept:
+                values[name] = [row for row, _ in kept]
         elif not _is_empty(value):
             values[name] = value
     return values, [_Check(resolved, values, prefix), *checks]
 
 
-def _with_defaults(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
-    start = {name: value for name, value in defaults(schema).items() if name not in raw}
-    return start | {name: raw[name] for name in schemas.declared(schema) if name in raw}
+def _group(
+    child: Schema, value: Mapping[str, Any], path: str, errors: dict[str, str]
+) -> tuple[dict[str, Any], list[_Check]]:
+    names = schemas.declared(child)
+    for name in value:
+        if name not in names and name != schemas.FORM and child.get("additionalProperties") is not True:
+            errors[f"{path}.{name}"] = f"“{child.get('title') or path}” does not ask for “{name}”."
+    return _page(child, names, value, {}, f"{path}.", errors)
+
+
+def _row(items: Schema, row: Any, path: str, errors: dict[str, str]) -> tuple[Any, list[_Check]] | None:
+    """One group of a list; None for one that was left alone."""
+    if row and is_blank(row):
+        return None
+    if not isinstance(row, Mapping):
+        errors[path] = f"“{items.get('title') or path}” must be a group of answers."
+        return row, []
+    return _group(items, row, path, errors)
 
 
 def _is_empty(value: Any) -> bool:
@@ -168,7 +200,9 @@ def _odd_texts(check: _Check) -> dict[str, str]:
     return {
         f"{check.prefix}{name}": f"{check.label(name)} holds the character {code}, which cannot be kept; remove it."
         for name, code in codes.items()
-        if code and not is_nested(check.schema["properties"][name])
+        if code
+        and not is_nested(check.schema["properties"][name])
+        and not is_repeated(check.schema["properties"][name])
     }
 
 
@@ -180,56 +214,77 @@ def _problems(check: _Check) -> dict[str, str]:
             errors[f"{check.prefix}{name}"] = _missing(child, check.label(name))
     for name, value in check.values.items():
         child = check.schema["properties"][name]
-        if is_nested(child):
-            if not isinstance(value, Mapping):
-                errors[f"{check.prefix}{name}"] = f"{check.label(name)} must be an object."
-            continue
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            errors[f"{check.prefix}{name}"] = f"{check.label(name)} is longer than {MAX_TEXT:,} characters."
-            continue
-        validator = Draft7Validator(_tame(child), format_checker=FORMATS, registry=Registry())
-        for error in validator.iter_errors(value):
-            place = "".join(
-                f", entry {part + 1}" if isinstance(part, int) else f", {part}" for part in error.absolute_path
-            )
-            errors.setdefault(f"{check.prefix}{name}", sentence_of(error, f"{check.label(name)}{place}"))
+        if sentence := _problem(child, value, check.label(name)):
+            errors[f"{check.prefix}{name}"] = sentence
     return errors
 
 
+def _problem(child: Schema, value: Any, label: str) -> str:
+    if is_nested(child):
+        return "" if isinstance(value, Mapping) else f"{label} must be an object."
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        return f"{label} is longer than {MAX_TEXT:,} characters."
+    options = schemas.options_of(child)
+    if options and not any(_same(value, option) for option, _ in options):
+        return f"{label} must be one of: {', '.join(option_key(option) for option, _ in options[:12])}."
+    is_fixed = bool(schemas.ui(child, "readonly") or schemas.ui(child, "disabled")) and "default" in child
+    if is_fixed and not _same(value, child["default"]):
+        return f"{label} cannot be changed."
+    rules = _tame(child)
+    if options:
+        rules = {key: rule for key, rule in rules.items() if key not in ("enum", "const", "oneOf", "anyOf")}
+    if is_repeated(child):
+        rules.pop("items", None)  # each group is checked under what holds for its own answers
+    for error in Draft7Validator(rules, format_checker=FORMATS, registry=Registry()).iter_errors(value):
+        place = "".join(f", entry {part + 1}" if isinstance(part, int) else f", {part}" for part in error.absolute_path)
+        return sentence_of(error, f"{label}{place}")
+    return ""
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and of one type: 1 is not true."""
+    return type(one) is type(other) and bool(one == other)
+
+
 def _missing(child: Schema, label: str) -> str:
-    if child.get("ui:field") in ("OwnerPicker", "EntityPicker", "ClusterPicker", "MyGroupsPicker") or "enum" in child:
+    if child.get("ui:field") in (
+        "OwnerPicker",
+        "EntityPicker",
+        "ClusterPicker",
+        "MyGroupsPicker",
+    ) or schemas.options_of(child):
         return f"Choose an answer for “{label}”."
     return f"“{label}” needs an answer."
 
 
 def _pattern_problems(checks: list[_Check]) -> dict[str, str]:
     """Values that do not match their pattern, all asked in one child process."""
-    asked: list[tuple[str, str, str, Schema]] = []
-    for check in checks:
-        for name, value in check.values.items():
-            child = check.schema["properties"][name]
-            place = f"{check.prefix}{name}"
-            asked += [(place, check.label(name), text, rule) for text, rule in _patterned(child, value)]
+    asked = [
+        (place, label, value, rule)
+        for check in checks
+        for place, label, child, value in check.leaves()
+        if (rule := _patterned(child, value))
+    ]
     try:
         verdicts = matches((str(rule["pattern"]), text) for _, _, text, rule in asked)
     except RenderError:
         return {place: f"{label} could not be checked in time; shorten it." for place, label, _, _ in asked}
-    return {
-        place: _pattern_sentence(rule, label)
-        for (place, label, _, rule), verdict in zip(asked, verdicts, strict=True)
-        if not verdict
-    }
+    problems: dict[str, str] = {}
+    for (place, label, _, rule), verdict in zip(asked, verdicts, strict=True):
+        if not verdict:
+            problems.setdefault(place, _pattern_sentence(rule, label))
+    return problems
 
 
-def _patterned(schema: Schema, value: Any) -> Iterator[tuple[str, Schema]]:
-    if isinstance(value, str) and isinstance(schema.get("pattern"), str) and len(value) <= MAX_TEXT:
-        yield value, schema
-    if isinstance(value, str) and schema.get("ui:field") == "EntityNamePicker" and "pattern" not in schema:
-        yield value, {"pattern": NAME, "errorMessage": {"pattern": _NAME_RULE}}
-    items = schema.get("items")
-    if isinstance(value, list) and isinstance(items, Mapping):
-        for item in value:
-            yield from _patterned(items, item)
+def _patterned(schema: Schema, value: Any) -> Schema:
+    """The rule that the value's form has to follow, if there is one."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        return {}
+    if isinstance(schema.get("pattern"), str):
+        return schema
+    if schema.get("ui:field") == "EntityNamePicker":
+        return {"pattern": NAME, "errorMessage": {"pattern": _NAME_RULE}}
+    return {}
 
 
 _NAME_RULE = "A name uses letters, digits, “-”, “_” and “.”, and begins and ends with a letter or digit."
@@ -247,14 +302,15 @@ def _world_problems(
 ) -> dict[str, str]:
     """What only the organisation's rows can tell: names that are taken, choices that do not exist."""
     errors: dict[str, str] = {}
-    for name, value in check.values.items():
-        child = check.schema["properties"][name]
-        place = f"{check.prefix}{name}"
-        kind = str(child.get("ui:field") or "")
-        if place in known or not isinstance(value, str) or kind not in _WORLD:
+    for place, label, child, value in check.leaves():
+        if place in known or place in errors:
             continue
-        if sentence := _WORLD[kind](document, child, value, access, check.label(name)):
-            errors[place] = sentence
+        kind = str(child.get("ui:field") or "")
+        # A list that is picked from is checked entry by entry.
+        entries = value if kind == "MultiEntityPicker" and isinstance(value, list) else [value]
+        for entry in entries if kind in _WORLD else ():
+            if isinstance(entry, str) and (sentence := _WORLD[kind](document, child, entry, access, label)):
+                errors.setdefault(place, sentence)
     return errors
 
 
@@ -277,43 +333,31 @@ def _repository_taken(document: Mapping[str, Any], child: Schema, value: str, ac
     return ""
 
 
-def filters_of(child: Schema) -> list[Mapping[str, Any]]:
-    """A picker's `catalogFilter` (or its older `allowedKinds`) as a list of filters."""
-    options = child.get("ui:options") or {}
-    filters = options.get("catalogFilter")
-    if isinstance(filters, Mapping):
-        return [filters]
-    if isinstance(filters, list):
-        return [one for one in filters if isinstance(one, Mapping)]
-    return [{"kind": kind} for kind in options.get("allowedKinds") or []]
-
-
 def allows_other(child: Schema) -> bool:
     """Whether a picker takes what is not among its options."""
     return bool((child.get("ui:options") or {}).get("allowArbitraryValues", True))
 
 
 def _no_entity(document: Mapping[str, Any], child: Schema, value: str, access: Access, label: str) -> str:
-    if allows_other(child):
-        return ""
-    if value in {option.value for option in choices.entity_options(access.organisation, filters_of(child))}:
+    if allows_other(child) or choices.is_offered(child, access, value):
         return ""
     return f"“{value}” is not among the choices for “{label}”."
 
 
 def _no_owner(document: Mapping[str, Any], child: Schema, value: str, access: Access, label: str) -> str:
-    ref = value if ":" in value else f"group:{value if '/' in value else f'default/{value}'}"
-    if ref.lower() in {option.value for option in choices.owner_options(access)}:
+    if choices.is_offered(child, access, value):
         return ""
-    if choices.entity_of_name(access.organisation, ref) is not None:
-        return ""
-    return f"There is no team or person “{value}” in the catalog."
+    if choices.entity_of_name(access.organisation, choices.full_ref(child, value)) is None:
+        return f"There is no team or person “{value}” in the catalog."
+    return f"“{value}” is not among the choices for “{label}”."
 
 
 def _no_group(document: Mapping[str, Any], child: Schema, value: str, access: Access, label: str) -> str:
-    if value in access.team_refs:
+    if choices.is_offered(child, access, value):
         return ""
-    return f"You are not in “{value}”."
+    if choices.full_ref(child, value) not in access.team_refs:
+        return f"You are not in “{value}”."
+    return f"“{value}” is not among the choices for “{label}”."
 
 
 def _no_cluster(document: Mapping[str, Any], child: Schema, value: str, access: Access, label: str) -> str:
@@ -327,6 +371,7 @@ _WORLD = {
     "RepoUrlPicker": _repository_taken,
     "EntityPicker": _no_entity,
     "OwnedEntityPicker": _no_entity,
+    "MultiEntityPicker": _no_entity,
     "OwnerPicker": _no_owner,
     "MyGroupsPicker": _no_group,
     "ClusterPicker": _no_cluster,
@@ -354,6 +399,11 @@ def _secret_problems(document: Mapping[str, Any], given: Mapping[str, str]) -> d
         f"{CONFIDENTIAL}{name}": f"The path asks for no secret called “{name}”." for name in given if name not in asked
     }
     for name, child in asked.items():
+        label = child.get("title") or name
         if child["is_required"] and not given.get(name):
-            errors[f"{CONFIDENTIAL}{name}"] = f"“{child.get('title') or name}” needs an answer."
+            errors[f"{CONFIDENTIAL}{name}"] = f"“{label}” needs an answer."
+        elif 0 < len(given.get(name, "").strip()) < MIN_SECRET:
+            errors[f"{CONFIDENTIAL}{name}"] = (
+                f"“{label}” is too short to be kept out of the log: {MIN_SECRET} characters at least."
+            )
     return errors

@@ -6,10 +6,10 @@ from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import Kube, connect
 from portal.clusters.models import Cluster
-from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File
 from portal.goldenpaths.vocabulary import TEXT, Schema
 from portal.kit.errors import NotFound, Refusal
+from portal.kit.yamltext import load_all
 
 # What kubernetes:apply answers and kubernetes:wait takes.
 OBJECTS: Schema = {

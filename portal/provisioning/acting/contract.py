@@ -65,6 +65,7 @@ class StepContext(Protocol):
     owner_ref: str
     version: "Version"
     step_key: str
+    iteration: int
     step_started_at: datetime
     # What the step answered when it last chose to wait: said again only when it changes.
     last_sentence: str

@@ -9,10 +9,10 @@ from typing import Any
 from portal.clusters import labels
 from portal.clusters.claims import Claimant, marked
 from portal.clusters.restoring import SERVERS_OWN
-from portal.goldenpaths.documents import load_all
 from portal.goldenpaths.files import File, safe_folder, within
 from portal.goldenpaths.globs import select
 from portal.kit.errors import Invalid
+from portal.kit.yamltext import load_all
 
 Manifest = dict[str, Any]
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -73,12 +73,13 @@ class PreviewRepository:
 
 @dataclass(frozen=True, slots=True)
 class PreviewStep:
-    """One step, and whether it would run with these answers."""
+    """One step, whether it would run with these answers, and with which input (a list of them with `each`)."""
 
     id: str
     name: str
     action: str
     runs: bool
+    input: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from portal.provisioning.engine import bench, compensation, execution, sealing
-from portal.provisioning.engine.execution import Visit
-from portal.provisioning.engine.lease import LeaseLost, claim, let_go
+from portal.provisioning.engine import compensation, execution, sealing
+from portal.provisioning.engine.execution import Unreadable, Visit
+from portal.provisioning.engine.lease import Lease, LeaseLost, claim, let_go
 from portal.provisioning.engine.retries import MAX_STRIKES
 from portal.provisioning.models import Step
 from portal.provisioning.states import UNFINISHED_STEP
@@ -24,9 +24,11 @@ def advance(organisation_id: int, run_id: int) -> bool:
     lease, _ = claimed
     is_orderly = False
     try:
-        visit = execution.visit_of(lease, run_id, sealing.secrets_of)
-        again = _work(visit)
+        again = _work(execution.visit_of(lease, run_id, sealing.secrets_of))
         is_orderly = True
+    except Unreadable as unreadable:
+        is_orderly = True
+        return _close(lease, unreadable)
     except LeaseLost:
         is_orderly = True
         return False
@@ -34,6 +36,15 @@ def advance(organisation_id: int, run_id: int) -> bool:
         if not is_orderly:
             let_go(lease, AFTER_A_BUG)
     return again
+
+
+def _close(lease: Lease, unreadable: Unreadable) -> bool:
+    """End a run whose secrets or files cannot be read: another try would find them the same."""
+    with lease.fenced() as run:
+        run.error_code, run.error_text = "unreadable", unreadable.text
+        lease.logbook.write(unreadable.text, level="error")
+        run.end("undo_failed" if run.status == "undoing" else "failed")
+    return False
 
 
 def _work(visit: Visit) -> bool:
@@ -82,7 +93,6 @@ def _end(visit: Visit) -> bool:
         else:
             visit.lease.logbook.write("The run succeeded.")
             run.end("succeeded")
-        bench.clear_unless_retried(run)
     return False
 
 

@@ -1,11 +1,14 @@
-"""The workspace between two steps: the files of a run as gzipped tar in its row."""
+"""The workspace between two steps: the files of a run as gzipped tar in its row. The end of the run takes it away."""
 
 import io
 import tarfile
 from collections.abc import Mapping
 
+from django.conf import settings
+
 from portal.goldenpaths.files import MAX_FILE_BYTES, MAX_TREE_BYTES, File, checked, tree_digest
 from portal.kit.errors import TooLarge
+from portal.provisioning.engine import keys, sealing
 from portal.provisioning.models import Run, Workspace
 
 
@@ -39,27 +42,23 @@ def unpacked(content: bytes) -> dict[str, File]:
 def read(run: Run) -> dict[str, File]:
     """What lies on the run's bench; nothing before its first step."""
     kept = Workspace.objects.for_tenant(run.organisation_id).filter(run_id=run.pk).first()
-    return unpacked(bytes(kept.content)) if kept else {}
+    return unpacked(sealing.opened_files(run, bytes(kept.content))) if kept else {}
 
 
 def keep(run: Run, files: Mapping[str, File]) -> None:
-    """Write the files down if they changed, in the caller's transaction."""
+    """Write the files down if they changed, in the caller's transaction; sealed, where a secret may be in them."""
     digest = tree_digest(files)
+    if run.secret_names:
+        digest = keys.hidden(digest, settings.SECRET_KEY)
     rows = Workspace.objects.for_tenant(run.organisation_id).filter(run_id=run.pk)
-    if not files or rows.filter(digest=digest).exists():
+    if rows.filter(digest=digest).exists() or not (files or rows.exists()):
         return
+    content = packed(checked(files))
     rows.update_or_create(
         run_id=run.pk,
-        defaults={"organisation_id": run.organisation_id, "content": packed(checked(files)), "digest": digest},
+        defaults={
+            "organisation_id": run.organisation_id,
+            "content": sealing.sealed_files(run, content) if run.secret_names else content,
+            "digest": digest,
+        },
     )
-
-
-def clear_unless_retried(run: Run) -> None:
-    """Take everything off the bench at the run's end, unless a retry will want it and nothing in it is secret."""
-    if run.status == "succeeded" or run.secret_names:
-        clear(run)
-
-
-def clear(run: Run) -> None:
-    """Take everything off the bench: nobody will work on it again."""
-    Workspace.objects.for_tenant(run.organisation_id).filter(run_id=run.pk).delete()

@@ -5,7 +5,7 @@ from django.utils import timezone
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
 from portal.provisioning.acting.contract import LeftBehind, Undone
-from portal.provisioning.engine import bench, retries
+from portal.provisioning.engine import retries
 from portal.provisioning.engine.context import TakingBack
 from portal.provisioning.engine.execution import Visit, grace
 from portal.provisioning.engine.failpoints import failpoint
@@ -76,7 +76,6 @@ def _end(visit: Visit) -> bool:
         count = {verdict: sum(effect.undo == verdict for effect in effects) for verdict in ("undone", "left", "failed")}
         text = f"Undo: {count['undone']} undone, {count['left']} left behind, {count['failed']} failed."
         visit.lease.logbook.write(text, level="error" if count["failed"] else "info")
-        bench.clear(run)
         run.error_text = "" if not count["failed"] else f"{text} Try Undo again when the cause is mended."
         run.end("undo_failed" if count["failed"] else "undone")
     return False

@@ -37,6 +37,14 @@ class Visit:
     files: dict[str, File]
 
 
+class Unreadable(Exception):
+    """What the run keeps sealed does not open; the text says why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 @dataclass(frozen=True)
 class Stopped:
     """The step ends by a person's wish."""
@@ -76,7 +84,7 @@ def _begin(visit: Visit, step: Step, plan: Plan) -> None:
         step.attempt += is_new_attempt
         step.strikes += 1
         step.started_at = step.started_at or run.now
-        step.input = visit.lease.logbook.redactor.clean_value(plan.inputs if plan.is_many else plan.inputs[0])
+        step.input = visit.lease.logbook.redactor.clean_value(plan.given)
         if is_new_attempt:
             again = f", attempt {step.attempt}" if step.attempt > 1 else ""
             visit.lease.logbook.write(f"{step.name} ({step.action}{again})", step_idx=step.idx)
@@ -238,7 +246,7 @@ def fail(lease: Lease, run: Run, step: Step, code: str, text: str, detail: dict[
 
 
 def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]]) -> Visit:
-    """Read what the run needs; `opened` unseals its secrets."""
+    """Read what the run needs; `opened` unseals its secrets. Raises Unreadable."""
     with tenant(lease.organisation_id):
         run = (
             Run.objects.for_tenant(lease.organisation_id)
@@ -246,8 +254,15 @@ def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]])
             .get(pk=run_id)
         )
         steps = list(Step.objects.for_tenant(lease.organisation_id).filter(run=run))
-        files = bench.read(run)
-    secrets = opened(run)
+    try:
+        with tenant(lease.organisation_id):
+            files = bench.read(run)
+        secrets = opened(run)
+    except Refusal as refusal:
+        raise Unreadable(
+            "What this run keeps in confidence does not open for the workers: it was sealed with another key. "
+            "Retry asks for it again."
+        ) from refusal
     lease.logbook.redactor.add(secrets.values())
     facts = Facts(run.version.document, run.values, run.requester, str(run.pk), secrets)
     outputs = {step.key: step.output or {} for step in steps if step.status == "succeeded"}

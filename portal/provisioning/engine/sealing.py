@@ -1,9 +1,19 @@
-"""A run's secrets at rest: sealed by whoever takes the answers, opened by workers alone, gone when the run ends."""
+"""What a run knows in confidence, at rest: sealed by whoever takes the answers, opened by workers, gone at the end."""
 
+import base64
+import os
 from collections.abc import Mapping
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from portal.clusters.credentials import Place, seal, unseal
+from portal.kit.errors import Unavailable
 from portal.provisioning.models import Run
+
+# Before sealed files: the length of the sealed key that follows, in four bytes, then a nonce, then the files.
+MAGIC = b"slipway-sealed-1"
+NONCE = 12
 
 
 def _place(organisation_id: int, idempotency_key: str) -> Place:
@@ -19,3 +29,25 @@ def sealed(organisation_id: int, idempotency_key: str, secrets: Mapping[str, str
 def secrets_of(run: Run) -> dict[str, str]:
     """The run's secrets; only a worker can ask."""
     return unseal(run.secrets, _place(run.organisation_id, run.idempotency_key)) if run.secrets else {}
+
+
+def sealed_files(run: Run, packed: bytes) -> bytes:
+    """A run's packed files as bytes that only a worker can read back."""
+    key, nonce = AESGCM.generate_key(256), os.urandom(NONCE)
+    place = _place(run.organisation_id, f"{run.idempotency_key} files")
+    wrapped = seal({"key": base64.b64encode(key).decode()}, place).encode()
+    return MAGIC + len(wrapped).to_bytes(4, "big") + wrapped + nonce + AESGCM(key).encrypt(nonce, packed, wrapped)
+
+
+def opened_files(run: Run, kept: bytes) -> bytes:
+    """The packed files again; bytes that were not sealed come back as they are."""
+    if not kept.startswith(MAGIC):
+        return kept
+    at = len(MAGIC) + 4
+    end = at + int.from_bytes(kept[len(MAGIC) : at], "big")
+    wrapped = kept[at:end]
+    key = unseal(wrapped.decode(), _place(run.organisation_id, f"{run.idempotency_key} files"))["key"]
+    try:
+        return AESGCM(base64.b64decode(key)).decrypt(kept[end : end + NONCE], kept[end + NONCE :], wrapped)
+    except InvalidTag as error:
+        raise Unavailable("The run's files do not belong to this run.") from error

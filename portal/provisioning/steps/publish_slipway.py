@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from portal.accounts.tenancy import tenant
 from portal.githosts.builtin import check_name
 from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import Author, Repo
@@ -50,6 +51,7 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     name = repository_name(given)
     files = _files(ctx.workspace, given)
     host = HOSTS[HOST]
+    _require_first(ctx, name)
     existing = host.find_repository(ctx.organisation, name)
     before = {"name": name} if existing else None
     [intent] = ctx.intend(KIND, [Target(name, f"Repository {name}", before, {"host": HOST, "name": name})])
@@ -72,6 +74,18 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     intent.confirm("adopted" if intent.before else "created", {**intent.reference, "commit": commit})
     ctx.log(f"Repository {name} holds {_count(files)} at {commit[:8]}.")
     return Done(_output(repo, commit))
+
+
+def _require_first(ctx: StepContext, name: str) -> None:
+    """A run fills a repository once: another step, or iteration, of the same run may not do it again."""
+    with tenant(ctx.organisation):
+        others = Effect.objects.for_tenant(ctx.organisation).filter(run_id=ctx.run_id, kind=KIND, reference__name=name)
+        if others.exclude(key__startswith=f"{ctx.run_id}/{ctx.step_key}/{ctx.iteration}/").exists():
+            raise _taken(name)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"A repository named “{name}” exists already.", code="repository_exists", field="repo")
 
 
 def _output(repo: Repo, commit: str) -> dict[str, Any]:
@@ -105,7 +119,7 @@ def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
     branch = str(given.get("defaultBranch") or "main")
     made = world.preview.repositories
     if HOSTS[HOST].find_repository(world.organisation, name) or name in {one.name for one in made}:
-        raise Conflict(f"A repository called “{name}” exists already. Choose another name.", code="repository_exists")
+        raise _taken(name)
     made.append(PreviewRepository(name, branch, len(files)))
     return _output(Repo(HOST, world.organisation.pk, world.organisation.slug, name, branch), LATER)
 

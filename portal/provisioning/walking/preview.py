@@ -36,8 +36,8 @@ def preview(
         world.look = looked
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
-        runs = walk.is_considered(index) and _step(walk, world, index)
-        world.preview.steps.append(PreviewStep(step_id(written, index), name, written["action"], runs))
+        runs, given = _step(walk, world, index) if walk.is_considered(index) else (False, None)
+        world.preview.steps.append(PreviewStep(step_id(written, index), name, written["action"], runs, given))
     world.preview.output, troubles = walk.shown_output()
     if not walk.is_ending:
         for trouble in troubles:
@@ -46,21 +46,23 @@ def preview(
     return world.preview
 
 
-def _step(walk: Walk, world: Pretence, index: int) -> bool:
-    """Pretend to do one step; False when its condition leaves it out."""
+def _step(walk: Walk, world: Pretence, index: int) -> tuple[bool, Any]:
+    """Pretend to do one step: whether it does anything with these answers, and its input."""
+    given: Any = None
     try:
         plan = walk.plan(index)
         if plan.is_skipped:
-            return False
+            return False, None
+        given = plan.given
         action = ACTIONS[plan.action]
         done = carry_out(plan, lambda number, given: Done(action.pretend(world, given)), [])
     except Refusal as refusal:
         world.problem(refusal.text)
         walk.is_ending = True
-        return True
+        return True, given
     if isinstance(done, Done):
         walk.finish(index, done.output)
-    return bool(plan.inputs)
+    return bool(plan.inputs), given
 
 
 def _shown(path: str, file: File) -> PreviewFile:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.accounts.models import User
-from portal.goldenpaths.language.expressions import is_truthy, runs_after_failure
+from portal.goldenpaths.language.expressions import condition, iterations, runs_after_failure
 from portal.goldenpaths.language.rendering import Options, render_value
 from portal.goldenpaths.templates import step_id
 from portal.goldenpaths.vocabulary import ACTIONS, checked_input
@@ -51,6 +51,11 @@ class Plan:
     is_many: bool = False
     numbers: list[int] = field(default_factory=list)
     items: int = 1
+
+    @property
+    def given(self) -> Any:
+        """The input as people read it: one, or a list."""
+        return self.inputs if self.is_many else self.inputs[0]
 
     def output(self, outputs: list[dict[str, Any]]) -> dict[str, Any]:
         """What later steps see: a step with `each` answers lists under the same names, empty ones for no iteration."""
@@ -202,22 +207,13 @@ class Walk:
         return [{**scope, "each": each} for each in self._iterations(written["each"], scope, f"{where}, each")]
 
     def _iterations(self, written: Any, scope: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-        """The `each` objects ({key, value}) of a step that repeats, in order; none for an unanswered question."""
-        items = self._render(written, scope, where)
-        if items is None:
-            return []
-        if isinstance(items, Mapping):
-            pairs = [(str(key), value) for key, value in items.items()]
-        elif isinstance(items, list):
-            pairs = [(str(key), value) for key, value in enumerate(items)]
-        else:
-            raise Invalid(f"In {where}, “each” must come to a list or an object.", code="each-not-a-list")
-        if len(pairs) > MAX_ITERATIONS:
-            raise Invalid(f"In {where}, “each” has {len(pairs)} items; at most {MAX_ITERATIONS} run.", code="too-many")
-        return [{"key": key, "value": value} for key, value in pairs]
+        items = iterations(written, scope, where=where, failed=self.is_ending)
+        if len(items) > MAX_ITERATIONS:
+            raise Invalid(f"In {where}, “each” has {len(items)} items; at most {MAX_ITERATIONS} run.", code="too-many")
+        return items
 
-    def _says_yes(self, condition: Any, scope: Mapping[str, Any], where: str) -> bool:
-        return condition is None or is_truthy(self._render(condition, scope, where))
+    def _says_yes(self, written: Any, scope: Mapping[str, Any], where: str) -> bool:
+        return condition(written, scope, where=where, failed=self.is_ending)
 
     def _render(self, value: Any, scope: Mapping[str, Any], where: str) -> Any:
         return render_value(value, scope, path=where, options=Options(failed=self.is_ending))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
@@ -21,6 +20,7 @@ from portal.clusters.models import Cluster
 from portal.demo_people import SIGN_INS
 from portal.goldenpaths.actions import publish_shipped
 from portal.kit.errors import Refusal
+from portal.kit.yamltext import load_all
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def apply_manifests(organisation: Organisation, folder: Path) -> int:
     served = kube.discovery()
     applied = 0
     for file in sorted(folder.glob("*.yaml")):
-        for manifest in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
+        for manifest in (document.data for document in load_all(file.read_text(), file.name)):
             if manifest and served.serves(manifest["apiVersion"], manifest["kind"]):
                 kube.apply(manifest)
                 applied += 1

@@ -1,7 +1,8 @@
-"""Reads a YAML stream into plain data with a line for every field, bounded against hostile input.
+"""The one reader of YAML: plain data with a line for every field, bounded against hostile input.
 
 The scalars follow YAML 1.2's core schema, as every other reader of `catalog-info.yaml` does: `NO` stays the text "NO",
-`2024-01-01` stays text, `<<` is an ordinary key. Nothing here ever builds an object of a class named in the input.
+`2024-01-01` stays text. Merge keys (`<<`) are merged: what stands in the mapping itself goes first. Nothing here ever
+builds an object of a class named in the input.
 """
 
 import math
@@ -12,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from catalog.descriptors.findings import Finding
+from portal.kit.errors import Invalid
+from portal.kit.plain import odd_character
 
 MAX_BYTES = 1024 * 1024
 MAX_ALIASES = 100
@@ -22,6 +24,9 @@ MAX_DOCUMENTS = 1000
 MAX_DIGITS = 40
 
 FieldPath = tuple[str | int, ...]
+MERGE = "<<"
+_YAMLS_OWN = "tag:yaml.org,2002:"
+_TYPES = frozenset({"str", "int", "float", "bool", "null", "map", "seq"})
 
 _MARKER = re.compile(r"^(---|\.\.\.)(?=\s|$)")
 _NULL = re.compile(r"^(~|null|Null|NULL)?$")
@@ -38,18 +43,27 @@ _NOT_A_NUMBER = re.compile(r"^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
 class Document:
     """One document of a stream: its data, the line it starts on, the line of each field and its text as written."""
 
-    value: Any
-    line: int
+    data: Any
+    first_line: int = 1
     lines: Mapping[FieldPath, int] = field(default_factory=dict)
+    values: Mapping[FieldPath, int] = field(default_factory=dict)
     raw: str = ""
 
     def line_of(self, path: FieldPath) -> int:
-        """The line of the field, or of the nearest field around it that was written."""
-        while path:
-            if path in self.lines:
-                return self.lines[path]
-            path = path[:-1]
-        return self.line
+        """The line where the field is named, or the nearest field around it that was written."""
+        return _nearest(self.lines, path, self.first_line)
+
+    def line(self, path: FieldPath = ()) -> int:
+        """The line where the field's value begins (below its | or >), or that of the nearest field around it."""
+        return _nearest(self.values, path, self.first_line)
+
+
+def _nearest(lines: Mapping[FieldPath, int], path: FieldPath, otherwise: int) -> int:
+    while path:
+        if path in lines:
+            return lines[path]
+        path = path[:-1]
+    return otherwise
 
 
 class Unreadable(Exception):
@@ -60,30 +74,50 @@ class Unreadable(Exception):
         self.sentence, self.line, self.code = sentence, line, code
 
 
-def read_stream(text: str, path: str) -> tuple[list[Document], list[Finding]]:
-    """Every document that can be read, and a finding for every one that cannot. Empty documents are left out."""
+def read_documents(text: str) -> Iterator[Document | Unreadable]:
+    """Every document that can be read, and the trouble of every one that cannot. Empty ones are left out."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        return [], [Finding(path, 1, "too-large", _too_large(size))]
-    documents: list[Document] = []
-    findings: list[Finding] = []
+        yield Unreadable(_too_large(size), 1, "too-large")
+        return
     for number, (first_line, chunk) in enumerate(split_documents(text)):
         if number >= MAX_DOCUMENTS:
             sentence = f"The file holds more than {MAX_DOCUMENTS} documents. Split it into several files."
-            findings.append(Finding(path, first_line, "too-many-documents", sentence))
-            break
+            yield Unreadable(sentence, first_line, "too-many-documents")
+            return
         try:
             document = read_document(chunk, first_line)
-        except Unreadable as problem:
-            findings.append(Finding(path, problem.line, problem.code, problem.sentence))
+        except Unreadable as trouble:
+            yield trouble
         else:
-            if document.value is not None:
-                documents.append(document)
-    return documents, findings
+            if document.data is not None:
+                yield document
+
+
+class YamlError(Invalid):
+    """A YAML text cannot be read: what is wrong, in which file and on which line."""
+
+    code = "yaml-error"
+
+    def __init__(self, sentence: str, path: str, line: int) -> None:
+        super().__init__(f"{path}, line {line}: {sentence}", detail={"path": path, "line": line})
+        self.sentence = sentence
+        self.path = path
+        self.line = line
+
+
+def load_all(text: str, path: str) -> list[Document]:
+    """Every document of a text that must be right as a whole. Raises YamlError at the first that is not."""
+    documents = []
+    for document in read_documents(text):
+        if isinstance(document, Unreadable):
+            raise YamlError(document.sentence, path, document.line) from None
+        documents.append(document)
+    return documents
 
 
 def _too_large(size: int) -> str:
-    return f"The file is {size / MAX_BYTES:.1f} MiB; a descriptor file may have at most 1 MiB. Split it."
+    return f"The file is {size / MAX_BYTES:.1f} MiB; a file may have at most 1 MiB. Split it."
 
 
 def split_documents(text: str) -> Iterator[tuple[int, str]]:
@@ -118,18 +152,21 @@ def read_document(text: str, first_line: int = 1) -> Document:
         raise Unreadable(
             "The text holds characters that YAML does not allow.", first_line, "yaml-characters"
         ) from error
-    return Document(builder.value, builder.line or first_line, builder.lines, text)
+    return Document(builder.value, builder.line or first_line, builder.lines, builder.values, text)
 
 
 def _line_of(error: yaml.MarkedYAMLError) -> int:
-    mark = error.problem_mark or error.context_mark
+    """What is never closed is noticed at the end of the file; where it was opened helps more."""
+    opened = error.context_mark if "end of stream" in (error.problem or "") else None
+    mark = opened or error.problem_mark or error.context_mark
     return mark.line if mark else 0
 
 
 def _syntax_sentence(error: yaml.MarkedYAMLError) -> str:
     problem = (error.problem or "cannot be read").strip()
     context = f" {error.context.strip()}" if error.context else ""
-    column = f", column {error.problem_mark.column + 1}" if error.problem_mark else ""
+    is_open = "end of stream" in problem
+    column = f", column {error.problem_mark.column + 1}" if error.problem_mark and not is_open else ""
     hint = _HINTS.get(problem, "")
     return f"This is not valid YAML: {problem}{context}{column}.{hint}"
 
@@ -151,6 +188,9 @@ class _Open:
     anchor: str | None
     key: str | None = None
     size: int = 1
+    # What the merge key `<<` brings, with its line; None while the mapping has none.
+    merged: tuple[Any, int] | None = None
+    is_merging: bool = False
 
 
 class _Builder:
@@ -161,6 +201,7 @@ class _Builder:
         self.value: Any = None
         self.line = 0
         self.lines: dict[FieldPath, int] = {}
+        self.values: dict[FieldPath, int] = {}
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.open_anchors: set[str] = set()
@@ -174,26 +215,42 @@ class _Builder:
         elif isinstance(event, yaml.AliasEvent):
             self._take_alias(event.anchor or "", line)
         elif isinstance(event, yaml.MappingStartEvent):
+            _check_tag(event.tag, line)
             self._open({}, event.anchor, line)
         elif isinstance(event, yaml.SequenceStartEvent):
+            _check_tag(event.tag, line)
             self._open([], event.anchor, line)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self._close(line)
 
     def _take_scalar(self, event: yaml.ScalarEvent, line: int) -> None:
-        if "\0" in event.value:
-            raise Unreadable("A value holds a NUL character; remove it.", line, "yaml-characters")
+        if code := odd_character(event.value):
+            raise Unreadable(
+                f"A value holds the character {code}, which cannot be kept; remove it.", line, "yaml-characters"
+            )
         parent = self.stack[-1] if self.stack else None
         if parent is not None and isinstance(parent.value, dict) and parent.key is None:
-            self._take_key(parent, event.value, line)
+            is_plain = event.implicit[0] and not event.style
+            self._take_key(parent, event.value, line, is_merge=event.value == MERGE and is_plain)
             return
+        _check_tag(event.tag, line)
         value = _scalar(event, line)
         if event.anchor:
             self.anchors[event.anchor] = (value, 1)
+        # A block scalar's text begins on the line after its | or >.
+        self.values[self._next_path(line)] = line + (event.style in ("|", ">"))
         self._add(value, 1, line)
 
-    def _take_key(self, parent: _Open, key: str, line: int) -> None:
-        if key in parent.value:
+    def _take_key(self, parent: _Open, key: str, line: int, *, is_merge: bool) -> None:
+        if is_merge and parent.merged is not None:
+            raise Unreadable(
+                f"The merge key << stands here and on line {parent.merged[1]}; write << once, with a list of mappings.",
+                line,
+                "duplicate-key",
+            )
+        if is_merge:
+            parent.is_merging = True
+        elif key in parent.value:
             first = self.lines[(*parent.path, key)]
             raise Unreadable(
                 f'The key "{key}" stands here and on line {first}; a key may appear once.', line, "duplicate-key"
@@ -212,6 +269,7 @@ class _Builder:
         if self.stack and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None:
             raise Unreadable("An alias cannot be a key.", line, "complex-key")
         value, size = self.anchors[anchor]
+        self.values[self._next_path(line)] = line
         self._add(value, size, line)
 
     def _open(self, value: dict[str, Any] | list[Any], anchor: str | None, line: int) -> None:
@@ -222,14 +280,35 @@ class _Builder:
         if anchor:
             self.open_anchors.add(anchor)
         self.line = self.line or line
-        self.stack.append(_Open(value, self._next_path(line), anchor))
+        path = self._next_path(line)
+        self.values[path] = line
+        self.stack.append(_Open(value, path, anchor))
 
     def _close(self, line: int) -> None:
         done = self.stack.pop()
+        if done.merged is not None:
+            self._merge(done, *done.merged)
         if done.anchor:
             self.open_anchors.discard(done.anchor)
             self.anchors[done.anchor] = (done.value, done.size)
         self._add(done.value, done.size, line)
+
+    def _merge(self, done: _Open, brought: Any, line: int) -> None:
+        """Adds what << brings and the mapping itself does not have; of several mappings the first one counts."""
+        mappings = brought if isinstance(brought, list) else [brought]
+        if not all(isinstance(each, dict) for each in mappings):
+            raise Unreadable(
+                "The merge key << takes a mapping (*name) or a list of mappings. Name one, or put << in quotes if the "
+                "text is meant as a key.",
+                line,
+                "merge-key",
+            )
+        assert isinstance(done.value, dict)
+        for mapping in mappings:
+            for key, value in mapping.items():
+                if key not in done.value:
+                    done.value[key] = value
+                    self.lines[(*done.path, key)] = self.values[(*done.path, key)] = line
 
     def _next_path(self, line: int) -> FieldPath:
         if not self.stack:
@@ -250,12 +329,20 @@ class _Builder:
             return
         parent = self.stack[-1]
         parent.size += size
-        if isinstance(parent.value, dict):
+        if isinstance(parent.value, dict) and parent.is_merging:
+            parent.merged, parent.is_merging, parent.key = (value, line), False, None
+        elif isinstance(parent.value, dict):
             parent.value[parent.key or ""] = value
             parent.key = None
         else:
             self.lines.setdefault((*parent.path, len(parent.value)), line)
             parent.value.append(value)
+
+
+def _check_tag(tag: str | None, line: int) -> None:
+    """YAML's types beyond JSON's could not be kept; a tag of somebody's own says nothing here and is passed over."""
+    if tag and tag.startswith(_YAMLS_OWN) and tag.removeprefix(_YAMLS_OWN) not in _TYPES:
+        raise Unreadable(f"The tag !!{tag.removeprefix(_YAMLS_OWN)} is not known here; leave it out.", line, "yaml-tag")
 
 
 def _scalar(event: yaml.ScalarEvent, line: int) -> Any:
@@ -282,5 +369,5 @@ def _number(text: str, line: int) -> Any:
         return int(text, 10) if _INT.match(text) else int(text, 0)
     value = float(text)
     if math.isinf(value):
-        raise Unreadable(f"{text} is too large for a number. Put it in quotes.", line, "number")
+        raise Unreadable(f"{text} is not a number that can be kept: it is too large. Put it in quotes.", line, "number")
     return value

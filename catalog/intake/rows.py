@@ -1,0 +1,57 @@
+"""One entity as the database keeps it: every column read from its document, and the relations that it says."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from catalog.asking import facts
+from catalog.asking.words import words_of
+from catalog.descriptors import relations
+from catalog.intake.reading import Found
+from catalog.models import Entity, Relation, Source
+
+# What a change of the document may change on the row.
+WRITTEN = [
+    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
+    "document", "facts", "labels", "sort_name", "words", "source", "path", "line", "raw", "digest", "updated_at",
+    "removed_at", "removed_reason",
+]  # fmt: skip
+
+
+def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entity:
+    """The row with every column read from the document."""
+    document, ref = found.entity.document, found.entity.ref
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    index = facts.of(document, (), str(row.uid))
+    row.kind, row.namespace, row.name, row.ref = ref.kind, ref.namespace, ref.name, str(ref)
+    row.title = metadata.get("title") or _display_name(spec)
+    row.description = metadata.get("description") or ""
+    row.type, row.lifecycle = _text(spec.get("type")), _text(spec.get("lifecycle"))
+    row.owner_ref, row.system_ref = relations.owner_of(document), relations.system_of(document)
+    row.tags, row.document = metadata.get("tags") or [], document
+    row.facts, row.labels = index.facts, index.labels
+    row.sort_name, row.words = (row.title or ref.name).lower()[:200], words_of(document)
+    row.source, row.path, row.line, row.raw = source, found.path, found.entity.line, found.entity.raw
+    row.digest, row.updated_at = found.digest, moment
+    row.removed_at, row.removed_reason = None, ""
+    return row
+
+
+def edges(row: Entity) -> Iterator[Relation]:
+    """The relations that the row's document says."""
+    for source_ref, kind, target_ref in relations.of(row.document):
+        yield Relation(
+            organisation_id=row.organisation_id,
+            source_ref=source_ref,
+            type=kind,
+            target_ref=target_ref,
+            from_entity=row,
+        )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _display_name(spec: dict[str, object]) -> str:
+    profile = spec.get("profile")
+    return _text(profile.get("displayName")) if isinstance(profile, dict) else ""
