@@ -10,13 +10,15 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from catalog import actions, bindings, jobs, teams, topics
+        from catalog import actions, bindings, jobs, naming, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
         from portal.clusters import logrights
         from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.duties import Duty, register_duty
         from portal.kit.live import TopicKind, register_topic
+        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.references import register_guide
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         logrights.owners_from(bindings.owners_of)
@@ -27,3 +29,35 @@ class CatalogConfig(AppConfig):
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)
+        register_entry(
+            Entry(
+                "catalog",
+                "Catalog",
+                "layout-grid",
+                "catalog.view",
+                20,
+                also=("entity", "entity-*"),
+                query="?kind=Component",
+                words="services components entities",
+            ),
+            Entry(
+                "sources",
+                "Sources",
+                "folders",
+                "catalog.view",
+                120,
+                "Organisation",
+                also=("source", "source-*", "sources-*"),
+                words="register locations import descriptors",
+            ),
+            Entry(
+                "source-register",
+                "Register a source",
+                "plus",
+                "catalog.register",
+                121,
+                words="add import catalog-info",
+                in_menu=False,
+            ),
+        )
+        register_guide(naming.Guide())

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.functions import Left
 from django.utils.timezone import now
 
+from catalog.descriptors.kinds import KINDS
 from portal.accounts.tenancy import TenantModel
 
 
@@ -156,7 +157,8 @@ class Entity(TenantModel):
     @property
     def has_workloads(self) -> bool:
         """Whether something in a cluster may belong to it."""
-        return self.kind in ("Component", "Resource")
+        kind = KINDS.get(self.kind)
+        return kind is not None and kind.has_workloads
 
 
 class Relation(TenantModel):

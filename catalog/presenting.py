@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from catalog.models import Entity, Problem, Relation, Source
+from catalog.intake.locations import annotations_of, location_of
+from catalog.models import Entity, Problem, Relation
 from portal.accounts.models import Organisation
-from portal.githosts.weburls import file_page
 from portal.kit.errors import Invalid
+
+__all__ = ["fields_of", "location_of", "present", "project"]
 
 REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
@@ -30,7 +32,7 @@ def _one(row: Entity, edges: Iterable[tuple[str, str]], troubles: Iterable[Probl
         **document["metadata"],
         "uid": str(row.uid),
         "etag": document["metadata"].get("etag") or row.digest[:40],
-        "annotations": {**_server_annotations(row), **_safe(row.annotations)},
+        "annotations": {**annotations_of(row.source, row.path), **_safe(row.annotations)},
     }
     shown = {**document, "metadata": metadata, "relations": [{"type": kind, "targetRef": ref} for kind, ref in edges]}
     items = [
@@ -52,26 +54,6 @@ def _safe(annotations: dict[str, str]) -> dict[str, str]:
         key: REJECTED if key in guarded and "javascript:" in "".join(value.split()).lower() else value
         for key, value in annotations.items()
     }
-
-
-def _server_annotations(row: Entity) -> dict[str, str]:
-    location = location_of(row.source, row.path) if row.source else "slipway:none"
-    return {
-        "backstage.io/managed-by-location": location,
-        "backstage.io/managed-by-origin-location": location_of(row.source) if row.source else location,
-    }
-
-
-def location_of(source: Source, path: str = "") -> str:
-    """`<type>:<target>` of a source, or of a file in it."""
-    below = f"/{path}" if path else ""
-    if source.kind == Source.Kind.URL:
-        return f"url:{source.target}"
-    if source.kind == Source.Kind.FOLDER:
-        return f"file:{source.target}{below}"
-    if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        return f"url:{file_page(source.target, source.revision, path)}" if path else f"url:{source.target}"
-    return f"slipway:{source.kind}/{source.target}{below}"
 
 
 def project(entity: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:

@@ -1,51 +1,39 @@
 """The catalog's pages: the list, an entity, and the problems of all sources."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from catalog import graph, panels
 from catalog.asking.paging import page_of
 from catalog.asking.query import Choice, counts, live
-from catalog.descriptors.kinds import KINDS
+from catalog.descriptors.kinds import COLUMNS, KINDS, RELATION_TYPES, relation_word
 from catalog.graph import Neighbour
 from catalog.models import Entity, Problem, Relation, Source
+from catalog.naming import address, named
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
 from portal.githosts.weburls import edit_page, edit_page_of
 from portal.kit.errors import NotFound
+from portal.kit.references import Named
 
 PAGE_SIZE = 50
 LISTED = (
     "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
-    "owner_ref", "tags", "sort_name",
+    "owner_ref", "system_ref", "tags", "sort_name",
 )  # fmt: skip
-
-RELATION_WORDS = {
-    "ownedBy": "Owned by",
-    "ownerOf": "Owns",
-    "partOf": "Part of",
-    "hasPart": "Has part",
-    "providesApi": "Provides",
-    "apiProvidedBy": "Provided by",
-    "consumesApi": "Consumes",
-    "apiConsumedBy": "Consumed by",
-    "dependsOn": "Depends on",
-    "dependencyOf": "Needed by",
-    "parentOf": "Parent of",
-    "childOf": "Child of",
-    "memberOf": "Member of",
-    "hasMember": "Members",
-}
 
 
 @gate("catalog.view")
 def catalog(request: TenantRequest) -> HttpResponse:
     """The list, with its state in the address."""
     wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
+    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
+    wanted["owner"] = wanted["owner"].lower()
     choice = Choice(**wanted, text=_parameter(request, "q"))
     organisation = request.access.organisation
     counted = counts(organisation, choice)
@@ -56,8 +44,13 @@ def catalog(request: TenantRequest) -> HttpResponse:
         before=request.GET.get("before", ""),
     )
     total = counted["kind"].get(choice.kind, 0) if choice.kind else sum(counted["kind"].values())
+    kind = KINDS.get(choice.kind)
+    # Every owner of the page is among those counted.
+    names = named(organisation.pk, [*counted["owner"], *(row.system_ref for row in page.rows)])
     context = {
         "choice": choice,
+        "names": names,
+        "columns": kind.columns if kind else COLUMNS,
         "counts": counted,
         "kinds": [(name, kind.plural, counted["kind"].get(name, 0)) for name, kind in KINDS.items()],
         "all_count": sum(counted["kind"].values()),
@@ -72,7 +65,7 @@ def catalog(request: TenantRequest) -> HttpResponse:
                 any_label,
                 getattr(choice, name),
                 getattr(choice, name) in counted[name],
-                _options(counted[name]),
+                _options(counted[name], names),
             )
             for name, label, any_label in (
                 ("type", "Type", "Any type"),
@@ -86,9 +79,15 @@ def catalog(request: TenantRequest) -> HttpResponse:
     return render(request, template, context)
 
 
-def _options(counted: dict[str, int]) -> list[tuple[str, str, int]]:
-    """(value, what people read, count): a group of the default namespace is called by its name alone."""
-    return [(value, value.removeprefix("group:default/")[:80], count) for value, count in counted.items()]
+def _options(counted: dict[str, int], names: Mapping[str, Named]) -> list[tuple[str, str, int]]:
+    """(value, what people read, count): owners by their titles, in the order of what is read."""
+    options = [(value, _read(value, names), count) for value, count in counted.items()]
+    return sorted(options, key=lambda option: option[1].lower())
+
+
+def _read(value: str, names: Mapping[str, Named]) -> str:
+    known = names.get(value)
+    return (known.title if known else value.removeprefix("group:default/"))[:80]
 
 
 def _parameter(request: TenantRequest, name: str) -> str:
@@ -115,15 +114,22 @@ def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Http
     """One entity; a name that others point to but nobody describes gets a page that says so."""
     found = find_entity(request, kind, namespace, name)
     ref = f"{kind}:{namespace}/{name}".lower()
-    edges = _neighbours(request.access.organisation, ref)
+    pairs = _edges_of(request.access.organisation, ref)
+    mine = [found.owner_ref, found.system_ref] if found else []
+    names = named(request.access.organisation.pk, [*(target for _, target in pairs), *mine])
+    edges = _neighbours(pairs, names)
     if found is None:
-        if not edges:
+        rows = Problem.objects.for_tenant(request.access.organisation).filter(entity_ref=ref).select_related("source")
+        problems = list(rows.order_by("path", "line")[:50])
+        if not (edges or problems):
             raise NotFound(f"There is no {ref} in this catalog.")
-        return render(
-            request, "catalog/missing.html", {"ref": ref, "name": name, "groups": _grouped(edges)}, status=404
-        )
+        shown = {"ref": ref, "name": name, "groups": _grouped(edges), "problems": problems, "names": names}
+        return render(request, "catalog/missing.html", shown, status=404)
     return render(
-        request, "catalog/entity.html", _entity_context(request, found, edges), status=410 if found.removed_at else 200
+        request,
+        "catalog/entity.html",
+        {**_entity_context(request, found, edges), "names": names},
+        status=410 if found.removed_at else 200,
     )
 
 
@@ -139,7 +145,7 @@ def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour
         "groups": _grouped(edges),
         "graph": drawing,
         "graph_nodes": [
-            (node, ref_address(organisation, node.ref), RELATION_WORDS.get(node.relation, node.relation))
+            (node, address(organisation.slug, node.ref), relation_word(node.relation))
             for node in (drawing.nodes if drawing else ())
         ],
         "links": _links(found),
@@ -170,7 +176,7 @@ def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
     worries = [
         Worry(
             "dangling",
-            f"It names {each.ref} ({RELATION_WORDS.get(each.type, each.type).lower()}), which is not in the catalog.",
+            f"It names {each.ref} ({relation_word(each.type).lower()}), which is not in the catalog.",
         )
         for each in edges
         if not each.is_known
@@ -182,24 +188,31 @@ def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
     return worries
 
 
-def _neighbours(organisation: Organisation, ref: str) -> list[Neighbour]:
-    """The relations of an entity, each other end with its title: two queries."""
+def _edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:
+    """(type, other end) of the relations of an entity: one query."""
     rows = Relation.objects.for_tenant(organisation).filter(source_ref=ref)
-    edges = sorted(set(rows.values_list("type", "target_ref")))[:1000]
-    known = live(organisation).filter(ref__in={target for _, target in edges}).only("ref", "title", "name")
-    names = {row.ref: row.display_name for row in known}
+    return sorted(set(rows.values_list("type", "target_ref")))[:1000]
+
+
+def _neighbours(edges: list[tuple[str, str]], names: Mapping[str, Named]) -> list[Neighbour]:
+    """The other ends with their titles."""
     return [
-        Neighbour(kind, target, names.get(target) or target.partition("/")[2], target in names)
+        Neighbour(
+            kind,
+            target,
+            names[target].title if target in names else target.partition("/")[2],
+            target in names and names[target].is_there,
+        )
         for kind, target in edges
     ]
 
 
 def _grouped(edges: list[Neighbour]) -> list[tuple[str, list[Neighbour]]]:
     groups: dict[str, list[Neighbour]] = {}
-    for word in RELATION_WORDS:
+    for name, kind in RELATION_TYPES.items():
         for each in edges:
-            if each.type == word:
-                groups.setdefault(RELATION_WORDS[word], []).append(each)
+            if each.type == name:
+                groups.setdefault(kind.word, []).append(each)
     return list(groups.items())
 
 
@@ -237,18 +250,14 @@ def problems(request: TenantRequest) -> HttpResponse:
     return render(
         request,
         "catalog/problems.html",
-        {"problems": shown[:500], "is_more": len(shown) > 500, "failed": list(failed), "source_id": source},
+        {
+            "names": named(request.access.organisation.pk, [problem.entity_ref for problem in shown]),
+            "problems": shown[:500],
+            "is_more": len(shown) > 500,
+            "failed": list(failed),
+            "source_id": source,
+        },
     )
-
-
-def ref_address(organisation: Organisation, ref: str) -> str:
-    """The address of the page for a complete reference; "" for one that no address can hold."""
-    kind, _, rest = ref.partition(":")
-    namespace, _, name = rest.partition("/")
-    try:
-        return reverse("entity", kwargs={"org": organisation.slug, "kind": kind, "namespace": namespace, "name": name})
-    except NoReverseMatch:
-        return ""
 
 
 def entity_address(request: TenantRequest, found: Entity) -> str:

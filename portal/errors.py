@@ -1,5 +1,6 @@
 """The pages for what went wrong outside any view, and the health check for load balancers."""
 
+import re
 import sys
 
 from django.core.exceptions import DisallowedHost
@@ -7,8 +8,12 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
 
+from portal.accounts.access import lost
 from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal
-from portal.kit.middleware import answer, as_refusal
+from portal.kit.middleware import as_refusal
+from portal.kit.refusing import answer
+
+INSIDE = re.compile(r"^/o/(?P<org>[-\w]+)/")
 
 
 @requires_csrf_token
@@ -38,8 +43,10 @@ def forbidden_form(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 
 @requires_csrf_token
 def missing(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """404 for an address that leads nowhere."""
-    return answer(request, NotFound("There is nothing at this address."))
+    """404 for an address that leads nowhere; inside an organisation it keeps its members there."""
+    nothing = NotFound("There is nothing at this address.")
+    inside = INSIDE.match(request.path)
+    return lost(request, inside["org"], nothing) if inside else answer(request, nothing)
 
 
 @requires_csrf_token

@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "portal.accounts.middleware.LeaveByPageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.accounts.fresh.FreshMiddleware",
+    "portal.accounts.zone.ZoneMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.kit.middleware.RefusalMiddleware",

@@ -125,8 +125,22 @@
   document.addEventListener("htmx:sendError", () => toast("The server cannot be reached. Check your connection.", "error"));
 
   // ---- times: <time datetime data-ago>, the same words as portal/kit/words.py -------------------------------------------------
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  // One zone a person: the profile's, else the browser's, which the server learns by a cookie (portal/accounts/zone.py).
+  const chosenZone = document.documentElement.dataset.zone || undefined;
+  const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (ownZone) document.cookie = `slipway_zone=${ownZone};path=/;max-age=31536000;samesite=lax${location.protocol === "https:" ? ";secure" : ""}`;
+  const zoned = (form) => {
+    try {
+      return new Intl.DateTimeFormat("en-GB", { ...form, timeZone: chosenZone });
+    } catch {
+      return new Intl.DateTimeFormat("en-GB", form); // a zone that this browser has not heard of
+    }
+  };
+  const date = { day: "numeric", month: "short", year: "numeric" };
+  const clock24 = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  const full = zoned({ ...date, ...clock24, timeZoneName: "short" });
+  const day = zoned(date);
+  const clock = zoned(clock24);
   function agoWords(at) {
     const seconds = (Date.now() - at) / 1000;
     const distance = Math.abs(seconds);
@@ -148,7 +162,14 @@
       if (time.textContent !== words) time.textContent = words;
       time.title = full.format(at);
     }
-    for (const time of $$("time[data-local]", root)) time.textContent = full.format(new Date(time.dateTime));
+    for (const [name, form] of [["full", full], ["day", day], ["clock", clock]]) {
+      for (const time of $$(`time[data-${name}]`, root)) {
+        const at = new Date(time.dateTime);
+        const words = form.format(at);
+        if (time.textContent !== words) time.textContent = words;
+        time.title = full.format(at);
+      }
+    }
   }
   setInterval(freshenTimes, 20000);
 

@@ -135,7 +135,7 @@ class Choice:
         for name, column in COLUMNS.items():
             value = getattr(self, name)
             if value and name != without:
-                chosen &= Q(tags__contains=[value]) if name == "tag" else Q(**{column: value})
+                chosen &= Q(tags__contains=[value]) if name == "tag" else Q(**{_ANYHOW.get(name, column): value})
         return chosen & text_search(self.text) if self.text else chosen
 
 
@@ -146,6 +146,10 @@ COLUMNS: Mapping[str, str] = {
     "lifecycle": "lifecycle",
     "tag": "tags",
 }
+
+
+# Values are compared without regard to case, as the API does; kinds and owners come in their one spelling.
+_ANYHOW: Mapping[str, str] = {"type": "type__iexact", "lifecycle": "lifecycle__iexact"}
 
 
 def counts(organisation: Organisation, choice: Choice) -> dict[str, dict[str, int]]:

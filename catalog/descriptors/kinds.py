@@ -1,4 +1,5 @@
-"""The kinds of the catalog: their versions, the fields of their `spec` and the relations those fields make."""
+"""The kinds of the catalog as data: how they read, look and are listed, the fields of their `spec` and the relations
+those fields make. A kind is a row here: no other place names what is true of one kind alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,22 +15,43 @@ DEPENDS_ON, DEPENDENCY_OF = "dependsOn", "dependencyOf"
 PARENT_OF, CHILD_OF = "parentOf", "childOf"
 MEMBER_OF, HAS_MEMBER = "memberOf", "hasMember"
 
-REVERSE: Mapping[str, str] = {
-    OWNED_BY: OWNER_OF,
-    PART_OF: HAS_PART,
-    PROVIDES_API: API_PROVIDED_BY,
-    CONSUMES_API: API_CONSUMED_BY,
-    DEPENDS_ON: DEPENDENCY_OF,
-    PARENT_OF: CHILD_OF,
-    MEMBER_OF: HAS_MEMBER,
-    OWNER_OF: OWNED_BY,
-    HAS_PART: PART_OF,
-    API_PROVIDED_BY: PROVIDES_API,
-    API_CONSUMED_BY: CONSUMES_API,
-    DEPENDENCY_OF: DEPENDS_ON,
-    CHILD_OF: PARENT_OF,
-    HAS_MEMBER: MEMBER_OF,
+
+@dataclass(frozen=True)
+class RelationType:
+    """A relation, what it is called at the end it starts from, and its name seen from the other end."""
+
+    name: str
+    word: str
+    reverse: str
+
+
+# In the order in which pages show them.
+RELATION_TYPES: Mapping[str, RelationType] = {
+    each.name: each
+    for each in (
+        RelationType(OWNED_BY, "Owned by", OWNER_OF),
+        RelationType(OWNER_OF, "Owns", OWNED_BY),
+        RelationType(PART_OF, "Part of", HAS_PART),
+        RelationType(HAS_PART, "Has part", PART_OF),
+        RelationType(PROVIDES_API, "Provides", API_PROVIDED_BY),
+        RelationType(API_PROVIDED_BY, "Provided by", PROVIDES_API),
+        RelationType(CONSUMES_API, "Consumes", API_CONSUMED_BY),
+        RelationType(API_CONSUMED_BY, "Consumed by", CONSUMES_API),
+        RelationType(DEPENDS_ON, "Depends on", DEPENDENCY_OF),
+        RelationType(DEPENDENCY_OF, "Needed by", DEPENDS_ON),
+        RelationType(PARENT_OF, "Parent of", CHILD_OF),
+        RelationType(CHILD_OF, "Child of", PARENT_OF),
+        RelationType(MEMBER_OF, "Member of", HAS_MEMBER),
+        RelationType(HAS_MEMBER, "Members", MEMBER_OF),
+    )
 }
+REVERSE: Mapping[str, str] = {each.name: each.reverse for each in RELATION_TYPES.values()}
+
+
+def relation_word(name: str) -> str:
+    """What people read for a relation; its own name when nobody has a word for it."""
+    known = RELATION_TYPES.get(name)
+    return known.word if known else name
 
 
 @dataclass(frozen=True)
@@ -44,15 +66,34 @@ class Field:
     hint: str = ""
 
 
+Column = Literal["type", "lifecycle", "owner", "system", "health"]
+
+
 @dataclass(frozen=True)
 class Kind:
-    """One kind: what it is called in the plural, the apiVersions it comes in and its fields."""
+    """One kind of entity.
+
+    versions       the apiVersions it comes in
+    fields         of its `spec`; those with a relation make the kind's relations
+    icon           a name of scripts/icons.txt
+    columns        of its list, beside the name
+    has_workloads  whether something in a cluster may belong to it
+    is_owned       whether one without an owner is worth a word
+    """
 
     name: str
     plural: str
     versions: tuple[str, ...]
     fields: tuple[Field, ...]
     about: str
+    icon: str = "file-text"
+    columns: tuple[Column, ...] = ("type", "lifecycle", "owner")
+    has_workloads: bool = False
+    is_owned: bool = False
+
+
+# What the list of all kinds shows beside the name.
+COLUMNS: tuple[Column, ...] = ("type", "lifecycle", "owner", "health")
 
 
 CORE = ("backstage.io/v1alpha1", "backstage.io/v1beta1")
@@ -93,6 +134,10 @@ KINDS: Mapping[str, Kind] = {
                 *_DEPENDS,
             ),
             "A piece of software: a service, a website, a library, a job.",
+            icon="box",
+            columns=("type", "lifecycle", "owner", "health"),
+            has_workloads=True,
+            is_owned=True,
         ),
         Kind(
             "API",
@@ -106,6 +151,8 @@ KINDS: Mapping[str, Kind] = {
                 Field("definition", required=True, hint="the definition itself, or {$text: ./openapi.yaml}"),
             ),
             "A boundary between components, with its definition.",
+            icon="api",
+            is_owned=True,
         ),
         Kind(
             "Resource",
@@ -113,6 +160,10 @@ KINDS: Mapping[str, Kind] = {
             CORE,
             (_type("database, queue or bucket"), _OWNER, _SYSTEM, *_DEPENDS),
             "What components need to run: a database, a queue, a bucket.",
+            icon="database",
+            columns=("type", "owner", "system", "health"),
+            has_workloads=True,
+            is_owned=True,
         ),
         Kind(
             "System",
@@ -120,6 +171,9 @@ KINDS: Mapping[str, Kind] = {
             CORE,
             (_OWNER, Field("domain", relation=PART_OF, target="Domain"), Field("type")),
             "Components and resources that together do one thing.",
+            icon="stack-2",
+            columns=("type", "owner", "system"),
+            is_owned=True,
         ),
         Kind(
             "Domain",
@@ -127,6 +181,8 @@ KINDS: Mapping[str, Kind] = {
             CORE,
             (_OWNER, Field("subdomainOf", relation=PART_OF, target="Domain"), Field("type")),
             "A part of the business, with its systems.",
+            icon="world",
+            columns=("type", "owner", "system"),
         ),
         Kind(
             "Group",
@@ -147,6 +203,8 @@ KINDS: Mapping[str, Kind] = {
                 _PROFILE,
             ),
             "A team or a part of the organisation.",
+            icon="users-group",
+            columns=("type",),
         ),
         Kind(
             "User",
@@ -164,6 +222,8 @@ KINDS: Mapping[str, Kind] = {
                 _PROFILE,
             ),
             "A person.",
+            icon="user",
+            columns=(),
         ),
         Kind(
             "Location",
@@ -171,6 +231,8 @@ KINDS: Mapping[str, Kind] = {
             CORE,
             (Field("type"), Field("target"), Field("targets", "texts"), Field("presence")),
             "A file that points to further descriptor files.",
+            icon="map-pin",
+            columns=("type",),
         ),
         Kind(
             "Template",
@@ -185,6 +247,7 @@ KINDS: Mapping[str, Kind] = {
                 Field("output", "object"),
             ),
             "A golden path: what makes a new component.",
+            icon="route",
         ),
         Kind(
             "AiResource",
@@ -220,6 +283,15 @@ AI_FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("version"),
     ),
 }
+
+
+def icon_of(kind: str) -> str:
+    """The icon of a kind in any case; a sheet of paper for a kind that nobody described."""
+    known = _BY_LOWER.get(kind.lower())
+    return known.icon if known else Kind.icon
+
+
+_BY_LOWER = {name.lower(): kind for name, kind in KINDS.items()}
 
 
 def fields_of(kind: str, spec: Mapping[str, object]) -> tuple[Field, ...]:

@@ -70,12 +70,16 @@ def is_api_version(value: object) -> bool:
     return is_prefixed(value, lambda v: isinstance(v, str) and len(v) <= 63 and bool(_VERSION_SUFFIX.fullmatch(v)))
 
 
+_SLASHES = re.compile(r"^(https?):/?(?=[^/])", re.IGNORECASE)
+
+
 def is_url(value: object) -> bool:
     """An absolute URL."""
     if not isinstance(value, str) or not _SCHEME.match(value.strip()):
         return False
     try:
-        parts = urlsplit(value.strip())
+        # One slash, or none, is what URL parsers accept as well: https:/api.example.com.
+        parts = urlsplit(_SLASHES.sub(r"\1://", value.strip()))
         _ = parts.port
     except ValueError:
         return False

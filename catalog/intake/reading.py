@@ -15,7 +15,7 @@ from catalog.intake.sources.tree import FileUnreadable, SourceUnreadable, Tree, 
 MAX_FILES = 1000
 MAX_ENTITIES = 20_000
 # Part of every digest: raising it makes each entity be written again after a change of how they are read.
-FORMAT = "1"
+FORMAT = "2"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ def read(tree: Tree, start: str) -> Reading:
         first = matching(tree, start)
     except FileUnreadable as error:
         raise SourceUnreadable(str(error), field="path") from error
+    if start == "**":
+        # All of an upload: what stands beside descriptors, such as a README, is none.
+        first = [path for path in first if path.lower().endswith((".yaml", ".yml"))] or first
     if not first and tree.revision != "":
         raise SourceUnreadable(f'No file of this source matches "{start}".', field="path")
     return _Walk(tree, first, is_single="*" not in start).all()

@@ -6,6 +6,7 @@ from datetime import datetime
 from catalog.asking import facts
 from catalog.asking.words import words_of
 from catalog.descriptors import relations
+from catalog.intake.locations import annotations_of
 from catalog.intake.reading import Found
 from catalog.models import Entity, Relation, Source
 
@@ -21,7 +22,9 @@ def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entit
     """The row with every column read from the document."""
     document, ref = found.entity.document, found.entity.ref
     metadata, spec = document["metadata"], document.get("spec") or {}
-    index = facts.of(document, (), str(row.uid))
+    # What is shown with an entity finds it: its place is no part of the document.
+    placed = {**metadata, "annotations": {**annotations_of(source, found.path), **(metadata.get("annotations") or {})}}
+    index = facts.of({**document, "metadata": placed}, (), str(row.uid))
     row.kind, row.namespace, row.name, row.ref = ref.kind, ref.namespace, ref.name, str(ref)
     row.title = metadata.get("title") or _display_name(spec)
     row.description = metadata.get("description") or ""

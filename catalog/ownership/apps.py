@@ -6,3 +6,10 @@ from django.apps import AppConfig
 class OwnershipConfig(AppConfig):
     name = "catalog.ownership"
     label = "ownership"
+
+    def ready(self) -> None:
+        from portal.kit.navigation import Entry, register_entry
+
+        register_entry(
+            Entry("teams", "Teams", "users-group", "people.view", 70, also=("team", "team-*"), words="groups owners"),
+        )

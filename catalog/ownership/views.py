@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from catalog.asking.query import live
 from catalog.descriptors.kinds import KINDS
 from catalog.models import Entity, Problem
+from catalog.naming import named
 from catalog.views import LISTED, with_status
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
@@ -69,13 +70,20 @@ def teams(request: TenantRequest) -> HttpResponse:
         if owner_ref in by_ref:
             by_ref[owner_ref].owned[kind] = count
     unowned = (
-        live(organisation).filter(kind__in=["Component", "API", "Resource", "System"]).exclude(owner_ref__in=by_ref)
+        live(organisation)
+        .filter(kind__in=[name for name, kind in KINDS.items() if kind.is_owned])
+        .exclude(owner_ref__in=by_ref)
     )
     strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
     return render(
         request,
         "ownership/teams.html",
-        {"branches": in_tree_order(branches), "strangers": strangers, "may_make": request.access.can("teams.manage")},
+        {
+            "branches": in_tree_order(branches),
+            "strangers": strangers,
+            "names": named(organisation.pk, [row.owner_ref for row in strangers]),
+            "may_make": request.access.can("teams.manage"),
+        },
     )
 
 
@@ -105,6 +113,7 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         raise NotFound("There is no such team.")
     members = TeamMembership.objects.for_tenant(organisation).filter(team=found).select_related("user")
     owned = owned_by(organisation, found.ref)
+    problems = list(problems_of(organisation, found.ref))
     context = {
         "team": found,
         "members": sorted(members, key=lambda each: (not each.is_lead, str(each.user).lower())),
@@ -112,7 +121,8 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         "subteams": list(Team.objects.for_tenant(organisation).filter(parent=found)),
         "owned": owned,
         "owned_count": sum(len(rows) for _, rows in owned),
-        "problems": list(problems_of(organisation, found.ref)),
+        "problems": problems,
+        "names": named(organisation.pk, [problem.entity_ref for problem in problems]),
         "entity": live(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
         "may_manage": request.access.can("teams.manage", found.ref),
     }

@@ -25,7 +25,9 @@ from portal.accounts.actor import Actor, Agent
 from portal.accounts.models import ApiToken, Membership, Organisation, User, Way
 from portal.accounts.permissions import PERMISSIONS, Verdict, decide
 from portal.accounts.tenancy import set_tenant, tenant
-from portal.kit.errors import Forbidden, NotFound, Unauthenticated
+from portal.accounts.whom import who_can_help
+from portal.kit.errors import Forbidden, NotFound, Refusal, Unauthenticated
+from portal.kit.refusing import answer
 
 USED_EVERY = timedelta(minutes=1)
 STRANGER = "There is nothing here, or it is not yours to see."
@@ -80,7 +82,7 @@ class Access:
         """Raises Forbidden with the verdict's sentence unless they may."""
         verdict = self.can(permission, owner_ref, is_requester=is_requester)
         if not verdict:
-            raise Forbidden(verdict.sentence)
+            raise Forbidden(verdict.sentence, detail=whose_right(permission, owner_ref))
 
 
 _TEAMS_AND_BELOW = """
@@ -93,6 +95,12 @@ WITH RECURSIVE mine AS (
 )
 SELECT ref FROM mine
 """
+
+
+def whose_right(permission: str, owner_ref: str | None = None) -> dict[str, Any]:
+    """Who has a right, as the facts of a refusal: the lowest role, and the owner whose team has it as well."""
+    rule = PERMISSIONS[permission]
+    return {"ask": {"role": rule.role, "owner": (owner_ref or "") if rule.owners else ""}}
 
 
 class TenantRequest(HttpRequest):
@@ -157,19 +165,47 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
         def guarded(request: TenantRequest, org: str, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return sign_in_first(request)
-            with transaction.atomic():
-                request.access = enter(request.user, org, way=Way.PAGE, address=address_of(request))
-                _remember(request.access)
-                admit(request.access, permission)
-                response = view(request, **kwargs)
-                # A lazy template would be rendered after the transaction, without a tenant.
-                render = getattr(response, "render", None)
-                return render() if callable(render) else response
+            try:
+                with transaction.atomic():
+                    request.access = enter(request.user, org, way=Way.PAGE, address=address_of(request))
+                    _remember(request.access)
+                    admit(request.access, permission)
+                    response = view(request, **kwargs)
+                    # A lazy template would be rendered after the transaction, without a tenant.
+                    render = getattr(response, "render", None)
+                    return render() if callable(render) else response
+            except Refusal as refusal:
+                return refused(request, refusal)
 
         guarded.permission = permission  # type: ignore[attr-defined]  # read by the test that walks the URLs
         return guarded
 
     return wrap
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """A member's 403 or 404 as a page of their organisation: with the navigation, and with the names of who can help.
+
+    Raises the refusal again where it needs no such page: strangers, fragments, everything else that can be refused.
+    """
+    access: Access | None = getattr(request, "access", None)
+    if access is None or refusal.status not in {403, 404} or request.headers.get("HX-Request") == "true":
+        raise refusal
+    with transaction.atomic():
+        set_tenant(access.organisation, user_id=access.user.pk)
+        helpers = who_can_help(access.organisation, access.user, refusal)
+        return answer(request, refusal, shown={"frame": "base.html", "helpers": helpers})
+
+
+def lost(request: HttpRequest, org: str, refusal: Refusal) -> HttpResponse:
+    """An address inside an organisation that leads nowhere: its members stay in it, strangers get any other 404."""
+    try:
+        with transaction.atomic():
+            access = enter(request.user, org, way=Way.PAGE, address=address_of(request))
+        request.access = access  # type: ignore[attr-defined]
+        return refused(request, refusal)
+    except Refusal as plain:
+        return answer(request, plain)
 
 
 def admit(access: Access, permission: str) -> None:
@@ -180,7 +216,7 @@ def admit(access: Access, permission: str) -> None:
     rule = PERMISSIONS[permission]
     if rule.owners and access.verdict(permission, is_owner=True):
         return
-    raise Forbidden(verdict.sentence)
+    raise Forbidden(verdict.sentence, detail=whose_right(permission))
 
 
 def _remember(access: Access) -> None:
@@ -226,7 +262,9 @@ def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken]:
     if token is None or token.revoked_at is not None or not token.user.is_active:
         raise Unauthenticated("This token is not accepted here. Make a new one under Tokens.")
     if token.expires_at <= now:
-        raise Unauthenticated(f"This token expired on {token.expires_at:%d %B %Y}. Make a new one under Tokens.")
+        raise Unauthenticated(
+            f"This token expired on {token.expires_at:%d %B %Y, %H:%M} UTC. Make a new one under Tokens."
+        )
     return token.user, token
 
 

@@ -9,5 +9,48 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.accounts import checks
+        from portal.kit.navigation import Entry, register_entry
 
         checks.register()
+        register_entry(
+            Entry(
+                "people",
+                "People",
+                "users",
+                "people.view",
+                110,
+                "Organisation",
+                also=("people-*", "person", "invitation-*"),
+                words="members invite roles",
+            ),
+            Entry(
+                "tokens",
+                "API tokens",
+                "key",
+                "tokens.own",
+                130,
+                "Organisation",
+                also=("token-*", "tokens-*"),
+                words="credentials personal access",
+            ),
+            Entry(
+                "audit",
+                "Audit log",
+                "history",
+                "audit.view",
+                140,
+                "Organisation",
+                also=("audit-*",),
+                words="events who did what",
+            ),
+            Entry(
+                "settings",
+                "Settings",
+                "settings",
+                "org.manage",
+                160,
+                "Organisation",
+                also=("settings-*",),
+                words="organisation rename",
+            ),
+        )

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.utils.deprecation import MiddlewareMixin
 
 from portal.kit.errors import Forbidden
-from portal.kit.middleware import answer
+from portal.kit.refusing import answer
 
 # By the names of their addresses. Shown only to who is fresh: what they show opens the account.
 SHOWN = frozenset(
@@ -82,6 +82,6 @@ class FreshMiddleware(MiddlewareMixin):
     """Asks before the view runs."""
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponseBase | None:
-        if not request.user.is_authenticated or not needs_freshness(request) or is_fresh(request):
+        if not needs_freshness(request) or not request.user.is_authenticated or is_fresh(request):
             return None
         return ask_again(request)

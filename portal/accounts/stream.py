@@ -20,7 +20,7 @@ from portal.accounts.models import Organisation, User, Way
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, Unauthenticated
 from portal.kit.live import TOPICS, Hub, Listener, event
-from portal.kit.middleware import answer
+from portal.kit.refusing import answer
 
 MOST_TOPICS = 300
 MOST_STREAMS = 20  # for one person in one web process

@@ -3,7 +3,7 @@
 from django.db import IntegrityError, transaction
 
 from portal.accounts import audit
-from portal.accounts.access import Access
+from portal.accounts.access import Access, whose_right
 from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Team, TeamMembership, User
 from portal.accounts.permissions import PERMISSIONS, Verdict, rank
@@ -26,7 +26,7 @@ def require_manage(access: Access, team: Team | None) -> None:
     """Raises Forbidden with the sentence unless they may."""
     verdict = may_manage(access, team)
     if not verdict:
-        raise Forbidden(verdict.sentence)
+        raise Forbidden(verdict.sentence, detail=whose_right("teams.manage", team.ref if team else None))
 
 
 def _leads(access: Access, team: Team) -> bool:

@@ -8,6 +8,7 @@ from portal.accounts.access import TenantRequest, gate
 from portal.accounts.forms import AuditFilterForm
 from portal.accounts.models import AuditEvent
 from portal.kit.errors import Invalid
+from portal.kit.references import named
 
 EXPORTS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
 
@@ -25,6 +26,7 @@ def audit_log(request: TenantRequest) -> HttpResponse:
     context = {
         "form": form,
         "events": events[: trail.PAGE],
+        "names": named(organisation.pk, [event.subject_label for event in events if ":" in event.subject_label]),
         "after": trail.cursor_of(events[trail.PAGE - 1]) if len(events) > trail.PAGE else "",
         "verbs": AuditEvent.objects.for_tenant(organisation).order_by("verb").values_list("verb", flat=True).distinct(),
         "is_narrowed": any(form.cleaned_data.values()),

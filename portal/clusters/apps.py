@@ -10,8 +10,20 @@ class ClustersConfig(AppConfig):
     def ready(self) -> None:
         from portal.clusters import connecting, panels
         from portal.kit.duties import Duty, register_duty
+        from portal.kit.navigation import Entry, register_entry
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
         register_duty(Duty("history", turn="portal.clusters.retention.fold_transitions", every=3600.0))
         panels.register()
         connecting.register_kinds()
+        register_entry(
+            Entry(
+                "clusters",
+                "Clusters",
+                "server-2",
+                "clusters.view",
+                50,
+                also=("cluster", "cluster-*", "workload-*"),
+                words="kubernetes nodes",
+            ),
+        )

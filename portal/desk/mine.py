@@ -110,8 +110,7 @@ def _unseen(access: Access, services: list[Service]) -> list[Matter]:
         Matter(
             "plug-connected-x",
             name,
-            f"Slipway has no current view of it: how {count} of your services {'does' if count == 1 else 'do'} there is"
-            " not known.",
+            f"Slipway has no current view of it. It concerns {count} of your services.",
             reverse("clusters", kwargs={"org": access.organisation.slug}),
             "Unknown",
         )

@@ -11,6 +11,7 @@ from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.models import Team
 from portal.goldenpaths.models import GoldenPath
+from portal.kit.navigation import in_order
 
 EACH = 6
 EVERYTHING = 30
@@ -35,35 +36,6 @@ class Group:
     hits: list[Hit] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Place:
-    """A page one can jump to, with the words that find it."""
-
-    name: str
-    title: str
-    icon: str
-    permission: str
-    words: str = ""
-
-
-PLACES = (
-    Place("home", "Home", "home", "org.view", "start mine"),
-    Place("catalog", "Catalog", "layout-grid", "catalog.view", "services components entities"),
-    Place("paths", "Golden paths", "route", "paths.view", "launch new create service template scaffold"),
-    Place("runs", "Runs", "player-play", "runs.view", "history launches"),
-    Place("clusters", "Clusters", "server-2", "clusters.view", "kubernetes nodes"),
-    Place("repos", "Repositories", "git-branch", "repos.view", "git code clone"),
-    Place("teams", "Teams", "users-group", "people.view", "groups owners"),
-    Place("people", "People", "users", "people.view", "members invite roles"),
-    Place("sources", "Sources", "folders", "catalog.view", "register locations import descriptors"),
-    Place("source-register", "Register a source", "plus", "catalog.register", "add import catalog-info"),
-    Place("tokens", "API tokens", "key", "tokens.own", "credentials personal access"),
-    Place("audit", "Audit log", "history", "audit.view", "events who did what"),
-    Place("api-docs", "API docs", "api", "org.view", "openapi reference rest"),
-    Place("settings", "Settings", "settings", "org.manage", "organisation rename"),
-)
-
-
 def find(access: Access, words: str, *, most: int = EACH) -> list[Group]:
     """Groups of hits for what was typed; with nothing typed, the pages alone."""
     words = " ".join(words.split())[:100]
@@ -85,9 +57,9 @@ def _address(access: Access, view: str, /, **where: str) -> str:
 def _places(access: Access, words: str) -> list[Hit]:
     typed = words.lower().split()
     return [
-        Hit(place.title, "", "Page", place.icon, _address(access, place.name))
-        for place in PLACES
-        if access.can(place.permission) and all(word in f"{place.title} {place.words}".lower() for word in typed)
+        Hit(place.label, "", "Page", place.icon, _address(access, place.name))
+        for place in in_order()
+        if access.can(place.permission) and all(word in f"{place.label} {place.words}".lower() for word in typed)
     ]
 
 

@@ -14,6 +14,7 @@ from portal.githosts.builtin import clone_path
 from portal.githosts.models import Repository
 from portal.githosts.protocol import Entry
 from portal.kit.errors import NotFound
+from portal.kit.references import named
 
 PAGE = 50
 
@@ -48,6 +49,7 @@ def repos(request: TenantRequest) -> HttpResponse:
     rows = list(found[: PAGE + 1])
     context = {
         "repositories": rows[:PAGE],
+        "names": named(request.access.organisation.pk, [row.owner_ref for row in rows]),
         "after": rows[PAGE - 1].name if len(rows) > PAGE else "",
         "q": plain(request, "q"),
         "can_launch": request.access.can("runs.launch"),
@@ -61,6 +63,7 @@ def _shared(request: TenantRequest, repository: Repository, at: browse.Place | N
     clone_url = f"{settings.PUBLIC_URL}{clone_path(request.access.organisation.slug, repository.name)}"
     return {
         "repository": repository,
+        "names": named(request.access.organisation.pk, [repository.owner_ref]),
         "place": at,
         "branches": bare.branches(repository.path) if at else [],
         "clone_url": clone_url,

@@ -10,8 +10,20 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog.intake import ingest
         from portal.goldenpaths.curation import bringing, trusting
+        from portal.kit.navigation import Entry, register_entry
 
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
+        register_entry(
+            Entry(
+                "paths",
+                "Golden paths",
+                "route",
+                "paths.view",
+                30,
+                also=("path", "path-*"),
+                words="launch new create service template scaffold",
+            ),
+        )

@@ -25,6 +25,7 @@ from portal.goldenpaths.questions.forms import (
 )
 from portal.goldenpaths.questions.schemas import FORM, declared
 from portal.kit.errors import NotFound, Refusal
+from portal.kit.references import named
 
 
 def path_or_404(request: TenantRequest, slug: str) -> GoldenPath:
@@ -49,6 +50,7 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
     may_publish = bool(request.access.can("paths.publish"))
     context = {
         "paths": found,
+        "names": named(request.access.organisation.pk, [path.owner_ref for path in found]),
         "query": query,
         "has_any": bool(found) or rows.exists(),
         "may_publish": may_publish,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 
 from portal.kit.errors import TooLarge
-from portal.kit.middleware import answer
+from portal.kit.refusing import answer
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]

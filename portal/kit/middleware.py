@@ -1,4 +1,4 @@
-"""Refusals become answers in one place: a page, an htmx fragment or JSON, always with the sentence."""
+"""What stands around every request: refusals become answers, answers get their headers."""
 
 import logging
 from typing import Any
@@ -6,39 +6,16 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
+from portal.kit.refusing import answer, body_of
 
 log = logging.getLogger(__name__)
-
-
-def body_of(refusal: Refusal, *, method: str = "", url: str = "") -> dict[str, Any]:
-    """The refusal as JSON, in the shape that clients of the catalog API expect (backstage-compat 4b.6)."""
-    error: dict[str, Any] = {"name": refusal.wire_name, "message": refusal.text, "code": refusal.code}
-    if refusal.field:
-        error["field"] = refusal.field
-    if refusal.detail:
-        error["detail"] = refusal.detail
-    return {"error": error, "request": {"method": method, "url": url}, "response": {"statusCode": refusal.status}}
-
-
-def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The refusal as the kind of answer that the asker can show."""
-    if request.path.startswith("/api/"):
-        body = body_of(refusal, method=request.method or "", url=request.get_full_path())
-        return JsonResponse(body, status=refusal.status)
-    if request.headers.get("HX-Request") == "true":
-        response = render(request, "errors/fragment.html", {"refusal": refusal}, status=refusal.status)
-        response["HX-Retarget"] = "#toasts"
-        response["HX-Reswap"] = "beforeend"
-        return response
-    return render(request, "errors/refusal.html", {"refusal": refusal, "status": refusal.status}, status=refusal.status)
 
 
 def as_refusal(exception: BaseException) -> Refusal | None:

@@ -1,21 +1,9 @@
-"""How times, states and references read to a person; pure, shared by pages and tests."""
+"""How times, states and names read to a person; pure, shared by pages and tests."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-KIND_ICONS = {
-    "component": "box",
-    "api": "api",
-    "resource": "database",
-    "system": "stack-2",
-    "domain": "world",
-    "group": "users-group",
-    "user": "user",
-    "template": "route",
-    "location": "map-pin",
-}
 HEALTH_TONES = {
     "Healthy": "good",
     "Progressing": "busy",
@@ -62,29 +50,6 @@ STATE_TONES = {
     "unauthorized": "bad",
     "rejected": "bad",
 }
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A catalog reference, taken apart."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.namespace}/{self.name}"
-
-
-REF = re.compile(r"^(?:(?P<kind>[^:/\s]+):)?(?:(?P<namespace>[^:/\s]+)/)?(?P<name>[^:/\s]+)$")
-
-
-def parse_ref(text: str, kind: str = "component") -> Ref | None:
-    """`[kind:][namespace/]name`, lower-cased; None when it is not a reference."""
-    match = REF.match(text.strip().lower())
-    if match is None:
-        return None
-    return Ref(match["kind"] or kind, match["namespace"] or "default", match["name"])
 
 
 def ago(at: datetime, now: datetime) -> str:

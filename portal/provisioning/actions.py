@@ -157,7 +157,8 @@ def retry(*, organisation: Organisation, actor: Actor, run: Run, secrets: Mappin
     row.secrets = sealing.sealed(organisation.pk, row.idempotency_key, {n: secrets[n] for n in row.secret_names})
     row.error_code = row.error_text = ""
     row.output = {}
-    row.cancel_requested_at = row.ended_at = None
+    # What it took is what its work took: neither the night before the retry nor the undo a week later.
+    row.cancel_requested_at = row.started_at = row.ended_at = None
     row.wake_at = timezone.now()
     row.steered_by, row.steered_as = actor.person, actor.facts()
     row.save()
@@ -194,7 +195,6 @@ def undo(*, organisation: Organisation, actor: Actor, run: Run) -> Run:
     if not effects.filter(undo="").exists():
         raise Conflict("This run made nothing outside, so there is nothing to undo.", code="nothing-to-undo")
     row.move("undoing")
-    row.ended_at = None
     row.wake_at = timezone.now()
     row.steered_by, row.steered_as = actor.person, actor.facts()
     row.save()

@@ -12,6 +12,7 @@ class ProvisioningConfig(AppConfig):
 
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
+        from portal.kit.navigation import Entry, register_entry
         from portal.provisioning import fragments, panels, steps, waking
 
         rollouts.LISTENERS.append(waking.call)
@@ -20,3 +21,6 @@ class ProvisioningConfig(AppConfig):
         steps.register()
         fragments.register()
         panels.register()
+        register_entry(
+            Entry("runs", "Runs", "player-play", "runs.view", 40, also=("run", "run-*"), words="history launches"),
+        )

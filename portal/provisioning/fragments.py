@@ -12,6 +12,7 @@ from portal.accounts.models import Organisation
 from portal.kit import icons
 from portal.kit.live import TopicKind, register_topic
 from portal.kit.plain import split_url
+from portal.kit.references import named
 from portal.kit.templatetags.ui import state
 from portal.provisioning import states
 from portal.provisioning.listing import PAGE
@@ -56,6 +57,7 @@ def run_context(organisation: Organisation, run: Run) -> dict[str, Any]:
     return {
         "org": organisation,
         "run": run,
+        "names": named(organisation.pk, [run.owner_ref, *run.entity_refs, *linked]),
         "steps": steps,
         "done": sum(step.status in ("succeeded", "skipped") for step in steps),
         "stopped_at": next((step for step in steps if step.status in ("failed", "cancelled")), None),
@@ -151,7 +153,7 @@ def _render_buttons(organisation: Organisation, key: str) -> str | None:
 
 def _render_row(organisation: Organisation, key: str) -> str | None:
     run = find(organisation, key)
-    return render_to_string("provisioning/_row.html", {"org": organisation, "run": run}) if run else None
+    return render_to_string("provisioning/_row.html", _row_context(organisation, [run])) if run else None
 
 
 def _render_badge(organisation: Organisation, key: str) -> str | None:
@@ -162,7 +164,13 @@ def _render_badge(organisation: Organisation, key: str) -> str | None:
 def _render_newest(organisation: Organisation, key: str) -> str | None:
     rows = Run.objects.for_tenant(organisation).select_related("requester", "version__path")
     newest = rows.defer("values", "output", "secrets", "version__document").order_by("-pk")[:PAGE]
-    return render_to_string("provisioning/_rows.html", {"org": organisation, "runs": list(newest)})
+    return render_to_string("provisioning/_rows.html", _row_context(organisation, list(newest)))
+
+
+def _row_context(organisation: Organisation, runs: list[Run]) -> dict[str, Any]:
+    """Rows of a list of runs; one alone is `run`."""
+    names = named(organisation.pk, [run.owner_ref for run in runs])
+    return {"org": organisation, "runs": runs, "run": runs[0] if runs else None, "names": names}
 
 
 def register() -> None:

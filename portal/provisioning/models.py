@@ -110,7 +110,7 @@ class Run(TenantModel):
 
     @property
     def elapsed(self) -> timedelta | None:
-        """From the first worker's hand to the end, or to now; None before it began."""
+        """From the first worker's hand since the last retry to the end of its work, or to now; None before it began."""
         return (self.ended_at or timezone.now()) - self.started_at if self.started_at else None
 
     def move(self, status: str) -> None:
@@ -125,7 +125,8 @@ class Run(TenantModel):
         Files that a secret may have gone into are not kept for a retry: the steps that made them make them again.
         """
         self.move(status)
-        self.ended_at = timezone.now()
+        # An undo comes after the end: the run's own work ended when it ended.
+        self.ended_at = self.ended_at or timezone.now()
         self.secrets = ""
         self.rest(None)
         if self.secret_names or not states.can_retry(status):

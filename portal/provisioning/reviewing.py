@@ -12,6 +12,7 @@ from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions import answers
 from portal.goldenpaths.questions.forms import CONFIDENTIAL, Cleaned, clean, pages_of, secret_questions
 from portal.goldenpaths.views import carried, first_faulty, form_page, path_or_404
+from portal.kit.references import named
 from portal.provisioning.answering import shown_answers, tree_of
 from portal.provisioning.walking.preview import preview
 
@@ -43,6 +44,7 @@ def reviewed(request: TenantRequest, version: Version, values: Mapping[str, Any]
         "version": version,
         "pages": pages_of(version),
         "preview": made,
+        "names": named(request.access.organisation.pk, [entity.owner for entity in made.entities]),
         "tree": tree_of(made.files),
         "answers": shown_answers(version, cleaned.values),
         "secrets": {

@@ -6,11 +6,13 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
 from portal.goldenpaths.models import GoldenPath
 from portal.kit.errors import Invalid
+from portal.kit.references import named
 from portal.provisioning import actions, fragments, listing, states
 from portal.provisioning.answering import shown_answers
 from portal.provisioning.models import Effect, LogLine, Run, Step
@@ -25,6 +27,7 @@ def run_list(request: TenantRequest) -> HttpResponse:
     found, older = listing.page_of(listing.runs(access.organisation, filters, access.user))
     context = {
         "runs": found,
+        "names": named(access.organisation.pk, [*(run.owner_ref for run in found), filters.entity]),
         "older": older,
         "filters": filters,
         "states": states.RUN_STATES.values(),
@@ -61,7 +64,7 @@ def run_log(request: TenantRequest, run: int) -> HttpResponse:
     """The whole log as plain text."""
     row = run_for(request.access, run)
     lines = LogLine.objects.for_tenant(row.organisation_id).filter(run=row).order_by("seq")
-    text = [f"{line.at:%Y-%m-%dT%H:%M:%S.%fZ} {line.level:<7} {line.text}\n" for line in lines.iterator(2000)]
+    text = [f"{timezone.localtime(line.at).isoformat()} {line.level:<7} {line.text}\n" for line in lines.iterator(2000)]
     response = HttpResponse("".join(text), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'inline; filename="run-{row.pk}.log"'
     return response

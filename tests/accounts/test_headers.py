@@ -7,9 +7,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.cookiejar import CookieJar
 
 import pytest
+from django.test import Client
 
 from portal.accounts.models import AuditEvent
 from portal.accounts.tenancy import tenant
@@ -152,3 +154,26 @@ def test_a_made_up_host_is_one_line_and_a_plain_400(web):
     assert len(said) == 1, said
     assert "WARNING django.security.DisallowedHost" in said[0]
     assert "evil.example" in said[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_persons_zone_holds_in_the_real_server_as_well(committed_world, web):
+    """There the middleware and the view run in threads of an event loop: the zone must reach the one from the other."""
+    world = committed_world
+    world.mae.timezone = "Asia/Tokyo"
+    world.mae.save()
+    with tenant(world.acme):
+        at = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
+        AuditEvent.objects.create(organisation=world.acme, actor_label="x", verb="x.y", summary="x", at=at)
+    url, _ = web()
+
+    def audit(person) -> str:
+        client = Client()
+        client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+        session = client.cookies["slipway_session"].value
+        asked = urllib.request.Request(f"{url}/o/acme/audit/", headers={"Cookie": f"slipway_session={session}"})
+        return urllib.request.urlopen(asked, timeout=10).read().decode()
+
+    for _ in range(3):
+        assert 'title="2 Jul 2026, 07:30:05 JST"' in audit(world.mae)
+        assert 'title="1 Jul 2026, 22:30:05 UTC"' in audit(world.ada)

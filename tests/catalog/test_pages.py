@@ -116,7 +116,22 @@ def test_the_list_costs_the_same_whatever_its_length(company, client_for):
         page(client, BASE)
     with CaptureQueriesContext(connection) as few:
         page(client, BASE, kind="Domain")
-    assert len(full) == len(few) <= 16
+    assert len(full) == len(few) <= 17  # one of them for the titles of all owners and systems
+
+
+def test_owners_and_systems_go_by_their_titles(company, client_for):
+    client = client_for(company.vic)
+    rows = page(client, BASE, kind="Resource")
+    owner = '<a class="chip" href="/o/acme/teams/claims/"'
+    assert owner in rows
+    assert ">Claims</a>" in rows
+    assert "Claims (" in rows
+    assert '<th scope="col">System</th>' in rows
+    entity = page(client, f"{BASE}component/default/payment-gateway/")
+    assert ">Payments</a>" in entity
+    with CaptureQueriesContext(connection) as asked:
+        page(client, BASE)
+    assert sum("unnest" in query["sql"] and "wanted" in query["sql"] for query in asked) == 1
 
 
 def test_the_entity_page_tells_everything(company, client_for):

@@ -97,10 +97,12 @@ def test_secrets_are_asked_for_at_the_launch(world: World, version: Version, acc
         assert clean(version, GOOD, access).errors == {}
         missing = clean(version, GOOD, access, secrets={})
         assert missing.errors == {"secrets.TOKEN": "“Registry token” needs an answer."}
-        given = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "key": "k"})
-        assert (given.errors, given.secrets) == ({}, {"TOKEN": "hunter2", "key": "k"})
+        given = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "key": "key-one"})
+        assert (given.errors, given.secrets) == ({}, {"TOKEN": "hunter2", "key": "key-one"})
+        short = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "key": "k"})
+        assert "too short to be kept out of the log" in short.errors["secrets.key"]
         assert "hunter2" not in repr(given.values)
-        stray = clean(version, GOOD, access, secrets={"TOKEN": "x", "other": "y"})
+        stray = clean(version, GOOD, access, secrets={"TOKEN": "hunter2", "other": "y"})
         assert stray.errors == {"secrets.other": "The path asks for no secret called “other”."}
 
 

@@ -1,7 +1,6 @@
 """What the page frame is made of: the theme, the navigation, where one stands in it."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from django import template
@@ -10,65 +9,10 @@ from django.middleware.csrf import get_token
 from django.template import Context
 from django.urls import reverse
 
+from portal.kit.navigation import menu
+
 register = template.Library()
 THEMES = {"light": "light", "dark": "dark", "system-light": "light", "system-dark": "dark"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the navigation: the URL name it leads to, and the names that count as being there.
-
-    query  what to open the page with, so that it begins with what most people come for
-    """
-
-    name: str
-    label: str
-    icon: str
-    permission: str
-    also: tuple[str, ...] = ()
-    query: str = ""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Entries under one heading ("" for the first group)."""
-
-    title: str
-    entries: tuple[Entry, ...]
-
-
-NAVIGATION = (
-    Group(
-        "",
-        (
-            Entry("home", "Home", "home", "org.view"),
-            Entry("catalog", "Catalog", "layout-grid", "catalog.view", ("entity", "entity-*"), "?kind=Component"),
-            Entry("paths", "Golden paths", "route", "paths.view", ("path", "path-*")),
-            Entry("runs", "Runs", "player-play", "runs.view", ("run", "run-*")),
-            Entry("clusters", "Clusters", "server-2", "clusters.view", ("cluster", "cluster-*", "workload-*")),
-            Entry("repos", "Repositories", "git-branch", "repos.view", ("repo", "repo-*", "git-host*")),
-            Entry("teams", "Teams", "users-group", "people.view", ("team", "team-*")),
-        ),
-    ),
-    Group(
-        "Organisation",
-        (
-            Entry("people", "People", "users", "people.view", ("people-*", "person", "invitation-*")),
-            Entry("sources", "Sources", "folders", "catalog.view", ("source", "source-*", "sources-*")),
-            Entry("tokens", "API tokens", "key", "tokens.own", ("token-*", "tokens-*")),
-            Entry("audit", "Audit log", "history", "audit.view", ("audit-*",)),
-            Entry("api-docs", "API docs", "api", "org.view"),
-            Entry("settings", "Settings", "settings", "org.manage", ("settings-*",)),
-        ),
-    ),
-)
-
-
-def _is_at(entry: Entry, here: str) -> bool:
-    """`entity-*` in `also` stands for every name that begins with `entity-`."""
-    return here == entry.name or any(
-        here.startswith(one[:-1]) if one.endswith("*") else here == one for one in entry.also
-    )
 
 
 @register.inclusion_tag("kit/navigation.html", takes_context=True)
@@ -78,20 +22,29 @@ def navigation(context: Context) -> dict[str, Any]:
     match = getattr(context.get("request"), "resolver_match", None)
     here = (match.url_name or "") if match else ""
     groups = []
-    for group in NAVIGATION:
+    for title, listed in menu():
         entries = [
             {
                 "label": entry.label,
                 "icon": entry.icon,
                 "url": reverse(entry.name, kwargs={"org": org.slug}) + entry.query,
-                "is_here": _is_at(entry, here),
+                "is_here": entry.is_at(here),
             }
-            for entry in group.entries
+            for entry in listed
             if access and org and access.can(entry.permission)
         ]
         if entries:
-            groups.append({"title": group.title, "entries": entries})
+            groups.append({"title": title, "entries": entries})
     return {"groups": groups}
+
+
+@register.simple_tag(takes_context=True)
+def zone(context: Context) -> str:
+    """The IANA name of the zone that the person chose, "" where the browser's own is right.
+
+    As the request knows it by now: the pages for what went wrong must not ask the database who this is.
+    """
+    return str(getattr(context.get("request"), "chosen_zone", ""))
 
 
 def _choice(context: Context) -> str:

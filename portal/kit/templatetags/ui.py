@@ -3,18 +3,16 @@
 import re
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import template
 from django.forms import BoundField, CheckboxInput, FileInput, Select
 from django.http import QueryDict
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.kit import icons, prose, words
+from portal.kit import icons, prose, references, words
 
 register = template.Library()
 # Where a list stands; a changed filter starts at its beginning again.
@@ -30,8 +28,8 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def kind_icon(kind: str, classes: str = "") -> SafeString:
-    """The icon of a catalog kind: `{% kind_icon "Component" %}`."""
-    return icons.svg(words.KIND_ICONS.get(str(kind).lower(), "file-text"), classes)
+    """The icon of a kind of thing: `{% kind_icon row.kind %}`."""
+    return icons.svg(references.guide().icon(str(kind)), classes)
 
 
 def _badge(tone: str, word: str) -> SafeString:
@@ -54,61 +52,71 @@ def state(value: str, label: str = "") -> SafeString:
     return _badge(words.STATE_TONES.get(word.lower(), "idle"), label or word.replace("_", " ").capitalize())
 
 
-@register.simple_tag(takes_context=True)
-def ago(context: Context, at: datetime | None, never: str = "never") -> SafeString:
-    """`5 min ago`, the full time in its title; the browser keeps it fresh and in local time."""
+def _full(at: datetime) -> str:
+    """The whole time in the zone of the person who asks, which is the current one: portal/accounts/zone.py."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
+
+
+def _time(at: datetime, form: str, text: str) -> SafeString:
+    """A time that the browser writes again in the person's zone: what is rendered once for all viewers is in UTC."""
+    moment = at.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" title="{}" data-{}>{}</time>', moment, _full(at), form, text)
+
+
+@register.simple_tag
+def ago(at: datetime | None, never: str = "never") -> SafeString:
+    """`5 min ago`, the full time in its title; the browser keeps it fresh."""
     if at is None:
         return format_html('<span class="text-secondary">{}</span>', never)
-    user = getattr(context.get("request"), "user", None)
-    zone = ZoneInfo(getattr(user, "timezone", "") or "UTC")
-    local = at.astimezone(zone)
-    return format_html(
-        '<time datetime="{}" title="{}" data-ago>{}</time>',
-        at.isoformat(timespec="seconds"),
-        f"{local.day} {local:%b %Y, %H:%M:%S %Z}",
-        words.ago(at, timezone.now()),
-    )
+    return _time(at, "ago", words.ago(timezone.localtime(at), timezone.now()))
 
 
-def _link(context: Context, name: str, /, **where: str) -> str:
-    """The address of a page of this organisation, or "" in a fragment that was given no `org`."""
-    org = context.get("org")
-    return reverse(name, kwargs={"org": org.slug, **where}) if org else ""
+@register.simple_tag
+def moment(at: datetime, form: str = "full") -> SafeString:
+    """A time as it is: `full` (day, time and zone), `day`, or `clock` (hours, minutes, seconds)."""
+    local = timezone.localtime(at)
+    texts = {"full": _full(at), "day": f"{local.day} {local:%b %Y}", "clock": f"{local:%H:%M:%S}"}
+    return _time(at, form, texts[form])
 
 
-def _entity_address(context: Context, ref: words.Ref) -> str:
-    try:
-        return _link(context, "entity", kind=ref.kind, namespace=ref.namespace, name=ref.name)
-    except NoReverseMatch:
-        return ""  # authors write any text as an owner; what no entity can be called has no page
+def _named(context: Context, ref: str, label: str) -> references.Named:
+    """What the page's `names` (references.named) know of it; a reference that they do not know is called by its name.
+
+    In a fragment that was given no `org`, it leads nowhere.
+    """
+    org, names = context.get("org"), context.get("names") or {}
+    found = names.get(ref)
+    url = (found.url if found else "") or (references.guide().address(org.slug, ref) if org else "")
+    title = label or (found.title if found else references.guide().short(ref))
+    return references.Named(ref, title, url, found.note if found else "")
+
+
+def _reference(context: Context, ref: str, label: str, classes: str) -> SafeString:
+    shown = _named(context, ref, label)
+    picture = icons.svg(references.guide().icon(references.kind_of(ref)))
+    hint = f"{ref}\n{shown.note}" if shown.note else ref
+    if not shown.url:
+        return format_html('<span class="{}" title="{}">{}{}</span>', classes, hint, picture, shown.title)
+    return format_html('<a class="{}" href="{}" title="{}">{}{}</a>', classes, shown.url, hint, picture, shown.title)
 
 
 @register.simple_tag(takes_context=True)
 def owner_chip(context: Context, ref: str, label: str = "") -> SafeString:
-    """Who owns it: a team (or a person) as a chip that leads to their page."""
-    parsed = words.parse_ref(str(ref or ""), kind="group")
-    if parsed is None:
+    """Who owns it: a chip that leads to their page and says in its title how to reach them."""
+    parsed = references.guide().parse(str(ref or ""), is_owner=True)
+    if not parsed:
         return format_html('<span class="chip chip-none">{}No owner</span>', icons.svg("user-question"))
-    address = _entity_address(context, parsed)
-    picture = icons.svg(words.KIND_ICONS.get(parsed.kind, "users-group"))
-    shown = label or parsed.name
-    if not address:
-        return format_html('<span class="chip">{}{}</span>', picture, shown)
-    return format_html('<a class="chip" href="{}" title="{}">{}{}</a>', address, str(parsed), picture, shown)
+    return _reference(context, parsed, label, "chip")
 
 
 @register.simple_tag(takes_context=True)
 def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
-    """A link to a catalog entity with the icon of its kind: `{% entity_link "component:default/checkout" %}`."""
-    parsed = words.parse_ref(str(ref or ""))
-    if parsed is None:
+    """A link to what a reference stands for, with the icon of its kind: `{% entity_link row.ref %}`."""
+    parsed = references.guide().parse(str(ref or ""), is_owner=False)
+    if not parsed:
         return format_html("<span>{}</span>", ref)
-    shown = label or (parsed.name if parsed.namespace == "default" else f"{parsed.namespace}/{parsed.name}")
-    picture = icons.svg(words.KIND_ICONS.get(parsed.kind, "file-text"))
-    address = _entity_address(context, parsed)
-    if not address:
-        return format_html('<span class="entity-link">{}{}</span>', picture, shown)
-    return format_html('<a class="entity-link" href="{}" title="{}">{}{}</a>', address, str(parsed), picture, shown)
+    return _reference(context, parsed, label, "entity-link")
 
 
 @register.simple_tag

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from catalog.actions import add_source
+from catalog.models import Source
 from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Team, TeamMembership, User
 from portal.accounts.tenancy import tenant
@@ -79,10 +80,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # People first, of all companies and committed: a right password is refused to nobody while the rest is read.
         for company in COMPANIES:
-            if not Organisation.objects.filter(slug=company.slug).exists():
-                with transaction.atomic():
-                    count = load(company)
+            with transaction.atomic():
+                settle(company)
+        for company in COMPANIES:
+            organisation = Organisation.objects.get(slug=company.slug)
+            with tenant(organisation):
+                count = furnish(organisation, company)
+            if count:
                 self.stdout.write(f"  {company.name}: {len(company.people)} people, {count} entities.")
         if kubeconfig := os.environ.get("KUBECONFIG", ""):
             self._connect(COMPANIES[0], Path(kubeconfig), with_workloads=options["workloads"])
@@ -103,20 +109,31 @@ class Command(BaseCommand):
             self.stderr.write(f"  The demo's cluster is left out: {kubeconfig} cannot be read ({error.strerror}).")
 
 
-def load(company: Company) -> int:
-    """Makes the organisation with everything in it; returns how many entities its catalog has."""
-    organisation = Organisation.objects.create(slug=company.slug, name=company.name)
+def settle(company: Company) -> None:
+    """Makes the organisation with its people, once: who left it since stays out."""
+    organisation, is_new = Organisation.objects.get_or_create(slug=company.slug, defaults={"name": company.name})
+    if not is_new:
+        return
     with tenant(organisation):
-        users = {key: person(key, member) for key, member in company.people.items()}
         for key, member in company.people.items():
-            Membership.objects.create(organisation=organisation, user=users[key], role=member.role)
-        admin = next(users[key] for key, member in company.people.items() if member.role == "admin")
-        source = add_source(
-            organisation=organisation, actor=Actor.command(admin), kind="folder", target=str(company.folder / "catalog")
-        )
-        for key, member in company.people.items():
-            join_teams(organisation, users[key], member.teams)
-        publish_shipped(organisation=organisation, actor=Actor.command(admin))
+            Membership.objects.create(organisation=organisation, user=person(key, member), role=member.role)
+
+
+def furnish(organisation: Organisation, company: Company) -> int:
+    """Reads the catalog and publishes the paths, once; returns how many entities there are, 0 if nothing was to do.
+
+    Runs inside the tenant's transaction: a start that was interrupted here is made up for by the next one.
+    """
+    if Source.objects.for_tenant(organisation).exists():
+        return 0
+    users = {key: person(key, member) for key, member in company.people.items()}
+    admin = next(users[key] for key, member in company.people.items() if member.role == "admin")
+    source = add_source(
+        organisation=organisation, actor=Actor.command(admin), kind="folder", target=str(company.folder / "catalog")
+    )
+    for key, member in company.people.items():
+        join_teams(organisation, users[key], member.teams)
+    publish_shipped(organisation=organisation, actor=Actor.command(admin))
     return source.entity_count
 
 
