@@ -18,7 +18,7 @@ from catalog.asking.filters import BadFilter, Node, parse_filters, parse_query
 from catalog.asking.query import Entities, FactValue, facets, live, where
 from catalog.descriptors.parsing import check_entity
 from catalog.models import Entity, Source
-from catalog.presenting import fields_of, present, project
+from catalog.presenting import fields_of, present, project, whole
 from portal.accounts.apiview import TenantAPIView
 from portal.kit.errors import Conflict, Invalid, NotFound
 
@@ -55,10 +55,10 @@ class CatalogView(TenantAPIView):
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
     def rows(self) -> Entities:
-        return live(self.access.organisation).select_related("source").defer("raw", "search", "words")
+        return whole(live(self.access.organisation))
 
     def shown(self, rows: Any, fields: list[str]) -> list[dict[str, Any]]:
-        return [project(each, fields) for each in present(self.access.organisation, list(rows))]
+        return [project(each, fields) for each in present(rows)]
 
     def body(self, request: Request) -> dict[str, Any]:
         if not isinstance(request.data, dict):

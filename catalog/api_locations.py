@@ -18,7 +18,7 @@ from catalog.asking.query import live
 from catalog.intake.sources.tree import SourceUnreadable
 from catalog.jobs import LOOK, MOVE, REGISTER, arguments_of
 from catalog.models import Source
-from catalog.presenting import location_of, present
+from catalog.presenting import location_of, present, whole
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.jobs.waiting import AwaitingView
@@ -88,8 +88,8 @@ class LocationsView(CatalogView, AwaitingView):
             shown = {"location": location(source), "entities": job.result["documents"], "exists": exists.exists()}
             return Response(shown, status=201)
         source = self.find(pk=job.result["source"])
-        rows = live(organisation).filter(source=source).select_related("source").order_by("path", "line")
-        entities = present(organisation, list(rows[:1000]))
+        rows = whole(live(organisation).filter(source=source)).order_by("path", "line")
+        entities = present(rows[:1000])
         return Response({"location": location(source), "entities": entities}, status=201)
 
     def find(self, **which: Any) -> Source:

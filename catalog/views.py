@@ -75,7 +75,7 @@ def catalog(request: TenantRequest) -> HttpResponse:
             )
         ],
     }
-    template = "catalog/list.html#results" if request.htmx and not request.htmx.boosted else "catalog/list.html"
+    template = "catalog/list.html#results" if request.wants_fragment else "catalog/list.html"
     return render(request, template, context)
 
 

@@ -62,8 +62,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.kit.middleware.PrivateMiddleware",
+    "portal.kit.middleware.CompressMiddleware",
+    "portal.kit.middleware.FragmentMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "portal.accounts.middleware.EnteringMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -73,7 +75,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "portal.accounts.fresh.FreshMiddleware",
     "portal.accounts.zone.ZoneMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "portal.accounts.middleware.SeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.kit.middleware.RefusalMiddleware",
 ]
@@ -100,20 +102,12 @@ TEMPLATES = [
 # --- data -------------------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": dj_database_url.parse(env.text("DATABASE_URL", example="postgresql://slipway_app@db/slipway"))}
-# Pages run in threads under ASGI: a pool, not one connection a thread (Django's "pool" wants CONN_MAX_AGE 0).
-DATABASES["default"]["CONN_MAX_AGE"] = 0
-# A connection that died with a restarted server is replaced before it is handed out, not shown to a person as an error.
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A connection for each thread, kept; portal/kit/connecting.py looks at it before a thread uses it again.
+DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"].setdefault("OPTIONS", {})
-if env.boolean("DATABASE_POOL"):
-    DATABASES["default"]["OPTIONS"]["pool"] = {
-        "min_size": 1,
-        "max_size": env.integer("DATABASE_POOL_SIZE", 20),
-        # A pool that lost its server asks for it anew for about as long as somebody waits: left to itself it pauses
-        # longer and longer between attempts, and is blind for half a minute after the server is back.
-        "timeout": 5,
-        "reconnect_timeout": 4,
-    }
+# Values travel beside the statement, and a statement that comes often is planned once.
+DATABASES["default"]["OPTIONS"].setdefault("server_side_binding", True)
+DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

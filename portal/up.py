@@ -168,7 +168,6 @@ def environment(wish: Wish) -> dict[str, str]:
         "SLIPWAY_VAR": str(wish.var),
         "PUBLIC_URL": wish.url,
         "STATIC_HASHED": "yes",
-        "DATABASE_POOL": "yes",
         # The embedded cluster listens on loopback; a cluster that you name yourself may be on a private network.
         "ALLOWED_NETWORKS": PRIVATE_NETWORKS if kubeconfig else "127.0.0.0/8",
         # What of ours listens: nobody's source or repository reaches it, whatever the networks above say.

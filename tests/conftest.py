@@ -246,7 +246,7 @@ def live_server_url(start_process: Callable[..., Process], transactional_db: Non
         "web",
         [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--port", str(port),
          "--timeout-graceful-shutdown", "1", "--log-level", "warning"],
-        PUBLIC_URL=url, DATABASE_POOL="yes",
+        PUBLIC_URL=url,
     )  # fmt: skip
     end = time.monotonic() + 30
     while True:

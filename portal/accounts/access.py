@@ -22,6 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.actor import Actor, Agent
+from portal.accounts.entering import Entering, by_token
 from portal.accounts.models import ApiToken, Membership, Organisation, User, Way
 from portal.accounts.permissions import PERMISSIONS, Verdict, decide
 from portal.accounts.tenancy import set_tenant, tenant
@@ -109,11 +110,18 @@ class TenantRequest(HttpRequest):
     access: Access
     user: Any  # a User: the gate lets nobody anonymous through
     htmx: Any
+    wants_fragment: bool
 
 
 def address_of(request: HttpRequest) -> str | None:
     """The client's network address, as our server or its trusted proxy says; None over a local socket."""
     return request.META.get("REMOTE_ADDR") or None
+
+
+def entering_of(request: HttpRequest) -> Entering | None:
+    """What the database has told of this request already."""
+    found: Entering | None = getattr(request, "entering", None)
+    return found
 
 
 def actor_of(request: HttpRequest, user: User) -> Actor:
@@ -129,16 +137,25 @@ def enter(
     address: str | None,
     token: ApiToken | None = None,
     agent: Agent | None = None,
+    entering: Entering | None = None,
 ) -> Access:
     """Steps into the organisation: sets the tenant for the current transaction and returns the person's access.
 
+    `entering` is what this request has been told already; what it holds is not asked again.
     Raises NotFound for strangers. Must run inside a transaction.
     """
-    organisation = Organisation.objects.filter(slug=slug).first()
-    if organisation is None or not isinstance(user, User):
+    if not isinstance(user, User):
         raise NotFound(STRANGER)
-    set_tenant(organisation, user_id=user.pk)
-    membership = Membership.objects.for_tenant(organisation).filter(user=user).first()
+    if entering is None or not entering.tells(user, slug):
+        entering = None
+    organisation = entering.organisation if entering else Organisation.objects.filter(slug=slug).first()
+    if organisation is None:
+        raise NotFound(STRANGER)
+    if entering is None or entering.token is None:  # a token's own look has set the tenant already
+        set_tenant(organisation, user_id=user.pk)
+    membership = (
+        entering.membership if entering else Membership.objects.for_tenant(organisation).filter(user=user).first()
+    )
     if membership is None or not user.is_active:
         raise NotFound(STRANGER)
     return Access(
@@ -167,7 +184,9 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
                 return sign_in_first(request)
             try:
                 with transaction.atomic():
-                    request.access = enter(request.user, org, way=Way.PAGE, address=address_of(request))
+                    request.access = enter(
+                        request.user, org, way=Way.PAGE, address=address_of(request), entering=entering_of(request)
+                    )
                     _remember(request.access)
                     admit(request.access, permission)
                     response = view(request, **kwargs)
@@ -189,7 +208,7 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     Raises the refusal again where it needs no such page: strangers, fragments, everything else that can be refused.
     """
     access: Access | None = getattr(request, "access", None)
-    if access is None or refusal.status not in {403, 404} or request.headers.get("HX-Request") == "true":
+    if access is None or refusal.status not in {403, 404} or getattr(request, "wants_fragment", False):
         raise refusal
     with transaction.atomic():
         set_tenant(access.organisation, user_id=access.user.pk)
@@ -228,14 +247,14 @@ def _remember(access: Access) -> None:
 def sign_in_first(request: HttpRequest) -> HttpResponse:
     """Sends the browser to sign in and back; htmx is told to navigate rather than to swap the form in."""
     redirect = redirect_to_login(_way_back(request))
-    if request.headers.get("HX-Request") == "true":
+    if getattr(request, "wants_fragment", False):
         return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})
     return redirect
 
 
 def _way_back(request: HttpRequest) -> str:
     """The page to return to: where a form or a fragment was asked for from, for it has no page of its own."""
-    if request.method in {"GET", "HEAD"} and request.headers.get("HX-Request") != "true":
+    if request.method in {"GET", "HEAD"} and not getattr(request, "wants_fragment", False):
         return request.get_full_path()
     asker = urlsplit(request.headers.get("Referer", ""))
     if asker.netloc != request.get_host():
@@ -248,24 +267,21 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken]:
-    """The person and the token behind an API secret in an organisation; sets the tenant.
+def person_of_token(slug: str, secret: str) -> tuple[User, ApiToken, Entering]:
+    """The person and the token behind an API secret in an organisation, and all that was told; sets the tenant.
 
     Raises Unauthenticated when the token is unknown here, revoked or expired. Must run inside a transaction.
     """
-    organisation = Organisation.objects.filter(slug=slug).first()
-    if organisation is None:
-        raise Unauthenticated("This token is not accepted here.")
-    set_tenant(organisation)
-    token = ApiToken.objects.for_tenant(organisation).select_related("user").filter(digest=digest_of(secret)).first()
+    found = by_token(slug, digest_of(secret))
+    token = found.token if found else None
     now = timezone.now()
-    if token is None or token.revoked_at is not None or not token.user.is_active:
+    if found is None or token is None or token.revoked_at is not None or not found.person.is_active:
         raise Unauthenticated("This token is not accepted here. Make a new one under Tokens.")
     if token.expires_at <= now:
         raise Unauthenticated(
             f"This token expired on {token.expires_at:%d %B %Y, %H:%M} UTC. Make a new one under Tokens."
         )
-    return token.user, token
+    return found.person, token, found
 
 
 def note_use(token: ApiToken) -> None:

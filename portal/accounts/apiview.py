@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.accounts.access import Access, address_of, admit, enter, note_use
+from portal.accounts.access import Access, address_of, admit, enter, entering_of, note_use
 from portal.accounts.models import ApiToken, Way
 from portal.kit.errors import Unauthenticated
 
@@ -35,7 +35,14 @@ class TenantAPIView(APIView):
         if not request.user.is_authenticated:
             raise Unauthenticated("Sign in, or send an API token as a bearer token.")
         token = self.token = request.auth if isinstance(request.auth, ApiToken) else None
-        access = enter(request.user, kwargs["org"], way=Way.API, address=address_of(request._request), token=token)
+        access = enter(
+            request.user,
+            kwargs["org"],
+            way=Way.API,
+            address=address_of(request._request),
+            token=token,
+            entering=entering_of(request._request),
+        )
         admit(access, self.permission_for(request.method or "GET"))
         self.access = access
         request.access = access  # type: ignore[attr-defined]

@@ -18,7 +18,9 @@ class TokenAuthentication(BaseAuthentication):
             return None
         match = request._request.resolver_match
         slug: Any = match.kwargs.get("org", "") if match else ""
-        return person_of_token(str(slug), secret.strip())
+        person, token, entering = person_of_token(str(slug), secret.strip())
+        request._request.entering = entering  # type: ignore[attr-defined]  # the view enters with it
+        return person, token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="Slipway"'

@@ -69,7 +69,7 @@ def ask_again(request: HttpRequest) -> HttpResponse:
         return answer(request, Forbidden(NO_WAY))
     place = str(ways[0]["url"])
     name = request.resolver_match.url_name if request.resolver_match else ""
-    if request.headers.get("HX-Request") == "true":
+    if getattr(request, "wants_fragment", False):
         back = urlencode({"next": request.path if request.method == "GET" else "/"})
         return HttpResponse(status=403, headers={"HX-Redirect": f"{place}?{back}"})
     if name in NOT_KEPT:

@@ -1,10 +1,66 @@
 """What stands between sign-in and the world outside."""
 
+import re
+from datetime import timedelta
 from urllib.parse import urlsplit
 
+from allauth.account.adapter import get_adapter
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
+
+from portal.accounts.access import entering_of
+from portal.accounts.entering import by_session
+
+_SLUG = re.compile(r"^/(?:api/)?o/([^/]+)/")
+# How old "last seen" may grow before a request writes it anew.
+SEEN_EVERY = timedelta(minutes=1)
+
+
+class EnteringMiddleware(SessionMiddleware):
+    """Django's sessions; for a signed-in browser, session, person, organisation and membership come at once.
+
+    What was told is laid where Django's own middleware looks first, so that it asks nothing again. Where nothing was
+    told (an unknown key, a password changed since) everything goes Django's own way.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if not key:
+            return
+        match = _SLUG.match(request.path)
+        entering = by_session(key, match.group(1) if match else "")
+        if entering is None:
+            return
+        request.entering = entering  # type: ignore[attr-defined]
+        request.session._session_cache = entering.session  # type: ignore[attr-defined]
+        request._cached_user = entering.person  # type: ignore[attr-defined]
+
+
+class SeenMiddleware(MiddlewareMixin):
+    """Keeps the list of a person's sessions true: written when browser or address change, else once a minute."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        entering = entering_of(request)
+        if entering is None:
+            # Nobody, or somebody whose session has to be noted for the first time.
+            if request.session.session_key and request.user.is_authenticated:
+                UserSession.objects.create_from_request(request)
+            return
+        tracked = entering.tracked
+        agent = request.META.get("HTTP_USER_AGENT", "")[: UserSession._meta.get_field("user_agent").max_length]
+        if (
+            tracked is None
+            or tracked.user_agent != agent
+            or tracked.ip != get_adapter().get_client_ip(request)
+            or tracked.last_seen_at < timezone.now() - SEEN_EVERY
+        ):
+            UserSession.objects.create_from_request(request)
 
 
 class LeaveByPageMiddleware(MiddlewareMixin):

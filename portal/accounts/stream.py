@@ -6,19 +6,23 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import aclosing
+from dataclasses import dataclass
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qs
 
-from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.base import SessionBase
+from django.conf import settings
 from django.db import Error as DatabaseAway
-from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
-from portal.accounts.access import Access, enter
-from portal.accounts.models import Organisation, User, Way
+from portal.accounts.access import STRANGER, Access
+from portal.accounts.entering import by_session
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
-from portal.kit.errors import Forbidden, Invalid, NotFound, Refusal, Unauthenticated
+from portal.kit.connecting import in_thread, tend
+from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooMany, Unauthenticated
 from portal.kit.live import TOPICS, Hub, Listener, event
 from portal.kit.refusing import answer
 
@@ -32,22 +36,18 @@ OLDEST = 30 * 60.0
 def render_topic(organisation_id: int, topic: str) -> str | None:
     """The topic's fragment as it stands now; None when it is gone. Runs in a thread of the hub."""
     kind, _, key = topic.partition(":")
-    try:
-        with tenant(organisation_id):
-            organisation = Organisation.objects.get(pk=organisation_id)
-            return TOPICS[kind].render(organisation, key)
-    finally:
-        connections.close_all()
+    tend()
+    with tenant(organisation_id):
+        organisation = Organisation.objects.get(pk=organisation_id)
+        return TOPICS[kind].render(organisation, key)
 
 
 def feel_pulse(organisation_id: int, pulse: Callable[[Any], Hashable]) -> Hashable:
     """What the pulse says of the organisation now. Runs in a thread of the hub."""
-    try:
-        with tenant(organisation_id):
-            organisation = Organisation.objects.filter(pk=organisation_id).first()
-            return pulse(organisation) if organisation else None
-    finally:
-        connections.close_all()
+    tend()
+    with tenant(organisation_id):
+        organisation = Organisation.objects.filter(pk=organisation_id).first()
+        return pulse(organisation) if organisation else None
 
 
 _hubs: dict[int, Hub] = {}
@@ -59,56 +59,109 @@ def hub() -> Hub:
     return _hubs.setdefault(id(asyncio.get_running_loop()), Hub(render_topic, feel_pulse))
 
 
-def admit(user: Any, org: str, topics: frozenset[str]) -> Access:
-    """Enters the organisation and checks every topic; raises what the gate would."""
-    try:
-        with transaction.atomic():
-            access = enter(user, org, way=Way.PAGE, address=None)
-            for topic in topics:
-                kind = TOPICS.get(topic.partition(":")[0])
-                if kind is None:
-                    raise Invalid(f"There is no live topic {topic}.")
-                if kind.admit is not None:
-                    kind.admit(access, topic.partition(":")[2])
-                else:
-                    access.require(kind.permission)
-            return access
-    finally:
-        connections.close_all()
+@dataclass(frozen=True)
+class Viewer:
+    """Whose stream it is, and what it shows."""
+
+    key: str  # of the session
+    org: str
+    topics: frozenset[str]
 
 
-def readmit(session: SessionBase, user_id: int, org: str, topics: frozenset[str]) -> None:
-    """The same check for a stream that has been open for a while; whoever signed out meanwhile is a stranger."""
-    try:
-        is_signed_in = session.session_key is not None and session.exists(session.session_key)
-        user = User.objects.filter(pk=user_id, is_active=True).first() if is_signed_in else None
-        admit(user, org, topics)
-    finally:
-        connections.close_all()
+def admit(viewer: Viewer) -> tuple[int, int]:
+    """(person, organisation) by their ids; raises what the gate would. One statement; runs in a thread of the hub.
+
+    The tenant is not set, for nothing of the tenant's is read: a person's own membership tells the role. Only a topic
+    that decides by the thing itself (TopicKind.admit) is asked inside the tenant.
+    """
+    tend()
+    entering = by_session(viewer.key, viewer.org)
+    if entering is None:
+        raise Unauthenticated("Sign in to follow changes.")
+    if entering.membership is None or entering.organisation is None:
+        raise NotFound(STRANGER)
+    access = Access(entering.organisation, entering.person, entering.membership)
+    for topic in viewer.topics:
+        kind = TOPICS.get(topic.partition(":")[0])
+        if kind is None:
+            raise Invalid(f"There is no live topic {topic}.")
+        if kind.admit is None:
+            access.require(kind.permission)
+        else:
+            with tenant(entering.organisation):
+                kind.admit(access, topic.partition(":")[2])
+    return entering.person.pk, entering.organisation.pk
 
 
-async def live(request: HttpRequest, org: str) -> HttpResponseBase:
-    """GET /o/<org>/live/?t=<topic>&t=…: server-sent events, a snapshot first and then every change."""
-    topics = frozenset(request.GET.getlist("t")[:MOST_TOPICS])
-    # A stream is read by our own pages only: no other site may hold connections open in a visitor's name.
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        return answer(request, Forbidden("Streams are for this site's own pages."))
-    user = await request.auser()
-    if not isinstance(user, User):
-        return answer(request, Unauthenticated("Sign in to follow changes."))
-    try:
-        access = await sync_to_async(admit)(user, org, topics)
-    except Refusal as refusal:
-        return HttpResponse(refusal.text, status=refusal.status, content_type="text/plain; charset=utf-8")
-    if _streams[user.pk] >= MOST_STREAMS:
-        return HttpResponse("Too many open streams.", status=429, content_type="text/plain; charset=utf-8")
-    response = StreamingHttpResponse(
-        _events(request.session, user.pk, org, access.organisation.pk, topics),
-        content_type="text/event-stream; charset=utf-8",
+async def live_door(scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+    """GET /o/<org>/live/?t=<topic>&t=…: server-sent events, a snapshot first and then every change.
+
+    An ASGI application of its own: an open stream keeps nothing of a request but these few words.
+    """
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    viewer = Viewer(
+        key=SimpleCookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME, Morsel()).value or "",
+        org=scope["path"].split("/")[2],
+        topics=frozenset(query.get("t", [])[:MOST_TOPICS]),
     )
-    response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"
-    return response
+    try:
+        person, organisation_id = await _admitted(scope["method"], headers, viewer)
+    except Refusal as refusal:
+        await _say(send, refusal.status, "text/plain; charset=utf-8")
+        await send({"type": "http.response.body", "body": refusal.text.encode()})
+        return
+    except DatabaseAway:
+        await _say(send, 503, "text/plain; charset=utf-8")
+        await send({"type": "http.response.body", "body": b"The database does not answer at the moment."})
+        return
+    await _say(send, 200, "text/event-stream; charset=utf-8")
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        async with aclosing(_events(viewer, person, organisation_id, gone)) as events:
+            async for message in events:
+                await send({"type": "http.response.body", "body": message, "more_body": True})
+    finally:
+        gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _admitted(method: str, headers: dict[str, str], viewer: Viewer) -> tuple[int, int]:
+    if method != "GET":
+        raise NotAllowed("A stream is only read.")
+    # A stream is read by our own pages only: no other site may hold connections open in a visitor's name.
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Forbidden("Streams are for this site's own pages.")
+    person, organisation_id = await in_thread(admit, viewer)
+    if _streams[person] >= MOST_STREAMS:
+        raise TooMany("Too many open streams.")
+    return person, organisation_id
+
+
+async def _say(send: Callable[[Any], Any], status: int, content_type: str) -> None:
+    headers = {
+        "Content-Type": content_type,
+        "Cache-Control": "private, no-store",
+        "X-Accel-Buffering": "no",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": str(settings.SECURE_REFERRER_POLICY),
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Frame-Options": "DENY",
+        "Vary": "Cookie",
+    }
+    words = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": words})
+
+
+async def _gone(receive: Callable[[], Any]) -> None:
+    """Returns when the browser has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def live(request: HttpRequest, org: str) -> HttpResponseBase:
+    """The stream's address as Django knows it, for links; the server's first door answers it before Django does."""
+    return answer(request, NotAllowed("This address is a stream for our own pages."))
 
 
 # Checked by admit(), topic by topic; the entry right is this one.
@@ -116,16 +169,17 @@ live.permission = "org.view"  # type: ignore[attr-defined]
 
 
 async def _events(
-    session: SessionBase, user_id: int, org: str, organisation_id: int, topics: frozenset[str]
-) -> AsyncIterator[bytes]:
-    listener = Listener(organisation_id, topics)
+    viewer: Viewer, user_id: int, organisation_id: int, gone: asyncio.Future[None]
+) -> AsyncGenerator[bytes, None]:
+    listener = Listener(organisation_id, viewer.topics)
     here = hub()
     _streams[user_id] += 1
     here.join(listener)
+    gone.add_done_callback(lambda _: listener.wake.set())
     opened = checked = time.monotonic()
     try:
         yield f"retry: {random.randint(800, 3000)}\n\n".encode()  # noqa: S311 - spreads reconnections, no secret
-        while time.monotonic() - opened < OLDEST:
+        while time.monotonic() - opened < OLDEST and not gone.done():
             try:
                 async with asyncio.timeout(HEARTBEAT):
                     await listener.wake.wait()
@@ -136,8 +190,8 @@ async def _events(
             if time.monotonic() - checked > RECHECK:
                 checked = time.monotonic()
                 try:
-                    await sync_to_async(readmit)(session, user_id, org, topics)
-                except (NotFound, Forbidden, Invalid):
+                    await in_thread(admit, viewer)
+                except Refusal:
                     yield event("closed", {"version": time.time_ns()})
                     return
                 except DatabaseAway:

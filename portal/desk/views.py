@@ -19,7 +19,7 @@ def home(request: TenantRequest) -> HttpResponse:
 def palette(request: TenantRequest) -> HttpResponse:
     """What was typed, found: a fragment for the palette, a page of its own without JavaScript."""
     words = request.GET.get("q", "").replace("\0", "")
-    is_fragment = bool(request.htmx)
+    is_fragment = request.wants_fragment
     groups = search.find(request.access, words, most=search.EACH if is_fragment else search.EVERYTHING)
     template = "desk/palette.html#results" if is_fragment else "desk/palette.html"
     return render(request, template, {"groups": groups, "words": words, "in_palette": is_fragment})

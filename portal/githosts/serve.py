@@ -60,8 +60,8 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
     if service not in smart.SERVICES:
         raise Invalid("Only the smart protocol is served: git 1.6.6 or newer speaks it.")
     with transaction.atomic():
-        user, token = person_of_token(org, _secret(request))
-        access = enter(user, org, token=token, way=Way.GIT, address=address_of(request))
+        user, token, entering = person_of_token(org, _secret(request))
+        access = enter(user, org, token=token, way=Way.GIT, address=address_of(request), entering=entering)
         access.require("repos.view")
         repository = Repository.objects.for_tenant(access.organisation).filter(name=repo).first()
         if repository is None or not bare.is_repository(repository.path):

@@ -251,5 +251,5 @@ def form_page(
         "owner": choices.entity_of_name(request.access.organisation, version.path.owner_ref),
         "words": (version.document["spec"].get("presentation") or {}).get("buttonLabels") or {},
     }
-    is_part = bool(request.htmx) and request.POST.get("go") == "refresh"
+    is_part = request.wants_fragment and request.POST.get("go") == "refresh"
     return render(request, "goldenpaths/path.html#form" if is_part else "goldenpaths/path.html", context, status=status)

@@ -19,11 +19,12 @@ from typing import Any
 import orjson
 import redis
 import redis.asyncio
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseAway
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
+
+from portal.kit.connecting import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ class Hub:
                     watched.setdefault((key[0], pulse), []).append(key)
             for felt, keys in watched.items():
                 try:
-                    value = await sync_to_async(self.feel, thread_sensitive=False)(*felt)
+                    value = await in_thread(self.feel, *felt)
                 except DatabaseAway as error:
                     # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
                     log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
@@ -252,7 +253,7 @@ class Hub:
 
     async def _message(self, key: tuple[int, str]) -> bytes | None:
         try:
-            pulse, html = await sync_to_async(self._look, thread_sensitive=False)(key)
+            pulse, html = await in_thread(self._look, key)
         except Exception:
             log.exception("topic %s cannot be rendered", key[1])
             return None

@@ -1,12 +1,15 @@
 """What stands around every request: refusals become answers, answers get their headers."""
 
 import logging
+import re
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
+from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
@@ -77,6 +80,46 @@ class PrivateMiddleware(MiddlewareMixin):
         if name in request.COOKIES or name in response.cookies or "Authorization" in request.headers:
             response["Cache-Control"] = "private, no-store"
         return response
+
+
+class FragmentMiddleware(MiddlewareMixin):
+    """One address, two bodies: the whole page, or for htmx the part that it swaps in; the one place that decides which.
+
+    A view asks `request.wants_fragment`. Somebody who goes Back gets the whole page: htmx then asks for the page that
+    its history lost, and a browser that asks again after closing sends no word of htmx at all. Every answer says on
+    which words it depends, so that nothing between keeps one for the other.
+    """
+
+    WORDS = ("HX-Request", "HX-Boosted", "HX-History-Restore-Request")
+
+    def process_request(self, request: HttpRequest) -> None:
+        said = [request.headers.get(word) == "true" for word in self.WORDS]
+        request.wants_fragment = said == [True, False, False]  # type: ignore[attr-defined]
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            patch_vary_headers(response, self.WORDS)
+        return response
+
+
+# Pages that show a secret once: compressed beside something a stranger chose, its length would tell about it (BREACH).
+_SHOWS_SECRETS = re.compile(r"^/accounts/|/(tokens|people|invitations|join|connections)/")
+_COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/svg+xml")
+_LEAST = 1024
+
+
+class CompressMiddleware(GZipMiddleware):
+    """Compresses whole answers of text from 1 KiB up; never a stream, nothing that shows a secret, nothing of git's."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if (
+            not isinstance(response, HttpResponse)
+            or len(response.content) < _LEAST
+            or not response.headers.get("Content-Type", "").startswith(_COMPRESSIBLE)
+            or _SHOWS_SECRETS.search(request.path)
+        ):
+            return response
+        return super().process_response(request, response)
 
 
 class RefusalMiddleware(MiddlewareMixin):

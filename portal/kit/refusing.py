@@ -27,7 +27,7 @@ def answer(request: HttpRequest, refusal: Refusal, *, shown: Mapping[str, Any] |
     if request.path.startswith("/api/"):
         body = body_of(refusal, method=request.method or "", url=request.get_full_path())
         return JsonResponse(body, status=refusal.status)
-    if request.headers.get("HX-Request") == "true":
+    if getattr(request, "wants_fragment", False):
         response = render(request, "errors/fragment.html", {"refusal": refusal, **(shown or {})}, status=refusal.status)
         response["HX-Retarget"] = "#toasts"
         response["HX-Reswap"] = "beforeend"

@@ -14,7 +14,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.contrib.sessions.models import Session
-from django.test import AsyncClient
+from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
@@ -22,13 +22,15 @@ from portal.accounts import stream
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken, Membership, Team, TeamMembership, User
 from portal.accounts.permissions import PERMISSIONS, ROLES, SCOPES, decide, rank, scope_allows
-from portal.accounts.stream import admit, render_topic
+from portal.accounts.stream import Viewer, admit, render_topic
 from portal.accounts.tenancy import TenantModel, tenant
 from portal.accounts.views import PUBLIC, SIGNED_IN
+from portal.asgi import application
 from portal.kit.errors import Forbidden, NotFound
 from portal.kit.live import TOPICS
 from tests.accounts.house import MARK, furnish
 from tests.accounts.url_table import API, OUTSIDE, OWN_DOORS, PAGES
+from tests.asgi import asked
 
 FILL: dict[str, Any] = {"int": 1, "slug": "thing", "str": "thing", "path": "a/thing", "uuid": uuid.UUID(int=7)}
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -322,15 +324,39 @@ def test_ownership_never_lifts_a_viewer():
 # --- the live stream, whose door is its own ---
 
 
+def live_status(client: Any, address: str, **headers: str) -> int:
+    """What the stream's own door answers this browser."""
+
+    async def ask() -> int:
+        async with asked(application, address, cookies=client.cookies, **headers) as answer:
+            return answer.status
+
+    return asyncio.run(ask())
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_live_stream_lets_in_members_alone(committed_world, client_for, client):
     path = reverse("live", kwargs={"org": "acme"})
-    assert client.get(path).status_code == 401
-    assert client_for(committed_world.eve).get(path).status_code == 404
-    assert client_for(committed_world.vic).get(f"{path}?t=nonsense:1").status_code == 400
-    assert client_for(committed_world.vic).get(path).status_code == 200
-    abroad = client_for(committed_world.vic).get(path, headers={"Sec-Fetch-Site": "cross-site"})
-    assert abroad.status_code == 403
+    vic = client_for(committed_world.vic)
+    assert live_status(client, path) == 401
+    assert live_status(client_for(committed_world.eve), path) == 404
+    assert live_status(client_for(committed_world.vic), path.replace("acme", "nobodys")) == 404
+    assert live_status(vic, f"{path}?t=nonsense:1") == 400
+    assert live_status(vic, path) == 200
+    assert live_status(vic, path, sec_fetch_site="cross-site") == 403
+    assert client.get(path).status_code == 405, "Django itself has no stream"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_costs_one_statement_and_keeps_no_connection_in_a_transaction(
+    committed_world, client_for, django_assert_num_queries
+):
+    vic = client_for(committed_world.vic)
+    vic.get("/o/acme/")  # from here on the session is in the person's list
+    viewer = Viewer(vic.cookies["slipway_session"].value, "acme", frozenset())
+    with django_assert_num_queries(1):
+        assert admit(viewer) == (committed_world.vic.pk, committed_world.acme.pk)
+    assert not connection.in_atomic_block
 
 
 @pytest.mark.parametrize("kind", sorted(TOPICS))
@@ -340,17 +366,18 @@ def test_every_topic_asks_for_a_right_of_the_policy(kind):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", sorted(TOPICS))
-def test_a_topic_opens_for_whom_it_should(committed_world, kind):
-    topics = frozenset({f"{kind}:1"})
+def test_a_topic_opens_for_whom_it_should(committed_world, client_for, kind):
+    def viewer(person: Any) -> Viewer:
+        return Viewer(client_for(person).cookies["slipway_session"].value, "acme", frozenset({f"{kind}:1"}))
+
     for person in committed_world.members().values():
-        role = _role(committed_world, person)
-        if decide(TOPICS[kind].permission, role=role):
-            assert admit(person, "acme", topics).role == role
+        if decide(TOPICS[kind].permission, role=_role(committed_world, person)):
+            assert admit(viewer(person)) == (person.pk, committed_world.acme.pk)
         else:
             with pytest.raises(Forbidden):
-                admit(person, "acme", topics)
+                admit(viewer(person))
     with pytest.raises(NotFound):
-        admit(committed_world.eve, "acme", topics)
+        admit(viewer(committed_world.eve))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -393,15 +420,13 @@ def test_an_open_stream_ends_when_its_reader_may_no_longer_read(committed_world,
     path = reverse("live", kwargs={"org": "acme"})
 
     async def read() -> tuple[list[bytes], list[bytes]]:
-        client = AsyncClient()
-        client.cookies = cookies
-        answer = await client.get(f"{path}?t=logs:1")
-        assert answer.status_code == 200
-        chunks = aiter(answer.streaming_content)
-        before = [await anext(chunks) for _ in range(4)]
-        await sync_to_async(change)(committed_world)
-        async with asyncio.timeout(10):
-            return before, [chunk async for chunk in chunks]
+        async with asked(application, f"{path}?t=logs:1", cookies=cookies) as answer:
+            assert answer.status == 200
+            chunks = aiter(answer)
+            before = [await anext(chunks) for _ in range(4)]
+            await sync_to_async(change)(committed_world)
+            async with asyncio.timeout(10):
+                return before, [chunk async for chunk in chunks]
 
     before, after = asyncio.run(read())
     assert not [chunk for chunk in before if b"event: closed" in chunk]

@@ -128,7 +128,7 @@ def start_web(started: list[Process]) -> str:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--port", str(port), "--log-level", "warning"]
-    started.append(Process("bench-web", argv, PUBLIC_URL=url, DATABASE_POOL="yes"))
+    started.append(Process("bench-web", argv, PUBLIC_URL=url))
 
     def answers() -> bool:
         try:

@@ -62,6 +62,11 @@ def shop(committed_world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return bind
 
 
+def viewer(client: Any, key: str) -> stream.Viewer:
+    """The reader of a log's topic, by the session of a signed-in browser."""
+    return stream.Viewer(client.cookies["slipway_session"].value, "acme", frozenset({f"logs:{key}"}))
+
+
 def doors(world: Any, client_for: Any, cluster: Any, namespace: str, person: str) -> dict[str, int]:
     """What each way in answers."""
     user = getattr(world, person)
@@ -75,7 +80,7 @@ def doors(world: Any, client_for: Any, cluster: Any, namespace: str, person: str
     with world.tenant():
         podlogs.ask(cluster, asked)
     try:
-        stream.admit(user, "acme", frozenset({f"logs:{asked.key}"}))
+        stream.admit(viewer(client, asked.key))
         found["topic"] = 200
     except Refusal as refusal:
         found["topic"] = refusal.status
@@ -125,25 +130,25 @@ def test_the_refusal_says_whose_it_is(committed_world, client_for, shop):
     assert "belongs to component:default/api. Its owner&#x27;s team may read its log, or a manager." in text
 
 
-def test_a_topic_that_nobody_asked_for_is_no_way_round(committed_world, shop):
+def test_a_topic_that_nobody_asked_for_is_no_way_round(committed_world, client_for, shop):
     world = committed_world
     shop("shop", {"api": "payments"}, **NAMED)
     with pytest.raises(Forbidden):
-        stream.admit(world.dev, "acme", frozenset({f"logs:{'0' * 32}"}))
+        stream.admit(viewer(client_for(world.dev), "0" * 32))
 
 
-def test_a_right_that_was_lost_closes_the_stream(committed_world, shop):
+def test_a_right_that_was_lost_closes_the_stream(committed_world, client_for, shop):
     world = committed_world
     cluster = shop("shop", {"api": "payments"}, **NAMED)
     asked = Asked(cluster.pk, "shop", POD)
     with world.tenant():
         podlogs.ask(cluster, asked)
-    topics = frozenset({f"logs:{asked.key}"})
-    stream.admit(world.dev, "acme", topics)
+    reader = viewer(client_for(world.dev), asked.key)
+    stream.admit(reader)
     with world.tenant():
         TeamMembership.objects.for_tenant(world.acme).filter(user=world.dev).delete()
     with pytest.raises(Forbidden):
-        stream.admit(world.dev, "acme", topics)
+        stream.admit(reader)
 
 
 def test_two_organisations_with_the_same_names_do_not_show_each_others_pods(committed_world):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import dj_database_url
 import pytest
-from psycopg import OperationalError
-from psycopg_pool import ConnectionPool, PoolTimeout
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.test.utils import CaptureQueriesContext
 
 from portal.embedded import Engines
-from portal.kit.live import RETRY_MOST
+from portal.kit.connecting import is_alive
 from tests.conftest import Process, free_port
 
 
@@ -31,7 +30,6 @@ def url(start_process: Callable[..., Process]) -> str:
         [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--port", str(port), "--log-level", "warning"],
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/nothing",
-        DATABASE_POOL="no",
     )
     return f"http://127.0.0.1:{port}"
 
@@ -62,47 +60,29 @@ def test_pages_programs_and_the_health_check_say_that_the_database_is_away(url: 
 
 
 @pytest.mark.slow
-def test_a_pool_that_lost_its_server_has_it_again_within_five_seconds(tmp_path: Path) -> None:
-    """The longer a server was away, the longer a pool left to itself waits for the next attempt."""
-    options = pool_options()
+@pytest.mark.django_db
+def test_a_kept_connection_that_died_is_seen_without_asking_and_replaced(tmp_path: Path) -> None:
+    """The next piece of work after PostgreSQL's return finds a new connection, not the dead one."""
     engines = Engines(tmp_path)
     engines.start_postgres()
-    address = engines.database("away").app_url
-    with ConnectionPool(
-        address, **options, kwargs={"connect_timeout": 2}, check=ConnectionPool.check_connection
-    ) as pool:
-        try:
-            with pool.connection() as connection:
-                connection.execute("SELECT 1")
-            engines.stop()
-            begun = time.monotonic()
-            while time.monotonic() - begun < 9:  # long enough for a growing pause to have grown too long
-                asked(pool)
-            engines.start_postgres()
-            back = time.monotonic()
-            while not asked(pool):
-                pass
-            assert time.monotonic() - back < 5
-        finally:
-            engines.stop()
-
-
-def asked(pool: ConnectionPool) -> bool:
-    """As whoever renders a live page asks: with the pool's own patience, and again after the longest pause."""
     try:
-        with pool.connection() as connection:
-            connection.execute("SELECT 1")
-    except (PoolTimeout, OperationalError):
-        time.sleep(RETRY_MOST)
-        return False
-    return True
-
-
-def pool_options() -> dict[str, Any]:
-    """What the product hands to its pool, as a web process reads it."""
-    code = (
-        "import json; from portal import settings; print(json.dumps(settings.DATABASES['default']['OPTIONS']['pool']))"
-    )
-    env = {**os.environ, "DATABASE_POOL": "yes"}
-    answer = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    return dict(json.loads(answer.stdout))
+        known = dict(connections["default"].settings_dict)
+        there = dj_database_url.parse(engines.database("slipway").app_url)
+        kept = DatabaseWrapper({**known, **there, "OPTIONS": known["OPTIONS"]}, alias="elsewhere")
+        kept.connect()
+        raw = kept.connection
+        statements = CaptureQueriesContext(kept)
+        with statements:
+            assert is_alive(kept)
+        assert len(statements) == 0, "no round trip while nothing has happened"
+        engines.stop()
+        assert not is_alive(kept)
+        engines.start_postgres()
+        kept.close()
+        with kept.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+        assert kept.connection is not raw
+        kept.close()
+    finally:
+        engines.stop()
