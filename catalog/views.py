@@ -33,7 +33,7 @@ def catalog(request: TenantRequest) -> HttpResponse:
     """The list, with its state in the address."""
     wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
     wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
-    wanted["owner"] = wanted["owner"].lower()
+    wanted["owner"], wanted["tag"] = wanted["owner"].lower(), wanted["tag"].lower()
     choice = Choice(**wanted, text=_parameter(request, "q"))
     organisation = request.access.organisation
     counted = counts(organisation, choice)

@@ -148,7 +148,7 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-# Values are compared without regard to case, as the API does; kinds and owners come in their one spelling.
+# Values are compared without regard to case, as the API does; kinds, owners and tags come in their one spelling.
 _ANYHOW: Mapping[str, str] = {"type": "type__iexact", "lifecycle": "lifecycle__iexact"}
 
 

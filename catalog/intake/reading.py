@@ -134,9 +134,14 @@ class _Walk:
 
     def _include(self, target: str, below: str) -> str:
         try:
-            return self.tree.read(inside(target, below=below))
+            return self.tree.read(self._inside(target, below))
         except FileUnreadable as error:
             raise CannotRead(str(error)) from error
+
+    def _inside(self, target: str, below: str) -> str:
+        """The path that a file names, be it relative to it, from the root, or the whole address of a file of ours."""
+        path = self.tree.own(target)
+        return inside(target, below=below) if path is None else inside(path)
 
     def _take(self, parsed: Parsed, path: str) -> None:
         for entity in parsed.entities:
@@ -158,7 +163,7 @@ class _Walk:
         targets = [*([spec["target"]] if "target" in spec else []), *spec.get("targets", [])]
         for target in targets:
             try:
-                paths = matching(self.tree, inside(target, below=path))
+                paths = matching(self.tree, self._inside(target, path))
             except (FileUnreadable, SourceUnreadable) as error:
                 self._problem(path, entity.line, "location", f"`{target}`: {error}", str(entity.ref))
                 continue

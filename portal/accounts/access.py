@@ -27,6 +27,7 @@ from portal.accounts.models import ApiToken, Membership, Organisation, User, Way
 from portal.accounts.permissions import PERMISSIONS, Verdict, decide
 from portal.accounts.tenancy import set_tenant, tenant
 from portal.accounts.whom import who_can_help
+from portal.kit.answers import asked_outside
 from portal.kit.errors import Forbidden, NotFound, Refusal, Unauthenticated
 from portal.kit.refusing import answer
 
@@ -180,9 +181,7 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
     def wrap(view: PageView) -> Callable[..., Any]:
         @functools.wraps(view)
         def guarded(request: TenantRequest, org: str, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.is_authenticated:
-                return sign_in_first(request)
-            try:
+            def inside() -> HttpResponseBase:
                 with transaction.atomic():
                     request.access = enter(
                         request.user, org, way=Way.PAGE, address=address_of(request), entering=entering_of(request)
@@ -192,7 +191,13 @@ def gate(permission: str) -> Callable[[PageView], Callable[..., Any]]:
                     response = view(request, **kwargs)
                     # A lazy template would be rendered after the transaction, without a tenant.
                     render = getattr(response, "render", None)
-                    return render() if callable(render) else response
+                    rendered: HttpResponseBase = render() if callable(render) else response
+                    return rendered
+
+            if not request.user.is_authenticated:
+                return sign_in_first(request)
+            try:
+                return asked_outside(inside)
             except Refusal as refusal:
                 return refused(request, refusal)
 

@@ -1,5 +1,6 @@
 """API views behind the same gate as pages."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -10,24 +11,34 @@ from rest_framework.views import APIView
 
 from portal.accounts.access import Access, address_of, admit, enter, entering_of, note_use
 from portal.accounts.models import ApiToken, Way
+from portal.kit.answers import asked_outside
 from portal.kit.errors import Unauthenticated
 
 
 class TenantAPIView(APIView):
-    """An API view behind the gate. `permission` is one name, or a name for each method."""
+    """An API view behind the gate. `permission` is one name, or a name for each method; a view that `asks` workers
+    short questions may be run more than once for a request (portal.kit.answers)."""
 
     permission: ClassVar[str | dict[str, str]]
+    asks: ClassVar[bool] = False
     access: Access
     token: ApiToken | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if self.asks:
+            # A second go reads the body again.
+            _ = request.body
+        response = asked_outside(partial(self._inside, request, *args, **kwargs))
+        # Refused calls count as well: they show that somebody uses the token.
+        if self.token is not None:
+            note_use(self.token)
+        return response
+
+    def _inside(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with transaction.atomic():
             response = super().dispatch(request, *args, **kwargs)
             if getattr(response, "exception", False):
                 transaction.set_rollback(True)
-        # Refused calls count as well: they show that somebody uses the token.
-        if self.token is not None:
-            note_use(self.token)
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

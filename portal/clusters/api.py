@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,7 +17,6 @@ from portal.clusters import actions, logrights, panels, podlogs, status
 from portal.clusters.models import AllowedKind, Cluster
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ClusterRow, Judged
-from portal.clusters.tasks import ask_for
 from portal.kit.errors import NotFound
 
 
@@ -148,9 +149,9 @@ class PodLogs(TenantAPIView):
         previous = request.query_params.get("previous", "") in ("1", "true")
         asked = Asked(found.pk, namespace, pod, request.query_params.get("container", "")[:63], previous)
         logrights.pod_for(self.access, found, asked)
-        ask_for(found, asked)
+        transaction.on_commit(partial(podlogs.ask, found, asked))
         logs = podlogs.read(self.access.organisation.pk, asked.key)
-        if logs is None or logs.state == "waiting":
+        if logs is None:
             return Response({"state": "waiting", "lines": []}, status=202)
         reason = logs.text if logs.state == "refused" else ""
         return Response({"state": logs.state, "lines": [] if reason else logs.lines, "reason": reason})

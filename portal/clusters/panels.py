@@ -14,6 +14,7 @@ from portal.clusters.bindings import ANNOTATIONS
 from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, UNAUTHORIZED, Binding, Cluster, Transition
 from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
+from portal.kit.answers import is_wanted
 from portal.kit.live import TopicKind, register_topic
 from portal.kit.templatetags.ui import health
 
@@ -163,9 +164,11 @@ def health_html(organisation: Organisation, key: str) -> str | None:
 
 
 def logs_html(organisation: Organisation, key: str) -> str | None:
-    """The lines that a worker fetched; None when they are no longer kept."""
+    """The lines that a worker fetched, or that one was asked; None when they are no longer kept."""
     found = podlogs.read(organisation.pk, key)
-    return render_to_string("clusters/_logs.html", {"org": organisation, "logs": found}) if found else None
+    if found is None and not is_wanted(organisation.pk, key):
+        return None
+    return render_to_string("clusters/_logs.html", {"org": organisation, "logs": found})
 
 
 def _admit_to_log(access: Access, key: str) -> None:

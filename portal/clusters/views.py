@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,7 +17,6 @@ from portal.clusters import actions, connecting, logrights, panels, podlogs
 from portal.clusters.forms import ClusterForm, CredentialForm
 from portal.clusters.models import UNAUTHORIZED, Cluster
 from portal.clusters.podlogs import Asked
-from portal.clusters.tasks import ask_for
 from portal.jobs.lease import as_refusal
 from portal.jobs.models import Job
 from portal.jobs.views import follow
@@ -152,7 +153,8 @@ def workload_logs(request: TenantRequest, cluster: str, namespace: str, pod: str
     containers = logrights.pod_for(request.access, found, asked).containers
     if not asked.container and len(containers) > 1:
         asked = replace(asked, container=containers[0])
-    ask_for(found, asked)
+    # After the transaction: it is the broker that is waited for then.
+    transaction.on_commit(partial(podlogs.ask, found, asked))
     context = {
         "cluster": found,
         "asked": asked,

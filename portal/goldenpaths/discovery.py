@@ -1,33 +1,22 @@
-"""Which kinds a cluster serves, asked through a worker: the web process cannot open a cluster's credential.
-
-The question travels as a task, the answer comes back on a Valkey list of its own. Nothing is stored but a short-lived
-copy, so that a reload of the preview does not ask again.
-"""
+"""Which kinds a cluster serves, asked through a worker: the web process cannot open a cluster's credential."""
 
 from __future__ import annotations
 
 import json
-import logging
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
-
-from celery import current_app
-from kombu.exceptions import OperationalError as QueueAway
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts.tenancy import tenant
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
-from portal.kit.errors import Refusal
-from portal.kit.live import valkey
-
-log = logging.getLogger(__name__)
+from portal.kit import answers
+from portal.kit.answers import Question
+from portal.kit.errors import Refusal, Unavailable
 
 TASK = "goldenpaths.discover"
-WAIT_SECONDS = 4
+# A reload of the preview does not ask again; that a cluster is down is asked again soon.
 KEEP_SECONDS = 60
+TROUBLE_SECONDS = 3
 
 Kind = tuple[str, str]  # apiVersion, kind
 
@@ -48,32 +37,17 @@ class Served:
 
 
 def served(cluster: Cluster, kinds: Collection[Kind]) -> Served:
-    """Ask which of these kinds the cluster serves; waits a few seconds for a worker."""
-    asked = sorted(set(kinds))
-    keep = f"goldenpaths:served:{cluster.organisation_id}:{cluster.uid}:{_digest(asked)}"
-    reply = f"goldenpaths:reply:{secrets.token_hex(16)}"
+    """Ask which of these kinds the cluster serves; waits a few seconds for a worker, in no transaction."""
+    asked = [list(kind) for kind in sorted(set(kinds))]
     try:
-        found = valkey().get(keep)
-        if not isinstance(found, bytes):
-            arguments = (cluster.organisation_id, cluster.pk, [list(kind) for kind in asked], reply)
-            current_app.send_task(TASK, arguments, expires=WAIT_SECONDS * 4, retry=False)
-            answered = valkey().blpop([reply], timeout=WAIT_SECONDS)
-            found = answered[1] if isinstance(answered, (list, tuple)) else None
-    except (BrokerAway, BrokerSlow, QueueAway) as error:
-        log.warning("discovery of cluster %s not asked: %s", cluster.pk, error)
+        found = answers.ask(Question(TASK, cluster.organisation_id, (cluster.pk, asked)))
+    except Unavailable:
         return Served(
             trouble=f"The cluster {cluster.name} could not be asked which kinds it serves: the broker is away."
         )
-    if not isinstance(found, bytes):
+    if found is None:
         return Served(trouble=f"The cluster {cluster.name} could not be asked in time which kinds it serves.")
-    answer = _read(found)
-    if not answer.trouble:
-        valkey().set(keep, found, ex=KEEP_SECONDS)
-    return answer
-
-
-def _digest(kinds: list[Kind]) -> str:
-    return ",".join("/".join(kind) for kind in kinds)
+    return _read(found)
 
 
 def _read(text: bytes) -> Served:
@@ -87,8 +61,8 @@ def _read(text: bytes) -> Served:
     )
 
 
-def answer(organisation_id: int, cluster_id: int, kinds: list[list[str]], reply: str) -> None:
-    """The worker's half: ask the cluster and put the answer where the web process waits for it."""
+def answer(organisation_id: int, key: str, cluster_id: int, kinds: list[list[str]]) -> None:
+    """The worker's half: ask the cluster and answer."""
     with tenant(organisation_id):
         cluster = Cluster.objects.for_tenant(organisation_id).filter(pk=cluster_id).first()
     if cluster is None:
@@ -102,5 +76,5 @@ def answer(organisation_id: int, cluster_id: int, kinds: list[list[str]], reply:
         }
     except Refusal as refusal:
         body = {"trouble": refusal.text}
-    valkey().rpush(reply, json.dumps(body))
-    valkey().expire(reply, KEEP_SECONDS)
+    kept = TROUBLE_SECONDS if "trouble" in body else KEEP_SECONDS
+    answers.answer(organisation_id, key, json.dumps(body).encode(), kept=kept)

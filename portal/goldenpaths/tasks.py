@@ -6,6 +6,6 @@ from portal.goldenpaths import discovery
 
 
 @shared_task(name=discovery.TASK)
-def discover(organisation_id: int, cluster_id: int, kinds: list[list[str]], reply: str) -> None:
+def discover(organisation_id: int, key: str, cluster_id: int, kinds: list[list[str]]) -> None:
     """Answer a preview's question; nobody may be waiting any more, and then the answer expires."""
-    discovery.answer(organisation_id, cluster_id, kinds, reply)
+    discovery.answer(organisation_id, key, cluster_id, kinds)

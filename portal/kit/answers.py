@@ -1,11 +1,32 @@
-"""A call from one process to those that wait for it, over Valkey. It may be lost: whoever waits looks again."""
+"""A short question to a worker, and calls between processes, over Valkey. The one way to ask.
 
+What a worker answers in a second or two and nobody needs afterwards (which kinds a cluster serves, the end of a pod's
+log) is no job: there is nothing to take up again after a crash and nothing to audit. The question travels as a task,
+the answer is kept for a while under the organisation, and those who ask the same share it. Nobody waits for one inside
+a transaction: a question that comes up in a request's transaction ends it, is asked outside, and the request starts
+anew with the answer (`asked_outside`).
+
+A call may be lost: whoever waits looks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
 import logging
 import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from celery import current_app
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError as QueueAway
 from redis.exceptions import ConnectionError as BrokerAway
 from redis.exceptions import TimeoutError as BrokerSlow
 
+from portal.kit.errors import Unavailable
 from portal.kit.live import valkey
 
 log = logging.getLogger(__name__)
@@ -13,6 +34,132 @@ log = logging.getLogger(__name__)
 KEPT_SECONDS = 60
 # Below the client's own time-out for an answer.
 LONGEST_CALL = 4.0
+# The same question is not sent again within this time, however many ask it.
+ASKED_AGAIN_AFTER = 3  # seconds
+WAIT_SECONDS = 4.0
+# More questions than this in one request go unanswered: so long may a request wait in all.
+MOST_QUESTIONS = 4
+# A task that no worker took by then is dropped: nobody waits any more.
+WORTH_SECONDS = 60
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of `task(organisation_id, key, *arguments)`, which calls `answer`. The arguments are plain data."""
+
+    task: str
+    organisation_id: int
+    arguments: tuple[Any, ...]
+
+    @property
+    def key(self) -> str:
+        """The same for everybody in the organisation who asks the same."""
+        text = json.dumps([self.task, self.arguments], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class AskFirst(Exception):
+    """A question came up inside a transaction that `asked_outside` started: it is to be asked outside of it."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.task)
+        self.question = question
+
+
+# What was asked outside on behalf of the request that runs now: its answers by key, None where there was none in time.
+_known: ContextVar[dict[str, bytes | None] | None] = ContextVar("known_answers", default=None)
+
+
+def asked_outside(work: Callable[[], Result]) -> Result:
+    """Does work that opens and ends a transaction of its own; what it has to ask of workers is asked between two goes.
+
+    Each go starts from nothing, for the transaction before was rolled back.
+    """
+    known: dict[str, bytes | None] = {}
+    token = _known.set(known)
+    try:
+        while True:
+            try:
+                return work()
+            except AskFirst as first:
+                known[first.question.key] = _asked(first.question)
+    finally:
+        _known.reset(token)
+
+
+def ask(question: Question) -> bytes | None:
+    """The answer; waits WAIT_SECONDS for a worker, in no transaction. None when there is none in time.
+
+    Raises Unavailable when the question cannot be sent.
+    """
+    known = _known.get()
+    if known is not None and (question.key in known or len(known) >= MOST_QUESTIONS):
+        return known.get(question.key)
+    if (kept := look(question.organisation_id, question.key)) is not None:
+        return kept
+    if known is not None and connection.in_atomic_block:
+        raise AskFirst(question)
+    return _asked(question)
+
+
+def _asked(question: Question) -> bytes | None:
+    if connection.in_atomic_block:
+        raise transaction.TransactionManagementError("Nothing waits inside a transaction but for PostgreSQL.")
+    connection.close()  # back to the pool: who waits holds none
+    want(question)
+    return wait_for_answer(_name(question.organisation_id, question.key), WAIT_SECONDS)
+
+
+def want(question: Question) -> None:
+    """Has the question answered without waiting for it; once within ASKED_AGAIN_AFTER, however many want it.
+
+    Raises Unavailable when the question cannot be sent.
+    """
+    name = _name(question.organisation_id, question.key)
+    try:
+        if not valkey().set(f"{name}:asked", b"1", nx=True, ex=ASKED_AGAIN_AFTER):
+            return
+        valkey().delete(f"answer:{name}")  # the calls of an earlier answer
+        valkey().set(f"{name}:wanted", b"1", ex=WORTH_SECONDS)
+        arguments = (question.organisation_id, question.key, *question.arguments)
+        current_app.send_task(question.task, arguments, expires=WORTH_SECONDS, retry=False)
+    except (BrokerAway, BrokerSlow, QueueAway) as error:
+        log.warning("%s is not asked: %s", question.task, error)
+        raise Unavailable("A worker cannot be asked at the moment: the message broker is away.") from error
+
+
+def look(organisation_id: int, key: str) -> bytes | None:
+    """The answer that is kept, if there is one; never waits for a worker. A key of another organisation finds none."""
+    try:
+        found = valkey().get(_name(organisation_id, key))
+    except (BrokerAway, BrokerSlow):
+        return None
+    return found if isinstance(found, bytes) else None
+
+
+def is_wanted(organisation_id: int, key: str) -> bool:
+    """Whether somebody asked this within the last minute."""
+    try:
+        return bool(valkey().exists(f"{_name(organisation_id, key)}:wanted"))
+    except (BrokerAway, BrokerSlow):
+        return False
+
+
+def answer(organisation_id: int, key: str, content: bytes, *, kept: int = KEPT_SECONDS) -> None:
+    """The worker's half: keeps the answer for so many seconds and calls those who wait."""
+    name = _name(organisation_id, key)
+    try:
+        valkey().set(name, content, ex=kept)
+    except (BrokerAway, BrokerSlow) as error:
+        log.warning("the answer for %s is lost: %s", name, error)
+        return
+    leave_answer(name, content)
+
+
+def _name(organisation_id: int, key: str) -> str:
+    return f"asked:{organisation_id}:{key}"
 
 
 def leave_answer(name: str, answer: bytes = b"1") -> None:

@@ -26,6 +26,7 @@ class PathPreview(TenantAPIView):
     """What a launch with these answers would make; nothing is made."""
 
     permission = "paths.view"
+    asks = True
 
     @extend_schema(operation_id="preview_path", request=Answers, responses={200: serializers.DictField()})
     def post(self, request: Request, org: str, path: str) -> Response:

@@ -20,9 +20,9 @@ def advance_run(organisation_id: int, run_id: int) -> None:
 
 
 @shared_task(name=standing.TASK)
-def look(organisation_id: int, cluster_id: int, question: dict[str, Any], reply: str) -> None:
+def look(organisation_id: int, key: str, cluster_id: int, question: dict[str, Any]) -> None:
     """Look for a review; nobody may be waiting any more, and then the answer expires."""
-    standing.answer(organisation_id, cluster_id, question, reply)
+    standing.answer(organisation_id, key, cluster_id, question)
 
 
 def nudge(organisation_id: int, run_id: int) -> bool:

@@ -75,7 +75,8 @@ def test_what_stands_beside_descriptors_in_an_archive_is_no_problem(world, clien
 @pytest.fixture
 def shop(world, tmp_path: Path):
     """A folder source of one service."""
-    (tmp_path / "catalog-info.yaml").write_text(TEXT.format(name="shop", owner="payments"))
+    tagged = TEXT.format(name="shop", owner="payments").replace("metadata:\n", "metadata:\n  tags: [java]\n")
+    (tmp_path / "catalog-info.yaml").write_text(tagged)
     with world.tenant():
         actions.add_source(organisation=world.acme, actor=by(world.dev), kind="folder", target=str(tmp_path))
     return tmp_path
@@ -93,12 +94,35 @@ def test_an_entity_is_found_by_the_place_that_it_shows(world, client_for, shop):
 
 @pytest.mark.parametrize(
     "chosen",
-    ["kind=component", "kind=COMPONENT", "type=Service", "lifecycle=PRODUCTION", "owner=Group:Default/Payments"],
+    [
+        "kind=component",
+        "kind=COMPONENT",
+        "type=Service",
+        "lifecycle=PRODUCTION",
+        "owner=Group:Default/Payments",
+        "tag=Java",
+        "tag=java",
+    ],
 )
 def test_choices_of_the_list_disregard_case(world, client_for, shop, chosen):
     name, _, value = chosen.partition("=")
     answer = client_for(world.vic).get("/o/acme/catalog/", {name: value})
     assert [row.ref for row, _ in answer.context["rows"]] == ["component:default/shop"]
+
+
+@pytest.mark.parametrize("tag", ["java", "Java", "JAVA"])
+def test_a_tag_is_one_tag_in_list_facets_and_api(world, client_for, shop, tag):
+    client = client_for(world.vic)
+    page = client.get("/o/acme/catalog/", {"tag": tag})
+    assert '<option value="java" selected' in page.content.decode()
+    asked = {"filter": f"metadata.tags={tag}"}
+    assert len(client.get(f"{API}/entities", asked).json()) == 1
+    counted = client.get(f"{API}/entity-facets", {"facet": "metadata.tags", **asked}).json()
+    assert counted == {"facets": {"metadata.tags": [{"value": "java", "count": 1}]}}
+    [error] = parse(
+        TEXT.format(name="a", owner="x").replace("metadata:\n", "metadata:\n  tags: [Java]\n"), "a"
+    ).problems
+    assert 'Write "java"' in error.sentence
 
 
 def test_the_page_of_a_descriptor_that_was_never_admitted_says_why(world, client_for, shop):

@@ -33,9 +33,8 @@ def row(ref: str, namespace: str, **wears: str) -> EntityRow:
 
 
 @pytest.fixture
-def shop(committed_world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A cluster with one pod; shop(namespace, name=owner, …) binds entities to it. No worker is asked."""
-    monkeypatch.setattr("portal.clusters.tasks.fetch_logs.delay", lambda *arguments: None)
+def shop(committed_world: Any) -> Any:
+    """A cluster with one pod; shop(namespace, name=owner, …) binds entities to it."""
     world = committed_world
     with world.tenant():
         cluster = make_cluster(world.acme, state=SYNCED)

@@ -305,7 +305,8 @@ def test_logs_say_in_words_why_there_are_none(world, prod):
     asked = Asked(prod.pk, "shop", "api-1")
     with world.tenant():
         Cluster.objects.for_tenant(world.acme).filter(pk=prod.pk).update(server="https://127.0.0.1:1")
-    fetch_logs(world.acme.pk, prod.pk, "shop", "api-1", "", False)
+    question = asked.question(world.acme.pk)
+    fetch_logs(question.organisation_id, question.key, *question.arguments)
     found = podlogs.read(world.acme.pk, asked.key)
     assert found.state == "refused"
     assert "does not belong to this cluster" in found.text

@@ -9,6 +9,8 @@ from portal.clusters import actions
 from portal.clusters.credentials import seal, unseal
 from portal.clusters.models import Cluster
 from portal.goldenpaths import discovery
+from portal.kit import answers
+from portal.kit.answers import Question
 from portal.kit.live import valkey
 from tests.clusters.conftest import sandbox_kubeconfig as sandbox_kubeconfig
 from tests.conftest import World, by, free_port
@@ -52,17 +54,16 @@ def test_a_cluster_that_is_down_is_named(cluster: Cluster, celery_worker: Any) -
 
 
 def test_without_a_worker_the_preview_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "WAIT_SECONDS", 1)
+    monkeypatch.setattr(answers, "WAIT_SECONDS", 1)
     answer = discovery.served(cluster, KINDS)
     assert answer.trouble == "The cluster Sandbox could not be asked in time which kinds it serves."
     assert not answer.is_down
 
 
 def test_an_answer_is_kept_for_a_reload(cluster: Cluster) -> None:
-    keys_before = set(valkey().keys("goldenpaths:reply:*"))
-    reply = "goldenpaths:reply:test"
-    discovery.answer(cluster.organisation_id, cluster.pk, [list(kind) for kind in sorted(KINDS)], reply)
-    found = valkey().lpop(reply)
-    assert isinstance(found, bytes)
-    assert discovery._read(found).kinds[KINDS[0]] is True
-    assert set(valkey().keys("goldenpaths:reply:*")) == keys_before
+    asked = [list(kind) for kind in sorted(KINDS)]
+    question = Question(discovery.TASK, cluster.organisation_id, (cluster.pk, asked))
+    discovery.answer(question.organisation_id, question.key, cluster.pk, asked)
+    assert discovery.served(cluster, reversed(KINDS)).kinds[KINDS[0]] is True
+    assert 0 < valkey().ttl(f"asked:{cluster.organisation_id}:{question.key}") <= discovery.KEEP_SECONDS
+    assert answers.look(cluster.organisation_id + 1, question.key) is None

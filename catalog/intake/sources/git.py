@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from catalog.intake.sources.tree import SUBMODULE, SYMLINK, FolderTree, Tree
 from catalog.models import Source
 from portal.githosts.hosts import host_for
+from portal.githosts.weburls import path_at
 
 
 @contextmanager
@@ -16,4 +18,10 @@ def opened(source: Source) -> Iterator[Tree]:
     with tempfile.TemporaryDirectory(prefix="slipway-catalog-") as folder:
         fetched = host_for(source.organisation_id, source.target).fetch(source.target, source.revision, Path(folder))
         odd = dict.fromkeys(fetched.links, SYMLINK) | dict.fromkeys(fetched.submodules, SUBMODULE)
-        yield FolderTree(Path(folder), fetched.commit, author=fetched.author, odd=odd)
+        yield FolderTree(
+            Path(folder),
+            fetched.commit,
+            author=fetched.author,
+            odd=odd,
+            by_address=partial(path_at, source.target, source.revision),
+        )

@@ -12,6 +12,7 @@ from catalog.intake.sources.tree import (
     RawFile,
     SourceUnreadable,
     Tree,
+    from_root,
     missing,
     prefix_of,
     text_of,
@@ -48,6 +49,9 @@ class RepositoryTree:
             return text_of(self.host.read_file(self.repo, path, self.revision), path)
         except NotFound as error:
             raise missing(path) from error
+
+    def own(self, address: str) -> str | None:
+        return from_root(address)
 
     def paths(self) -> list[str]:
         return sorted(self.sizes)

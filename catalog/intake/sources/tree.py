@@ -4,7 +4,7 @@ import fnmatch
 import os
 import posixpath
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -85,6 +85,11 @@ class Tree(Protocol):
         """The file's text; raises FileUnreadable."""
         ...
 
+    def own(self, address: str) -> str | None:
+        """The path of a file of this source that is named from outside of it: by its whole address, or from the root
+        with a slash. None for anything else: a relative path, and what lies elsewhere."""
+        ...
+
     def paths(self) -> list[str]:
         """Every file, sorted; raises SourceUnreadable when they cannot be listed."""
         ...
@@ -110,6 +115,11 @@ def inside(path: str, *, below: str = "") -> str:
         return safe_path(joined) if joined != "." else joined
     except Invalid as refusal:
         raise FileUnreadable(refusal.text) from refusal
+
+
+def from_root(path: str) -> str | None:
+    """The path from the source's root when it is written with a slash in front; None otherwise."""
+    return path.lstrip("/") if path.startswith("/") else None
 
 
 def text_of(content: bytes, path: str) -> str:
@@ -168,6 +178,9 @@ class MemoryTree:
             raise too_large(path)
         return text_of(content, path)
 
+    def own(self, address: str) -> str | None:
+        return from_root(address)
+
     def paths(self) -> list[str]:
         return sorted(self.files)
 
@@ -181,15 +194,26 @@ class MemoryTree:
 
 class FolderTree:
     """Files below a folder; links are never followed out of it. `odd` names what git wrote in place of a link or a
-    submodule, by its path."""
+    submodule, by its path; `by_address` gives the path of a file of this folder from its whole address."""
 
     def __init__(
-        self, root: Path, revision: str = "", *, author: str = "", odd: Mapping[str, str] | None = None
+        self,
+        root: Path,
+        revision: str = "",
+        *,
+        author: str = "",
+        odd: Mapping[str, str] | None = None,
+        by_address: Callable[[str], str | None] | None = None,
     ) -> None:
         self.root = root.resolve()
         self.revision = revision
         self.author = author
         self.odd = odd or {}
+        self.by_address = by_address
+
+    def own(self, address: str) -> str | None:
+        path = from_root(address)
+        return self.by_address(address) if path is None and self.by_address else path
 
     def read(self, path: str) -> str:
         place = self._place(path)

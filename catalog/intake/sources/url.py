@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from catalog.intake.sources.tree import (
     Bounds,
@@ -49,6 +49,11 @@ class UrlTree:
             except Refusal as refusal:
                 raise FileUnreadable(refusal.text) from refusal
         return text_of(self.read_so_far[path], path)
+
+    def own(self, address: str) -> str | None:
+        """Files beside or below the descriptor; what an address calls its root is not known."""
+        there = raw_address(address)
+        return unquote(there.removeprefix(self.base)) if there.startswith(self.base) else None
 
     def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:
         """Only what was named and read: an address does not say what lies beside it."""

@@ -1,23 +1,16 @@
 """What stands where a launch would write, and whether it may: asked for the review, before anything is made.
 
-A worker looks itself. The web process, which cannot open a cluster's credential, asks one: the question travels as a
-task, the answer comes back on a Valkey list of its own.
+A worker looks itself. The web process, which cannot open a cluster's credential, asks one (portal.kit.answers).
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
-from kombu.exceptions import OperationalError as QueueAway
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, User
@@ -25,17 +18,16 @@ from portal.accounts.tenancy import tenant
 from portal.clusters import labels, writing
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
-from portal.kit.errors import Refusal
-from portal.kit.live import valkey
+from portal.kit import answers
+from portal.kit.answers import Question
+from portal.kit.errors import Refusal, Unavailable
 from portal.provisioning.acting import claiming
 from portal.provisioning.acting.claiming import Claim, Doer
 from portal.provisioning.acting.manifests import Placed, labelled
 
-log = logging.getLogger(__name__)
-
 TASK = "provisioning.look"
-WAIT_SECONDS = 8
-KEEP_SECONDS = 60
+# Long enough for the page that asked: what stands may change at any time.
+KEEP_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,6 @@ def looked(doer: Doer, cluster: Cluster, placed: Sequence[Placed]) -> Looked:
     """Look at every place at which these manifests (namespaces written out) would go. Makes nothing."""
     if settings.CLUSTER_PRIVATE_KEY:
         return _look(doer, cluster, placed)
-    reply = f"provisioning:look:{secrets.token_hex(16)}"
     question = {
         "person": doer.actor.user.pk,
         "actor": doer.actor.facts(),
@@ -64,24 +55,21 @@ def looked(doer: Doer, cluster: Cluster, placed: Sequence[Placed]) -> Looked:
         "placed": [asdict(one) for one in placed],
     }
     try:
-        arguments = (doer.organisation.pk, cluster.pk, question, reply)
-        current_app.send_task(TASK, arguments, expires=WAIT_SECONDS * 2, retry=False)
-        answered = valkey().blpop([reply], timeout=WAIT_SECONDS)
-    except (BrokerAway, BrokerSlow, QueueAway) as error:
-        log.warning("look at cluster %s not asked: %s", cluster.pk, error)
-        answered = None
-    if not isinstance(answered, (list, tuple)):
+        found = answers.ask(Question(TASK, doer.organisation.pk, (cluster.pk, question)))
+    except Unavailable as refusal:
+        return Looked(trouble=refusal.text)
+    if found is None:
         return Looked(trouble=f"What stands on {cluster.name} could not be looked at in time; the run looks again.")
-    return _read(answered[1])
+    return _read(found)
 
 
-def _read(text: bytes | str) -> Looked:
+def _read(text: bytes) -> Looked:
     body = json.loads(text)
     return Looked(tuple(Claim(**one) for one in body["claims"]), tuple(body["refusals"]), body["trouble"])
 
 
-def answer(organisation_id: int, cluster_id: int, question: dict[str, Any], reply: str) -> None:
-    """The worker's half: look, and put the answer where the web process waits for it."""
+def answer(organisation_id: int, key: str, cluster_id: int, question: dict[str, Any]) -> None:
+    """The worker's half: look, and answer."""
     with tenant(organisation_id):
         organisation = Organisation.objects.get(pk=organisation_id)
         cluster = Cluster.objects.for_tenant(organisation_id).filter(pk=cluster_id).first()
@@ -91,8 +79,7 @@ def answer(organisation_id: int, cluster_id: int, question: dict[str, Any], repl
     actor = Actor.kept(question["actor"], person)
     doer = Doer(organisation, actor, question["path"], question["owner_ref"], question["entity_ref"])
     found = _look(doer, cluster, [Placed(**one) for one in question["placed"]])
-    valkey().rpush(reply, json.dumps(asdict(found)))
-    valkey().expire(reply, KEEP_SECONDS)
+    answers.answer(organisation_id, key, json.dumps(asdict(found)).encode(), kept=KEEP_SECONDS)
 
 
 def _look(doer: Doer, cluster: Cluster, placed: Sequence[Placed]) -> Looked:
