@@ -13,6 +13,7 @@ class CatalogConfig(AppConfig):
         from catalog import actions, bindings, jobs, naming, teams, topics
         from catalog.intake import ingest
         from catalog.panels import PANELS, Panel
+        from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
         from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.duties import Duty, register_duty
@@ -22,6 +23,10 @@ class CatalogConfig(AppConfig):
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         logrights.owners_from(bindings.owners_of)
+        ingest.AFTER_REMOVAL["teams"] = teams.after_removal
+        AFTER_CHANGE["catalog"] = teams.after_change
+        BEFORE_DELETE["catalog"] = teams.before_delete
+        register_duty(Duty("teams", turn="catalog.teams.write_missing_groups", every=300.0))
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal

@@ -7,12 +7,13 @@ from django.urls import NoReverseMatch, reverse
 
 from catalog.descriptors.kinds import icon_of
 from catalog.descriptors.refs import DEFAULT_NAMESPACE, BadRef, normal, parse_ref
+from portal.accounts.contact import Contact
 from portal.kit.references import Named
 
 # One statement for any number of references, of teams and of everything else: a page asks once.
 _NAMED = """
 SELECT wanted.ref, coalesce(nullif(entity.title, ''), entity.name, team.name), team.slug, organisation.slug,
-  entity.id IS NOT NULL
+  entity.id IS NOT NULL, team.mail, team.chat, team.on_call, team.runbook
 FROM unnest(%s::text[]) AS wanted (ref)
 JOIN accounts_organisation organisation ON organisation.id = %s
 LEFT JOIN catalog_entity entity
@@ -29,10 +30,13 @@ def named(organisation_id: int, refs: Iterable[str]) -> dict[str, Named]:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(_NAMED, [wanted, organisation_id])
-        return {
-            ref: Named(ref, title, _team_page(organisation, team) if team else "", is_there=is_there)
-            for ref, title, team, organisation, is_there in cursor.fetchall()
-        }
+        return {row[0]: _named(*row) for row in cursor.fetchall()}
+
+
+def _named(ref: str, title: str, team: str | None, organisation: str, is_there: bool, *contact: str | None) -> Named:
+    if team is None:
+        return Named(ref, title, is_there=is_there)
+    return Named(ref, title, _team_page(organisation, team), Contact(*(text or "" for text in contact)).note, is_there)
 
 
 def _team_page(organisation_slug: str, team_slug: str) -> str:

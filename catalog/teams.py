@@ -1,36 +1,154 @@
-"""Keeps the organisation's teams in step with the Group descriptors; who belongs to a team is decided in the portal."""
+"""A team is one thing: the portal's team with its people, and the Group that the catalog knows it by.
+
+A Group that a file describes has a team here, which follows the file; a team that was made in the portal has a Group,
+written here. Who belongs to a team is decided in the portal; both kinds show their people as `hasMember`.
+"""
 
 import re
+from collections.abc import Iterable
+
+import yaml
+from django.db import transaction
 
 from catalog.asking.query import live
-from catalog.descriptors.kinds import CHILD_OF
+from catalog.descriptors import relations
+from catalog.descriptors.contacts import contact_of, links_of
+from catalog.descriptors.kinds import CHILD_OF, HAS_MEMBER, MEMBER_OF
+from catalog.descriptors.refs import parse_ref
+from catalog.intake import ingest
+from catalog.intake.sources.portal import path_of
+from catalog.intake.sources.tree import MemoryTree
 from catalog.models import Entity, Relation, Source
-from portal.accounts.models import Organisation, Team
+from portal.accounts.actor import Actor
+from portal.accounts.contact import FIELDS
+from portal.accounts.models import Organisation, Origin, Team, TeamMembership
+from portal.accounts.tenancy import tenant
+
+# What the source of the Groups written here is called; their texts are made from the teams, never by hand.
+TARGET = "teams"
+MEMBERSHIP = (HAS_MEMBER, MEMBER_OF)
+
+
+def is_written_here(entity: Entity) -> bool:
+    """Whether the entity is the Group of a team that was made in the portal."""
+    source = entity.source
+    return source is not None and (source.kind, source.target) == (Source.Kind.PORTAL, TARGET)
 
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
-    """The hook: only a change of a Group matters."""
-    if any(entity.kind == "Group" for entity in entities):
+    """The hook: Groups bring teams, and described people are matched with those who have joined."""
+    kinds = {entity.kind for entity in entities}
+    if "Group" in kinds and source.target != TARGET:
         sync_teams(organisation)
+    if kinds & {"Group", "User"}:
+        sync_members(organisation)
+
+
+def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
+    """The hook: a team whose file is gone stays with its people, and says so."""
+    gone = [entity.ref for entity in entities if entity.kind == "Group"]
+    if gone:
+        lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=Origin.FILE)
+        lost.update(origin=Origin.GONE, described_in="")
+    if any(entity.kind == "User" for entity in entities):
+        sync_members(organisation)
+
+
+def after_change(actor: Actor, team: Team) -> None:
+    """The hook of the portal's own teams: the Group says what the team says, in the same transaction."""
+    if not team.is_filed:
+        write_group(team, actor)
+    sync_members(team.organisation, [team])
+
+
+def before_delete(actor: Actor, team: Team) -> None:
+    """The hook: the Group goes with its team."""
+    group = live(team.organisation_id).select_related("source").filter(ref=team.ref).first()
+    if group is None or not is_written_here(group):
+        return
+    Relation.objects.for_tenant(team.organisation_id).filter(from_entity=group).delete()
+    ingest.bury([group], f"The team was deleted by {actor}.")
+    ingest.tell_removed(team.organisation, [group])
+
+
+def write_group(team: Team, actor: Actor | None = None) -> None:
+    """Writes the Group of a team that was made in the portal. Must run inside the tenant."""
+    source, _ = Source.objects.get_or_create(
+        organisation=team.organisation,
+        kind=Source.Kind.PORTAL,
+        target=TARGET,
+        revision="",
+        path="",
+        defaults={"schedule_minutes": 0, "created_by": actor.person if actor else None},
+    )
+    text = yaml.safe_dump(document_of(team), sort_keys=False, allow_unicode=True)
+    path = path_of(parse_ref(team.ref))
+    ingest.store_part(source, ingest.read_tree(source, MemoryTree({path: text.encode()}, "")))
+
+
+def document_of(team: Team) -> dict[str, object]:
+    """The descriptor that says what the team says."""
+    ref = parse_ref(team.ref)
+    metadata: dict[str, object] = {"name": ref.name, "namespace": ref.namespace, "title": team.name}
+    if team.description:
+        metadata["description"] = team.description
+    if links := links_of(team.contact):
+        metadata["links"] = links
+    profile = {"displayName": team.name} | ({"email": team.mail} if team.mail else {})
+    spec: dict[str, object] = {"type": "team", "profile": profile, "children": []}
+    if team.parent is not None:
+        spec["parent"] = team.parent.ref
+    return {"apiVersion": "backstage.io/v1alpha1", "kind": "Group", "metadata": metadata, "spec": spec}
+
+
+def write_missing_groups() -> int:
+    """Teams from before they had a Group get theirs. Returns how many. For the live process."""
+    written = 0
+    for organisation in Organisation.objects.order_by("pk"):
+        with tenant(organisation):
+            for team in (
+                Team.objects.for_tenant(organisation).filter(origin="").select_related("organisation", "parent")
+            ):
+                described = live(organisation).filter(ref=team.ref).exists()
+                if not described:
+                    write_group(team)
+                team.origin = Origin.FILE if described else Origin.PORTAL
+                team.save(update_fields=["origin"])
+                written += not described
+    return written
 
 
 def sync_teams(organisation: Organisation) -> None:
-    """A team for every Group: name, parent and description follow the descriptor. Teams are never deleted here."""
-    groups = list(live(organisation).filter(kind="Group").only("ref", "name", "namespace", "title", "description"))
+    """A team for every described Group: name, parent, description and contact follow the file."""
+    rows = live(organisation).filter(kind="Group").select_related("source")
+    groups = [group for group in rows.defer("facts", "labels", "raw") if not is_written_here(group)]
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
     taken = {team.slug for team in teams.values()}
     for group in groups:
         team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref)
-        wanted = (group.display_name[:120], group.description.strip()[:300])
-        if team.pk and (team.name, team.description) == wanted:
-            continue
-        team.name, team.description = wanted
-        if not team.pk:
-            team.slug = _slug(group, taken)
-            taken.add(team.slug)
-        team.save()
+        if _follow(team, group):
+            if not team.pk:
+                team.slug = _slug(group, taken)
+                taken.add(team.slug)
+            team.save()
         teams[group.ref] = team
-    _sync_parents(organisation, teams, {group.ref for group in groups})
+    _sync_parents(organisation, teams, {group.ref: group.source_id for group in groups})
+
+
+def _follow(team: Team, group: Entity) -> bool:
+    """Takes over what the file says; whether anything is new."""
+    contact = contact_of(group.document)
+    wanted: dict[str, object] = {
+        "name": group.display_name[:120],
+        "description": group.description.strip()[:300],
+        "origin": Origin.FILE,
+        "described_in": f"{group.source.label if group.source else ''} {group.path}".strip()[-300:],
+        **{name: getattr(contact, name)[:254] for name in FIELDS},
+    }
+    fresh = {name: value for name, value in wanted.items() if getattr(team, name) != value}
+    for name, value in fresh.items():
+        setattr(team, name, value)
+    return bool(fresh) or not team.pk
 
 
 def _slug(group: Entity, taken: set[str]) -> str:
@@ -40,12 +158,69 @@ def _slug(group: Entity, taken: set[str]) -> str:
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
 
 
-def _sync_parents(organisation: Organisation, teams: dict[str, Team], described: set[str]) -> None:
+def _sync_parents(organisation: Organisation, teams: dict[str, Team], described: dict[str, int | None]) -> None:
+    """A place in the tree gives rights, so only the source that describes a team says where it stands."""
     edges = Relation.objects.for_tenant(organisation).filter(type=CHILD_OF, source_ref__in=described)
-    parents = dict(edges.order_by("-target_ref").values_list("source_ref", "target_ref"))
+    rows = edges.order_by("-target_ref").values_list("source_ref", "target_ref", "from_entity__source_id")
+    parents = {child: parent for child, parent, source in rows if source == described[child]}
     for ref in described:
         parent = teams.get(parents.get(ref, ""))
         team = teams[ref]
         if team.parent_id != (parent.pk if parent else None) and parent is not team:
             team.parent = parent
             team.save(update_fields=["parent"])
+
+
+@transaction.atomic
+def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None) -> None:
+    """The people of teams as relations of their Groups: those whom the file names, and everybody who has joined and
+    whom a described User's e-mail address names. Some statements, however many teams."""
+    groups = live(organisation).filter(kind="Group")
+    if teams is not None:
+        groups = groups.filter(ref__in=[team.ref for team in teams])
+    found = {group.ref: group for group in groups.only("id", "organisation_id", "ref", "document")}
+    joined = _joined(organisation, list(found))
+    have: dict[int, set[tuple[str, str, str]]] = {}
+    edges = Relation.objects.for_tenant(organisation).filter(from_entity__in=found.values(), type__in=MEMBERSHIP)
+    for row in edges.values_list("from_entity_id", "source_ref", "type", "target_ref"):
+        have.setdefault(row[0], set()).add(row[1:])
+    added, over = list[Relation](), list[tuple[int, tuple[str, str, str]]]()
+    for ref, group in found.items():
+        wanted = {edge for edge in relations.of(group.document) if edge[1] in MEMBERSHIP}
+        for user in joined.get(ref, ()):
+            wanted |= {(ref, HAS_MEMBER, user), (user, MEMBER_OF, ref)}
+        mine = have.get(group.pk, set())
+        added += [_edge(group, edge) for edge in sorted(wanted - mine)]
+        over += [(group.pk, edge) for edge in mine - wanted]
+    for group_id, (source, kind, target) in over:
+        edges.filter(from_entity_id=group_id, source_ref=source, type=kind, target_ref=target).delete()
+    Relation.objects.bulk_create(added, batch_size=500)
+
+
+def _edge(group: Entity, edge: tuple[str, str, str]) -> Relation:
+    source, kind, target = edge
+    return Relation(
+        organisation_id=group.organisation_id, source_ref=source, type=kind, target_ref=target, from_entity=group
+    )
+
+
+def _joined(organisation: Organisation, refs: list[str]) -> dict[str, set[str]]:
+    """References of the described people who have joined, by team."""
+    places = TeamMembership.objects.for_tenant(organisation).filter(team__ref__in=refs)
+    members = [(ref, email.lower()) for ref, email in places.values_list("team__ref", "user__email")]
+    users = users_by_mail(organisation, {email for _, email in members})
+    found: dict[str, set[str]] = {}
+    for ref, email in members:
+        if email in users:
+            found.setdefault(ref, set()).add(users[email].ref)
+    return found
+
+
+def users_by_mail(organisation: Organisation, emails: Iterable[str]) -> dict[str, Entity]:
+    """Described people by e-mail address in lower case: one statement."""
+    wanted = [f"spec.profile.email={email.lower()}" for email in emails]
+    if not wanted:
+        return {}
+    rows = live(organisation).filter(kind="User", facts__overlap=wanted)
+    shown = rows.order_by("-ref").only("id", "organisation_id", "ref", "kind", "namespace", "name", "title", "document")
+    return {str((row.spec.get("profile") or {}).get("email", "")).lower(): row for row in shown}

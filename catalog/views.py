@@ -14,6 +14,7 @@ from catalog.descriptors.kinds import COLUMNS, KINDS, RELATION_TYPES, relation_w
 from catalog.graph import Neighbour
 from catalog.models import Entity, Problem, Relation, Source
 from catalog.naming import address, named
+from catalog.teams import is_written_here
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
@@ -152,7 +153,7 @@ def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour
         "definition": found.spec.get("definition") if found.kind == "API" else None,
         "profile": found.spec.get("profile") if isinstance(found.spec.get("profile"), dict) else {},
         "panels": panels.rendered(request, found) if not found.removed_at else [],
-        "is_portal": source is not None and source.kind == Source.Kind.PORTAL,
+        "is_portal": source is not None and source.kind == Source.Kind.PORTAL and not is_written_here(found),
         "may_edit": access.can("catalog.edit", found.owner_ref or None),
         "may_remove": access.can("catalog.remove", found.owner_ref or None),
         "edit_address": edit_address(found),

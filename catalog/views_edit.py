@@ -10,6 +10,7 @@ from catalog.descriptors.parsing import parse
 from catalog.descriptors.relations import owner_of
 from catalog.forms import EntityForm
 from catalog.models import Entity, Source
+from catalog.teams import is_written_here
 from catalog.views import entity_address, find_entity
 from portal.accounts.access import TenantRequest, gate
 from portal.kit.errors import NotFound, Refusal
@@ -60,6 +61,8 @@ def _portal_entity(request: TenantRequest, kind: str, namespace: str, name: str)
         raise NotFound("There is no such entity.")
     if found.source is None or found.source.kind != Source.Kind.PORTAL:
         raise NotFound(f"This entity is edited where it comes from: {found.path}.")
+    if is_written_here(found):
+        raise NotFound("This is the Group of a team that was made in the portal. Change the team.")
     return found
 
 

@@ -26,6 +26,8 @@ from portal.supervisor import spawn
 
 OWNER = "slipway_owner"
 APPLICATION = "slipway_app"
+# One machine, one disk: processes that only read ahead, or wait for replicas, are memory for nothing.
+SMALL = ("io_method=sync", "max_logical_replication_workers=0")
 # What tests give up, for databases that nobody needs after a power cut.
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -102,7 +104,7 @@ class Postgres:
         running = self.pid()
         if running is not None:
             return running
-        settings = [word for option in options for word in ("-c", option)]
+        settings = [word for option in (*SMALL, *options) for word in ("-c", option)]
         with Path(self.data, "log").open("ab") as log:
             return spawn(
                 [f"{self.programs}/postgres", "-D", self.data, "-h", "", "-k", self.socket_folder, *settings],

@@ -9,12 +9,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
-import logging
-import multiprocessing
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +78,12 @@ class Stem:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         except BaseException:  # noqa: BLE001 - the child's outermost loop: nothing of the parent may run in it
+            import traceback
+
             traceback.print_exc()
         finally:
+            import logging
+
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()
@@ -92,6 +93,8 @@ class Stem:
         os.setsid()
         self.leave()
         ctypes.CDLL(None).prctl(PR_SET_NAME, f"slipway-{name}".encode()[:15])
+        import multiprocessing
+
         multiprocessing.current_process().name = name
         known = json.loads(os.pread(self.private, 1 << 20, 0))
         os.close(self.private)

@@ -145,18 +145,28 @@ def kept_secrets(var: Path) -> dict[str, str]:
     """The installation's own keys, made on the first start and kept in a file that only its user can read."""
     file = var / "secrets.json"
     if not file.exists():
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-        key = X25519PrivateKey.generate()
-        values = {
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "CLUSTER_PUBLIC_KEY": base64.b64encode(key.public_key().public_bytes_raw()).decode(),
-            "CLUSTER_PRIVATE_KEY": base64.b64encode(key.private_bytes_raw()).decode(),
-        }
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            json.dump(values, out, indent=2)
+        # In a process of its own: what makes keys is large, and the guard, which asks first, lives as long as we do.
+        if (pid := os.fork()) == 0:
+            try:
+                _make_secrets(file)
+            finally:
+                os._exit(0 if file.exists() else 1)
+        os.waitpid(pid, 0)
     return dict(json.loads(file.read_text()))
+
+
+def _make_secrets(file: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    key = X25519PrivateKey.generate()
+    values = {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "CLUSTER_PUBLIC_KEY": base64.b64encode(key.public_key().public_bytes_raw()).decode(),
+        "CLUSTER_PRIVATE_KEY": base64.b64encode(key.private_bytes_raw()).decode(),
+    }
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        json.dump(values, out, indent=2)
 
 
 def environment(wish: Wish) -> dict[str, str]:
@@ -174,6 +184,8 @@ def environment(wish: Wish) -> dict[str, str]:
         "OWN_ADDRESSES": f"{reachable(wish.host)}:{wish.port}",
         "SANDBOX_ADDRESS": "" if kubeconfig else f"127.0.0.1:{sandbox_port(wish.var)}",
         "PYTHONUNBUFFERED": "1",
+        # Threads share two heaps in place of one each, which would grow and never shrink.
+        "MALLOC_ARENA_MAX": "2",
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
     # The demo's catalog lies in a folder of ours, whatever other folders are named.

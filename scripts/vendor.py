@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from portal.kit.icons import sprite  # noqa: E402
+
 STATIC = ROOT / "static" / "vendor"
 FOR_TESTS = ROOT / "tests" / "e2e" / "vendor"
 ICON_NAMES = Path(__file__).with_name("icons.txt")
@@ -110,6 +114,7 @@ def main() -> int:
             sys.stdout.write(f"{package.name} {package.version}\n")
     for into in (STATIC, FOR_TESTS):
         note_versions(into)
+    (STATIC.parent / "icons.svg").write_text(sprite(STATIC / "tabler-icons"))
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+
+from portal.embedded import free_port as free_port
+from tests.contract.planes import real_cluster as real_cluster
+from tests.contract.planes import sandbox_cluster as sandbox_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -129,12 +132,6 @@ def client_for() -> Callable[[Any], Client]:
 @pytest.fixture(scope="session")
 def valkey_url() -> str:
     return os.environ["VALKEY_URL"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def process_environment(**extra: str) -> dict[str, str]:

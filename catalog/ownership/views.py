@@ -8,8 +8,8 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from catalog.asking.query import live
-from catalog.descriptors.kinds import KINDS
-from catalog.models import Entity, Problem
+from catalog.descriptors.kinds import HAS_MEMBER, KINDS
+from catalog.models import Entity, Problem, Relation
 from catalog.naming import named
 from catalog.views import LISTED, with_status
 from portal.accounts.access import TenantRequest, gate
@@ -118,6 +118,7 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         "team": found,
         "members": sorted(members, key=lambda each: (not each.is_lead, str(each.user).lower())),
         "described": described_members(organisation, found.ref, {each.user.email.lower() for each in members}),
+        "contact": found.contact,
         "subteams": list(Team.objects.for_tenant(organisation).filter(parent=found)),
         "owned": owned,
         "owned_count": sum(len(rows) for _, rows in owned),
@@ -150,11 +151,22 @@ def problems_of(organisation: Organisation, ref: str) -> Any:
     )
 
 
-def described_members(organisation: Organisation, ref: str, emails: set[str]) -> list[Entity]:
-    """People whom the descriptors put in the team, and who have not joined it here: they have no rights from it."""
-    users = live(organisation).filter(kind="User", relations__type="memberOf", relations__target_ref=ref)
-    shown = users.only("ref", "kind", "title", "name", "namespace", "document").distinct()[:200]
-    return [row for row in shown if str((row.spec.get("profile") or {}).get("email", "")).lower() not in emails]
+def described_members(organisation: Organisation, ref: str, emails: set[str]) -> list[tuple[str, str]]:
+    """(reference, title) of people whom descriptors put in the team, on either side, and who have not joined it here:
+    they have no rights from it. People whom nobody describes go by the name that the file gives them."""
+    edges = Relation.objects.for_tenant(organisation).filter(source_ref=ref, type=HAS_MEMBER)
+    refs = sorted(set(edges.values_list("target_ref", flat=True)))[:200]
+    rows = live(organisation).filter(ref__in=refs).only("id", "ref", "kind", "title", "name", "document")
+    users = {row.ref: row for row in rows}
+    return [
+        (each, users[each].display_name if each in users else each.partition("/")[2])
+        for each in refs
+        if each not in users or _mail(users[each]) not in emails
+    ]
+
+
+def _mail(user: Entity) -> str:
+    return str((user.spec.get("profile") or {}).get("email", "")).lower()
 
 
 @gate("org.view")

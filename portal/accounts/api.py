@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from portal.accounts import trail
 from portal.accounts.apiview import TenantAPIView
+from portal.accounts.contact import FIELDS
 from portal.accounts.forms import AuditFilterForm
 from portal.accounts.models import ApiToken, Membership, Team, TeamMembership
 from portal.accounts.permissions import PERMISSIONS
@@ -87,6 +88,8 @@ class Teams(TenantAPIView):
                 "name": serializers.CharField(),
                 "description": serializers.CharField(),
                 "parent": serializers.CharField(allow_null=True),
+                "origin": serializers.CharField(),
+                "contact": inline_serializer("TeamContact", {name: serializers.CharField() for name in FIELDS}),
                 "members": inline_serializer(
                     "TeamMember", {**PERSON, "is_lead": serializers.BooleanField()}, many=True
                 ),
@@ -109,6 +112,8 @@ class Teams(TenantAPIView):
                     "name": team.name,
                     "description": team.description,
                     "parent": team.parent.ref if team.parent else None,
+                    "origin": team.origin,
+                    "contact": {name: getattr(team, name) for name in FIELDS},
                     "members": people.get(team.pk, []),
                 }
                 for team in found

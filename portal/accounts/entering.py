@@ -34,6 +34,8 @@ class Entering:
     token: ApiToken | None = None
     tracked: UserSession | None = None
     session: dict[str, Any] | None = None
+    # (slug, name, role) of every organisation that the person is in, by name; None where that was not told.
+    places: list[tuple[str, str, str]] | None = None
 
     def tells(self, person: User, slug: str) -> bool:
         """Whether it is about this person in this organisation."""
@@ -63,6 +65,7 @@ def by_session(key: str, slug: str) -> Entering | None:
         membership=_made(Membership, row[4]) if row[4] else None,
         tracked=_made(UserSession, row[2]) if row[2] else None,
         session=session,
+        places=[(slug, name, role) for slug, name, role in orjson.loads(row[5])] if row[5] else None,
     )
 
 

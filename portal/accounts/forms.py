@@ -70,6 +70,9 @@ class OrganisationForm(Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        for name in ("chat", "on_call", "runbook"):
+            if data.get(name) and not data[name].lower().startswith(("https://", "http://")):
+                self.add_error(name, "Write a web address, beginning with https://.")
         if "slug" in self.errors or not data.get("name"):
             return data
         data["slug"] = data.get("slug") or slugify(data["name"])[:40].strip("-")
@@ -128,6 +131,10 @@ class TeamForm(Form):
         queryset=Team.objects.none(), required=False, label="Part of", empty_label="No other team"
     )
     description = forms.CharField(max_length=300, required=False)
+    mail = forms.EmailField(required=False, label="E-mail")
+    chat = forms.CharField(max_length=300, required=False, help_text="A channel’s address.")
+    on_call = forms.CharField(max_length=300, required=False, label="On call", help_text="Where somebody is called.")
+    runbook = forms.CharField(max_length=300, required=False, help_text="What to do when something is down.")
 
     def __init__(self, *args: Any, organisation: Organisation, team: Team | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -9,6 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.timezone import now
 
+from portal.accounts.contact import Contact
 from portal.accounts.permissions import ROLES, SCOPES
 from portal.accounts.tenancy import TenantModel
 
@@ -87,6 +88,14 @@ class Membership(TenantModel):
         return f"{self.user} as {self.role}"
 
 
+class Origin(models.TextChoices):
+    """Where a team was born."""
+
+    PORTAL = "portal", "Made in the portal"
+    FILE = "file", "Described by a file"
+    GONE = "gone", "Described by a file that is gone"
+
+
 class Team(TenantModel):
     """People who answer for things together; teams nest. `ref` is how the catalog names the team."""
 
@@ -95,6 +104,18 @@ class Team(TenantModel):
     ref = models.CharField(max_length=200, help_text="Lower-cased catalog reference, such as group:default/payments.")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
     description = models.CharField(max_length=300, blank=True)
+    origin = models.CharField(
+        max_length=8,
+        blank=True,
+        db_default="",
+        choices=Origin.choices,
+        help_text="Where it was born: there it is changed. Empty until the catalog has looked.",
+    )
+    described_in = models.CharField(max_length=300, blank=True, db_default="", help_text="The file, if one does.")
+    mail = models.EmailField(blank=True, db_default="")
+    chat = models.CharField(max_length=300, blank=True, db_default="")
+    on_call = models.CharField(max_length=300, blank=True, db_default="")
+    runbook = models.CharField(max_length=300, blank=True, db_default="")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -106,6 +127,16 @@ class Team(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def contact(self) -> Contact:
+        """How it is reached."""
+        return Contact(mail=self.mail, chat=self.chat, on_call=self.on_call, runbook=self.runbook)
+
+    @property
+    def is_filed(self) -> bool:
+        """Whether a file describes it: then the file says its name, place and contact, and the portal its people."""
+        return self.origin == Origin.FILE
 
 
 class TeamMembership(TenantModel):

@@ -1,15 +1,22 @@
 """Verbs on teams, and who may use them: managers everywhere, a team's leads on it and on the teams below it."""
 
+from collections.abc import Callable
+
 from django.db import IntegrityError, transaction
 
 from portal.accounts import audit
 from portal.accounts.access import Access, whose_right
 from portal.accounts.actor import Actor
-from portal.accounts.models import Membership, Organisation, Team, TeamMembership, User
+from portal.accounts.models import Membership, Organisation, Origin, Team, TeamMembership, User
 from portal.accounts.permissions import PERMISSIONS, Verdict, rank
 from portal.kit.errors import Conflict, Forbidden, Invalid
 
 DEEPEST = 10
+
+# What the catalog does with a team that was made or changed, its people included, and with one that goes. Called inside
+# the transaction of the change.
+AFTER_CHANGE: dict[str, Callable[[Actor, Team], None]] = {}
+BEFORE_DELETE: dict[str, Callable[[Actor, Team], None]] = {}
 
 
 def may_manage(access: Access, team: Team | None) -> Verdict:
@@ -56,8 +63,9 @@ def create_team(
     slug: str,
     parent: Team | None = None,
     description: str = "",
+    **contact: str,
 ) -> Team:
-    """Make a team; the catalog will know it as group:default/<slug>."""
+    """Make a team; the catalog knows it as group:default/<slug> at once. `contact`: the fields of contact.Contact."""
     if parent is not None:
         _check_depth(parent)
     try:
@@ -69,11 +77,24 @@ def create_team(
                 ref=f"group:default/{slug}",
                 parent=parent,
                 description=description,
+                origin=Origin.PORTAL,
+                **contact,
             )
     except IntegrityError as error:
         raise Conflict(f"A team “{slug}” exists already.", field="slug") from error
     _record(actor, team, "team.created", f"Created the team {name}")
+    _tell(actor, team)
     return team
+
+
+def _tell(actor: Actor, team: Team) -> None:
+    for hook in AFTER_CHANGE.values():
+        hook(actor, team)
+
+
+def _require_born_here(team: Team) -> None:
+    if team.is_filed:
+        raise Conflict(f"{team} is described in {team.described_in}. Change it there.", code="described-elsewhere")
 
 
 @transaction.atomic
@@ -85,15 +106,20 @@ def change_team(
     name: str,
     description: str,
     parent: Team | None,
+    **contact: str,
 ) -> None:
-    """Rename, describe or move a team. Its reference stays: descriptors name it."""
+    """Rename, describe or move a team, or change how it is reached. Its reference stays: descriptors name it.
+
+    Raises Conflict for a team that a file describes.
+    """
+    _require_born_here(team)
     # Lock the whole tree: two moves at once could otherwise close a circle that neither sees.
     list(Team.objects.for_tenant(organisation).order_by("pk").select_for_update())
     if parent is not None:
         if team.pk in {above.pk for above in lineage(parent)}:
             raise Invalid(f"{parent} is {team} itself or below it.", field="parent", code="cycle")
         _check_depth(parent)
-    changes = {"name": name, "description": description, "parent": parent}
+    changes = {"name": name, "description": description, "parent": parent, "origin": Origin.PORTAL, **contact}
     changed = [field for field, value in changes.items() if getattr(team, field) != value]
     if not changed:
         return
@@ -101,8 +127,10 @@ def change_team(
     for field in changed:
         setattr(team, field, changes[field])
     team.save(update_fields=changed)
-    summary = f"Renamed the team {was} to {name}" if changed == ["name"] else f"Changed the team {name}"
+    told = [field for field in changed if field != "origin"]
+    summary = f"Renamed the team {was} to {name}" if told == ["name"] else f"Changed the team {name}"
     _record(actor, team, "team.changed", summary, {"fields": changed})
+    _tell(actor, team)
 
 
 def _check_depth(parent: Team) -> None:
@@ -112,10 +140,20 @@ def _check_depth(parent: Team) -> None:
 
 @transaction.atomic
 def delete_team(*, actor: Actor, organisation: Organisation, team: Team) -> None:
-    """Delete a team; the teams below it move up, and what it owns shows an owner that does not exist."""
+    """Delete a team; the teams below it move up, and what it owns shows an owner that does not exist.
+
+    Raises Conflict for a team that a file describes.
+    """
+    _require_born_here(team)
+    below = list(Team.objects.for_tenant(organisation).filter(parent=team))
     children = Team.objects.for_tenant(organisation).filter(parent=team).update(parent=team.parent)
     _record(actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})
+    for hook in BEFORE_DELETE.values():
+        hook(actor, team)
     team.delete()
+    for child in below:
+        child.refresh_from_db()
+        _tell(actor, child)
 
 
 @transaction.atomic
@@ -141,6 +179,7 @@ def put_in_team(
     verb = "team.member-added" if is_new else "team.lead-changed"
     role = "a lead" if is_lead else "a member"
     _record(actor, team, verb, f"Made {person} {role} of {team}", {"user": person.email, "is_lead": is_lead})
+    _tell(actor, team)
 
 
 @transaction.atomic
@@ -149,6 +188,7 @@ def take_out_of_team(*, actor: Actor, organisation: Organisation, team: Team, pe
     removed, _ = TeamMembership.objects.for_tenant(organisation).filter(team=team, user=person).delete()
     if removed:
         _record(actor, team, "team.member-removed", f"Took {person} out of {team}", {"user": person.email})
+        _tell(actor, team)
 
 
 def _record(actor: Actor, team: Team, verb: str, summary: str, data: dict[str, object] | None = None) -> None:

@@ -10,9 +10,10 @@ from django.views.decorators.http import require_POST
 
 from portal.accounts import teams
 from portal.accounts.access import TenantRequest, gate
+from portal.accounts.contact import FIELDS
 from portal.accounts.forms import TeamForm, TeamMemberForm
 from portal.accounts.models import Team, TeamMembership, User
-from portal.kit.errors import Forbidden, NotFound, Refusal
+from portal.kit.errors import Conflict, Forbidden, NotFound, Refusal
 
 
 def _team(request: TenantRequest, slug: str) -> Team:
@@ -54,6 +55,7 @@ def _leads_any(request: TenantRequest) -> bool:
 def _edit_context(request: TenantRequest, team: Team) -> dict[str, Any]:
     organisation = request.access.organisation
     initial = {"name": team.name, "parent": team.parent, "description": team.description}
+    initial |= {name: getattr(team, name) for name in FIELDS}
     places = TeamMembership.objects.for_tenant(organisation).filter(team=team).select_related("user")
     return {
         "team": team,
@@ -71,6 +73,8 @@ def team_edit(request: TenantRequest, team: str) -> HttpResponse:
     found = _team(request, team)
     if request.method != "POST":
         return render(request, "accounts/team_edit.html", _edit_context(request, found))
+    if found.is_filed:
+        raise Conflict(f"{found} is described in {found.described_in}. Change it there.")
     organisation = request.access.organisation
     form = TeamForm(request.POST, organisation=organisation, team=found)
     if form.is_valid():

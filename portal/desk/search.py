@@ -84,6 +84,8 @@ def ranked(access: Access, words: str) -> QuerySet[Entity]:
 def _entities(access: Access, words: str, most: int) -> list[Hit]:
     if not access.can("catalog.view"):
         return []
+    # A team is one thing: its Group is found as the team.
+    teams = Team.objects.for_tenant(access.organisation).values("ref")
     return [
         Hit(
             row.title or row.name,
@@ -92,7 +94,7 @@ def _entities(access: Access, words: str, most: int) -> list[Hit]:
             "",
             _address(access, "entity", kind=row.kind.lower(), namespace=row.namespace, name=row.name),
         )
-        for row in ranked(access, words)[:most]
+        for row in ranked(access, words).exclude(kind="Group", ref__in=teams)[:most]
     ]
 
 

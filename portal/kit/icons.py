@@ -1,11 +1,13 @@
-"""Drawings of the vendored Tabler icons, read once and written into the page."""
+"""The vendored Tabler icons: one file of symbols, which every page points into and a browser fetches once."""
 
 import functools
 import re
+from pathlib import Path
 
 from django.conf import settings
+from django.templatetags.static import static
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 # Drawn for a name that is not vendored: the page still says what it says, the test suite names the template.
 FALLBACK = "square-rounded"
@@ -21,18 +23,35 @@ def drawing(name: str) -> str | None:
     path = settings.BASE_DIR / "static" / "vendor" / "tabler-icons" / f"{name}.svg"
     if not path.is_file():
         return None
-    inside = OPENING.sub("", path.read_text().strip()).removesuffix("</svg>")
-    return " ".join(inside.split())
+    return _inside(path)
+
+
+def _inside(file: Path) -> str:
+    return " ".join(OPENING.sub("", file.read_text().strip()).removesuffix("</svg>").split())
+
+
+def sprite(folder: Path) -> str:
+    """Every drawing of a folder as symbols by name: what static/icons.svg holds. Written by scripts/vendor.py."""
+    symbols = [
+        f'<symbol id="{path.stem}" viewBox="0 0 24 24">{_inside(path)}</symbol>\n'
+        for path in sorted(folder.glob("*.svg"))
+    ]
+    return f'<svg xmlns="http://www.w3.org/2000/svg">\n{"".join(symbols)}</svg>\n'
+
+
+@functools.cache
+def _address() -> str:
+    return static("icons.svg")
 
 
 def svg(name: str, classes: str = "") -> SafeString:
     """A decorative icon: hidden from screen readers, coloured by the text around it."""
-    paths = drawing(name) or drawing(FALLBACK) or ""
-    filled = " icon-filled" if name.endswith("-filled") else ""
-    # The drawing is a file of ours, never input.
+    known = name if drawing(name) else FALLBACK
+    filled = " icon-filled" if known.endswith("-filled") else ""
     return format_html(
-        '<svg class="icon{}{}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{}</svg>',
+        '<svg class="icon{}{}" aria-hidden="true"><use href="{}#{}"/></svg>',
         filled,
         f" {classes}" if classes else "",
-        mark_safe(paths),  # noqa: S308
+        _address(),
+        known,
     )

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import connections
 from django.db.utils import InterfaceError, OperationalError
 from django.utils.module_loading import import_string
@@ -21,7 +22,8 @@ from portal.live import leases
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-LEASE = 15.0  # seconds that a killed process's duties wait for another, at most; longer ones take three turns
+# Seconds that a killed process's duties wait for another, at most; longer ones take three turns.
+LEASE = float(settings.DUTY_LEASE_SECONDS)
 PAUSE_FIRST, PAUSE_MOST = 1.0, 30.0
 AWAY_MOST = 5.0  # while the database is away it is asked more often: it is missed by everybody
 LINE_EVERY = 10.0

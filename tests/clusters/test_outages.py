@@ -206,7 +206,7 @@ def test_a_cluster_that_falls_silent_is_unknown_on_every_kind_and_heals(
 def test_a_killed_live_process_is_stale_within_ten_seconds_and_the_next_one_knows_what_it_knew(
     committed_world, cluster, bound, kube, start_process
 ):
-    first = start_process("live-first", LIVE)
+    first = start_process("live-first", LIVE, CLUSTER_LEASE_SECONDS="5")
     kube.apply(deployment(image="registry.example/shop:crash"))
     until(is_worn(committed_world, "Down"), "it crashes again and again", 30)
     key = status.hash_key(committed_world.acme.pk, cluster.uid)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.manifests import config, deployment, is_rolled_out, pod, service
+from tests.contract.planes import ClusterUnderTest
 from tests.sandbox.process import Api
 
 

@@ -22,7 +22,7 @@ from portal.clusters.errors import (
     KubeUnreachable,
 )
 from portal.clusters.kube import Kube, connect_target
-from tests.contract.conftest import ClusterUnderTest
+from tests.contract.planes import ClusterUnderTest
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import BY_KIND, WATCHED, KubeObject
 from portal.clusters.watching.opening import discover, open_session
 from portal.clusters.watching.reflector import Connection, Reflector
-from tests.contract.conftest import ClusterUnderTest
+from tests.contract.planes import ClusterUnderTest
 from tests.contract.test_kube_client import config, deployment
 
 LOOPBACK = ["127.0.0.0/8"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.manifests import deployment, is_rolled_out, service
+from tests.contract.planes import ClusterUnderTest
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.manifests import config, deployment, is_rolled_out, pod
+from tests.contract.planes import ClusterUnderTest
 from tests.sandbox.process import Api
 
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}

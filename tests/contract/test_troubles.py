@@ -20,7 +20,7 @@ from portal.clusters import actions, status
 from portal.clusters.models import Transition
 from tests.clusters.conftest import watchers
 from tests.conftest import by
-from tests.contract.conftest import ClusterUnderTest
+from tests.contract.planes import ClusterUnderTest
 from tests.contract.troubles import LABEL, Place, Trouble, troubles
 
 TOLD_WITHIN = 2.0

@@ -15,8 +15,8 @@ from portal.clusters.structs import Pod
 from portal.clusters.watching.rows import pod_row
 from tests.clusters.test_cron import ACCEPTED, REFUSED
 from tests.clusters.test_memory import BEGIN
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.manifests import pod
+from tests.contract.planes import ClusterUnderTest
 from tests.contract.test_kubectl import Kubectl, kubectl
 
 __all__ = ["kubectl"]  # the fixture

@@ -16,8 +16,8 @@ from portal.clusters.errors import KubeConflict
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.reach import Reach
 from portal.clusters.writing import Guard, Kept, Seen
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.manifests import config, deployment, service
+from tests.contract.planes import ClusterUnderTest
 from tests.sandbox.process import Api
 
 ENTITY = "component:default/orders"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.manifests import Object, deployment
+from tests.contract.planes import ClusterUnderTest
 from tests.sandbox.process import Api
 
 LABEL = "backstage.io/kubernetes-id"

@@ -61,6 +61,7 @@ def build(browser: Any, product: Product) -> Scene:
         scene.states[who] = context.storage_state()
     _runs(scene, pages["dev"])
     _things(scene, pages["ada"])
+    _git_host(scene, pages["ada"])
     _written(scene, pages["dev"])
     _candidate(scene, pages["dev"])
     _empty_organisation(product)
@@ -96,6 +97,20 @@ def _things(scene: Scene, page: Any) -> None:
     scene.facts["cluster"] = address.rstrip("/").rpartition("/")[2]
     page.goto(f"{ORG}/catalog/component/default/{NAME}/")
     scene.facts["logs"] = page.locator("a[href*='/logs/']").first.get_attribute("href")
+
+
+def _git_host(scene: Scene, page: Any) -> None:
+    """An account at a git host that does not answer."""
+    page.goto(f"{ORG}/git-hosts/new")
+    page.get_by_label("Address").fill("https://git.parcelwright.example/shop")
+    page.get_by_label("User name").fill("slipway")
+    page.get_by_label("Token").fill("of-no-use-anywhere")
+    page.get_by_label("Repository to try").fill("https://git.parcelwright.example/shop/till.git")
+    page.get_by_role("button", name="Save and try").click()
+    page.wait_for_url(lambda address: "/new" not in address)
+    page.goto(f"{ORG}/git-hosts/")
+    address = page.get_by_role("link", name="Replace the credential").first.get_attribute("href")
+    scene.facts["git_host"] = str(number_in(address, "git-hosts"))
 
 
 def _written(scene: Scene, page: Any) -> None:

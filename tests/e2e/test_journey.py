@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import ClusterUnderTest
+from tests.contract.planes import ClusterUnderTest
 from tests.e2e.acts import answer_the_form, confirm, sign_in
 from tests.e2e.product import Product
 
@@ -163,6 +163,7 @@ def new_token(page: Any) -> str:
     page.goto(f"/o/{organisation_of(page)}/tokens/")
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Clone repositories").check()
-    page.get_by_role("button", name=re.compile("Create|Make")).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name=re.compile("Create|Make")).click()
     confirm(page)
     return str(page.locator("code", has_text="slw_").first.inner_text()).strip()

@@ -25,7 +25,8 @@ STEPS = ["fetch", "log", "publish", "apply", "wait", "register"]
 @pytest.fixture(scope="module")
 def own_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product that nobody else is using, for it will be hurt; its leases are short, so that nobody waits for them."""
-    running = Product(tmp_path_factory.mktemp("outages"), RUN_LEASE_SECONDS="4", RUN_HEARTBEAT_SECONDS="1")
+    leases = {"RUN_LEASE_SECONDS": "4", "CLUSTER_LEASE_SECONDS": "4", "DUTY_LEASE_SECONDS": "4"}
+    running = Product(tmp_path_factory.mktemp("outages"), RUN_HEARTBEAT_SECONDS="1", SWEEP_SECONDS="1", **leases)
     running.start()
     yield running
     assert running.popen is not None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from portal.provisioning.models import Effect
-from tests.contract.conftest import sandbox_cluster as cluster
+from tests.contract.planes import ClusterUnderTest
 from tests.provisioning.conftest import finish as finish
 from tests.provisioning.conftest import rows, texts
 from tests.provisioning.conftest import silent as silent
@@ -15,9 +15,12 @@ from tests.provisioning.test_takeover import open_to_all as open_to_all
 from tests.provisioning.test_takeover import shared as shared
 from tests.provisioning.test_takeover import space as space
 
-__all__ = ["cluster"]
-
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cluster(sandbox_cluster: ClusterUnderTest) -> ClusterUnderTest:
+    return sandbox_cluster
 
 
 def namespace(name: str) -> dict[str, Any]:

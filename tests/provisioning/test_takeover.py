@@ -20,11 +20,9 @@ from portal.clusters.models import AllowedKind
 from portal.provisioning import actions
 from portal.provisioning.models import Effect, Run
 from tests.conftest import by
-from tests.contract.conftest import ClusterUnderTest
 from tests.contract.conftest import cluster as cluster
-from tests.contract.conftest import real_cluster as real_cluster
-from tests.contract.conftest import sandbox_cluster as sandbox_cluster
 from tests.contract.manifests import config, deployment, service
+from tests.contract.planes import ClusterUnderTest
 from tests.provisioning.conftest import make_version, reload, rows, texts
 
 pytestmark = pytest.mark.django_db(transaction=True)

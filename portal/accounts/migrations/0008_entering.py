@@ -8,10 +8,11 @@ from django.db import migrations
 
 BY_SESSION = """
 CREATE FUNCTION slipway_by_session(wanted_key text, wanted_slug text)
-RETURNS TABLE (session_data text, person jsonb, tracked jsonb, organisation jsonb, membership jsonb)
+RETURNS TABLE (session_data text, person jsonb, tracked jsonb, organisation jsonb, membership jsonb,
+    places jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = public, pg_temp AS $$
 DECLARE
-    found_data text; found_person accounts_user; found_tracked usersessions_usersession;
+    found_places jsonb; found_data text; found_person accounts_user; found_tracked usersessions_usersession;
     found_organisation accounts_organisation; found_membership accounts_membership;
 BEGIN
     SELECT s.session_data INTO found_data FROM django_session s
@@ -24,12 +25,16 @@ BEGIN
         PERFORM set_config('app.user', found_person.id::text, true);
         SELECT m.* INTO found_membership FROM accounts_membership m
             WHERE m.organisation_id = found_organisation.id AND m.user_id = found_person.id;
+        SELECT jsonb_agg(jsonb_build_array(o.slug, o.name, m.role) ORDER BY o.name) INTO found_places
+            FROM accounts_membership m JOIN accounts_organisation o ON o.id = m.organisation_id
+            WHERE m.user_id = found_person.id;
     END IF;
     RETURN QUERY SELECT found_data,
         CASE WHEN found_person.id IS NOT NULL THEN to_jsonb(found_person) END,
         CASE WHEN found_tracked.id IS NOT NULL THEN to_jsonb(found_tracked) END,
         CASE WHEN found_organisation.id IS NOT NULL THEN to_jsonb(found_organisation) END,
-        CASE WHEN found_membership.id IS NOT NULL THEN to_jsonb(found_membership) END;
+        CASE WHEN found_membership.id IS NOT NULL THEN to_jsonb(found_membership) END,
+        found_places;
 END $$
 """
 

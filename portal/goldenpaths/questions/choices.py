@@ -6,6 +6,7 @@ found while somebody types, and what the server accepts are one question.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,13 +74,23 @@ def options(child: Schema, access: Access, *, text: str = "", limit: int = SHOWN
         said = text.lower()[:100]
         rows = rows.filter(Q(sort_name__contains=said) | Q(ref__contains=said))
     found = [
-        Option(row.ref, _label(row)) for row in rows.order_by("sort_name", "id").only("ref", "title", "name")[:limit]
+        Option(row.ref, row.title or row.ref) for row in rows.order_by("sort_name", "id").only("ref", "title")[:limit]
     ]
     if child.get("ui:field") not in ("OwnerPicker", "MyGroupsPicker"):
-        return found
+        return _told_apart(found)
     known = {option.value for option in found}
     teams = [option for option in _teams(child, access, text) if option.value not in known]
-    return sorted([*teams, *found], key=lambda one: (one.value not in access.team_refs, one.label.lower()))[:limit]
+    both = _told_apart([*teams, *found])
+    return sorted(both, key=lambda one: (one.value not in access.team_refs, one.label.lower()))[:limit]
+
+
+def _told_apart(found: list[Option]) -> list[Option]:
+    """Things are called by their titles; those that share one, by their references as well."""
+    times = Counter(option.label.lower() for option in found)
+    return [
+        Option(option.value, f"{option.label} ({option.value})") if times[option.label.lower()] > 1 else option
+        for option in found
+    ]
 
 
 def _teams(child: Schema, access: Access, text: str = "") -> list[Option]:
@@ -123,10 +134,6 @@ def full_ref(child: Schema, value: str) -> str:
         kind, rest = str(settings.get("defaultKind") or fallback), value
     namespace = str(settings.get("defaultNamespace") or "default")
     return f"{kind}:{rest if '/' in rest else f'{namespace}/{rest}'}".lower()
-
-
-def _label(row: Entity) -> str:
-    return f"{row.title} ({row.ref})" if row.title and row.title != row.name else row.ref
 
 
 def cluster_options(organisation: Organisation) -> list[Option]:

@@ -1,0 +1,51 @@
+"""How a team is reached: pure data, the same for a team made in the portal and for one that a file describes."""
+
+from dataclasses import dataclass
+
+FIELDS = ("mail", "chat", "on_call", "runbook")
+LABELS = {"mail": "E-mail", "chat": "Chat", "on_call": "On call", "runbook": "Runbook"}
+ICONS = {"mail": "mail", "chat": "message-circle", "on_call": "phone", "runbook": "book"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way to reach somebody; `url` is "" where the words are no address that a browser may follow."""
+
+    label: str
+    icon: str
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """E-mail address, chat, on-call and runbook: words or addresses, "" for what there is not."""
+
+    mail: str = ""
+    chat: str = ""
+    on_call: str = ""
+    runbook: str = ""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in FIELDS)
+
+    @property
+    def lines(self) -> list[Line]:
+        """Those that there are."""
+        return [
+            Line(LABELS[name], ICONS[name], text, _address(name, text))
+            for name in FIELDS
+            if (text := getattr(self, name))
+        ]
+
+    @property
+    def note(self) -> str:
+        """All of it in a few words, line by line."""
+        return "\n".join(f"{line.label}: {line.text}" for line in self.lines)
+
+
+def _address(name: str, text: str) -> str:
+    """Only web and mail addresses become links: a descriptor is not trusted with scripts."""
+    if name == "mail":
+        return f"mailto:{text}"
+    return text if text.lower().startswith(("https://", "http://", "mailto:")) else ""
