@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog import actions
+from catalog import api_shapes as shapes
 from catalog.api_query import DEFAULT_PAGE, Listing, entities_page, listing_from_body, listing_from_query
 from catalog.asking.filters import BadFilter, Node, parse_filters, parse_query
 from catalog.asking.query import Entities, FactValue, facets, live, where
@@ -20,13 +20,18 @@ from catalog.descriptors.parsing import check_entity
 from catalog.models import Entity, Source
 from catalog.presenting import fields_of, present, project, whole
 from portal.accounts.apiview import TenantAPIView
+from portal.accounts.contract import one_of, text, texts
+from portal.accounts.contract import whole as whole_number
 from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.refs import ref_to
 
-FILTER = OpenApiParameter(
-    "filter", str, many=True, description="`key=value,key` are ANDed; several `filter` parameters are ORed."
+FILTER = texts("filter", about="`key=value,key` are ANDed; several `filter` parameters are ORed.")
+FIELDS = texts(
+    "fields", about="Each is a dot path to keep, or several with commas between; no lists.", pattern=r"^[^\[]*$"
 )
-FIELDS = OpenApiParameter("fields", str, description="Dot paths to keep, separated by commas.")
-ENTITY = OpenApiTypes.OBJECT
+LIMIT = whole_number("limit", least=1)
+OFFSET = whole_number("offset")
+FACET = texts("facet", about="Name at least one facet: a key whose values are counted.", pattern=".", required=True)
 MOST = 10_000
 MOST_REFS = 1000
 
@@ -39,14 +44,10 @@ def condition(filters: list[str], query: Any = None) -> Node:
         raise Invalid(str(problem), field="query" if query is not None else "filter") from problem
 
 
-def number(request: Request, name: str, *, least: int) -> int | None:
-    """A whole number from the query; None when absent; raises Invalid."""
-    text = request.query_params.get(name)
-    if text is None or text == "":
-        return None
-    if not text.isdecimal() or len(text) > 9 or int(text) < least:
-        raise Invalid(f"`{name}` must be a whole number of at least {least}.", field=name)
-    return int(text)
+def number(request: Request, name: str) -> int | None:
+    """A whole number from the query, which the contract has checked; None when absent."""
+    value = request.query_params.get(name)
+    return None if value is None else int(value)
 
 
 class CatalogView(TenantAPIView):
@@ -71,9 +72,9 @@ class EntitiesView(CatalogView):
 
     @extend_schema(
         tags=["Catalog"], operation_id="list_entities", parameters=[FILTER, FIELDS,
-            OpenApiParameter("limit", int), OpenApiParameter("offset", int), OpenApiParameter("after", str),
-            OpenApiParameter("order", str, many=True, description="asc:field or desc:field")],
-        responses={200: ENTITY},
+            LIMIT, OFFSET, text("after", about="The place where the page before ended: see its Link header."),
+            texts("order", about="Write asc:field or desc:field.", pattern="^(asc|desc):.")],
+        responses={200: shapes.ENTITIES},
     )  # fmt: skip
     def get(self, request: Request, org: str) -> Response:
         """Entities that match, as a plain list."""
@@ -91,7 +92,7 @@ class EntitiesView(CatalogView):
         return response
 
     def _window(self, request: Request) -> tuple[int | None, int]:
-        limit, offset = number(request, "limit", least=1), number(request, "offset", least=0) or 0
+        limit, offset = number(request, "limit"), number(request, "offset") or 0
         after = request.query_params.get("after")
         if not after:
             return limit, offset
@@ -120,32 +121,29 @@ class ByQueryView(CatalogView):
 
     @extend_schema(
         tags=["Catalog"], operation_id="query_entities", parameters=[FILTER, FIELDS,
-            OpenApiParameter("limit", int), OpenApiParameter("offset", int), OpenApiParameter("cursor", str),
-            OpenApiParameter("orderField", str, many=True), OpenApiParameter("fullTextFilterTerm", str),
-            OpenApiParameter("fullTextFilterFields", str),
-            OpenApiParameter("totalItems", str, enum=["include", "exclude"])],
-        responses={200: OpenApiTypes.OBJECT},
+            whole_number("limit"), OFFSET, text("cursor", most=20_000),
+            texts("orderField", about="Write field,asc or field,desc.", pattern="^[^,]+(,(asc|desc))?$"),
+            text("fullTextFilterTerm"), text("fullTextFilterFields"), one_of("totalItems", ("include", "exclude"))],
+        responses={200: shapes.EntityPageSerializer},
     )  # fmt: skip
     def get(self, request: Request, org: str) -> Response:
         """A page of entities; `pageInfo` holds the cursors of its neighbours."""
         query = request.query_params
-        limit = number(request, "limit", least=0)
+        limit = number(request, "limit")
         listing = listing_from_query(query)
-        return self._page(listing, limit, number(request, "offset", least=0) or 0, fields_of(query.getlist("fields")))
+        return self._page(listing, limit, number(request, "offset") or 0, fields_of(query.getlist("fields")))
 
     @extend_schema(
-        tags=["Catalog"], operation_id="query_entities_by_predicate", request=ENTITY, responses={200: ENTITY}
+        tags=["Catalog"],
+        operation_id="query_entities_by_predicate",
+        request={"application/json": shapes.QUERY},
+        responses={200: shapes.EntityPageSerializer},
     )
     def post(self, request: Request, org: str) -> Response:
         """The same with a JSON predicate."""
         body = self.body(request)
-        limit, offset = body.get("limit"), body.get("offset") or 0
-        if not (limit is None or _is_count(limit)) or not _is_count(offset):
-            raise Invalid("`limit` and `offset` must be whole numbers.", field="limit")
-        fields = body.get("fields") or []
-        if not isinstance(fields, list):
-            raise Invalid("`fields` must be a list of dot paths.", field="fields")
-        return self._page(listing_from_body(body), limit, offset, fields_of([str(each) for each in fields]))
+        fields = fields_of(body.get("fields") or [])
+        return self._page(listing_from_body(body), body.get("limit"), body.get("offset") or 0, fields)
 
     def _page(self, listing: Listing, limit: int | None, offset: int, fields: list[str]) -> Response:
         size = DEFAULT_PAGE if limit is None else limit
@@ -155,15 +153,15 @@ class ByQueryView(CatalogView):
         return Response({"items": self.shown(page.rows, fields), "totalItems": page.total, "pageInfo": info})
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
-
-
 class ByRefsView(CatalogView):
     """Entities by reference."""
 
     @extend_schema(
-        tags=["Catalog"], operation_id="entities_by_refs", parameters=[FILTER], request=ENTITY, responses={200: ENTITY}
+        tags=["Catalog"],
+        operation_id="entities_by_refs",
+        parameters=[FILTER],
+        request={"application/json": shapes.REFS},
+        responses={200: shapes.EntitiesByRefsSerializer},
     )
     def post(self, request: Request, org: str) -> Response:
         """As many items as references, in their order; null where there is none."""
@@ -174,7 +172,7 @@ class ByRefsView(CatalogView):
         wanted = where(condition(request.query_params.getlist("filter"), body.get("query")))
         clean = [ref.replace("\0", "").lower() for ref in refs]
         rows = list(self.rows().filter(wanted, ref__in=clean))
-        fields = fields_of([str(each) for each in body.get("fields") or []])
+        fields = fields_of(body.get("fields") or [])
         shown = dict(zip((row.ref for row in rows), self.shown(rows, fields), strict=True))
         return Response({"items": [shown.get(ref) for ref in clean]})
 
@@ -196,10 +194,10 @@ class ByNameView(EntityView):
 
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
-    @extend_schema(tags=["Catalog"], operation_id="entity_by_name", responses={200: ENTITY})
+    @extend_schema(tags=["Catalog"], operation_id="entity_by_name", responses={200: shapes.EntitySerializer})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The entity."""
-        return Response(self.shown([self.find(ref=f"{kind}:{namespace}/{name}".lower())], [])[0])
+        return Response(self.shown([self.find(ref=ref_to(kind, name, namespace))], [])[0])
 
 
 class AncestryView(EntityView):
@@ -207,10 +205,10 @@ class AncestryView(EntityView):
 
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
-    @extend_schema(tags=["Catalog"], operation_id="entity_ancestry", responses={200: ENTITY})
+    @extend_schema(tags=["Catalog"], operation_id="entity_ancestry", responses={200: shapes.AncestrySerializer})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The entity as its own root: sources stand outside the catalog here."""
-        found = self.find(ref=f"{kind}:{namespace}/{name}".lower())
+        found = self.find(ref=ref_to(kind, name, namespace))
         items = [{"entity": self.shown([found], [])[0], "parentEntityRefs": []}]
         return Response({"rootEntityRef": found.ref, "items": items})
 
@@ -218,7 +216,7 @@ class AncestryView(EntityView):
 class ByUidView(EntityView):
     """One entity by its uid."""
 
-    @extend_schema(tags=["Catalog"], operation_id="entity_by_uid", responses={200: ENTITY})
+    @extend_schema(tags=["Catalog"], operation_id="entity_by_uid", responses={200: shapes.EntitySerializer})
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         """The entity."""
         return Response(self.shown([self.find(uid=uid)], [])[0])
@@ -237,14 +235,19 @@ class ByUidView(EntityView):
 class FacetsView(CatalogView):
     """What values there are."""
 
-    @extend_schema(tags=["Catalog"], operation_id="entity_facets", responses={200: ENTITY},
-                   parameters=[OpenApiParameter("facet", str, many=True, required=True), FILTER])  # fmt: skip
+    @extend_schema(tags=["Catalog"], operation_id="entity_facets", responses={200: shapes.FacetsSerializer},
+                   parameters=[FACET, FILTER])  # fmt: skip
     def get(self, request: Request, org: str) -> Response:
         """The values of each facet with their counts."""
         query = request.query_params
         return self._facets(query.getlist("facet"), condition(query.getlist("filter")))
 
-    @extend_schema(tags=["Catalog"], operation_id="entity_facets_by_predicate", request=ENTITY, responses={200: ENTITY})
+    @extend_schema(
+        tags=["Catalog"],
+        operation_id="entity_facets_by_predicate",
+        request={"application/json": shapes.FACETS},
+        responses={200: shapes.FacetsSerializer},
+    )
     def post(self, request: Request, org: str) -> Response:
         """The same with a JSON predicate."""
         body = self.body(request)
@@ -265,7 +268,12 @@ class RefreshView(CatalogView):
 
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "post": "catalog.refresh"}
 
-    @extend_schema(tags=["Catalog"], operation_id="refresh_entity", request=ENTITY, responses={200: None})
+    @extend_schema(
+        tags=["Catalog"],
+        operation_id="refresh_entity",
+        request={"application/json": shapes.REFRESH},
+        responses={200: None},
+    )
     def post(self, request: Request, org: str) -> HttpResponse:
         """Asks for the source of an entity to be read again."""
         ref = str(self.body(request).get("entityRef") or "").replace("\0", "").lower()
@@ -284,7 +292,12 @@ class RefreshView(CatalogView):
 class ValidateView(CatalogView):
     """Checking an entity."""
 
-    @extend_schema(tags=["Catalog"], operation_id="validate_entity", request=ENTITY, responses={200: None, 400: ENTITY})
+    @extend_schema(
+        tags=["Catalog"],
+        operation_id="validate_entity",
+        request={"application/json": shapes.VALIDATE},
+        responses={200: None, 400: shapes.NotAdmittedSerializer},
+    )
     def post(self, request: Request, org: str) -> Response:
         """200 when the entity would be admitted; 400 with every sentence otherwise."""
         faults = check_entity(self.body(request).get("entity"))

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog import actions
+from catalog import api_shapes as shapes
 from catalog.api import CatalogView, condition
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
 from catalog.asking.query import live
@@ -19,17 +19,24 @@ from catalog.intake.sources.tree import SourceUnreadable
 from catalog.jobs import LOOK, MOVE, REGISTER, arguments_of
 from catalog.models import Source
 from catalog.presenting import location_of, present, whole
+from portal.accounts.contract import flag, one_of
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
-from portal.jobs.waiting import AwaitingView
+from portal.jobs.waiting import AcceptedSerializer, AwaitingView
 from portal.kit.errors import Invalid, NotFound, Refusal
+from portal.kit.refs import ref_to
 
 
 def location(source: Source) -> dict[str, Any]:
     """A source as a location."""
     kind, _, target = location_of(source).partition(":")
     digest = hashlib.sha1(f"{kind}:{target}".encode(), usedforsecurity=False).hexdigest()
-    return {"id": str(source.uid), "type": kind, "target": target, "entityRef": f"location:default/generated-{digest}"}
+    return {
+        "id": str(source.uid),
+        "type": kind,
+        "target": target,
+        "entityRef": ref_to("location", f"generated-{digest}"),
+    }
 
 
 def draft_of(body: dict[str, Any], path: str = "") -> actions.Draft:
@@ -48,22 +55,24 @@ class LocationsView(CatalogView, AwaitingView):
 
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "post": "catalog.register"}
 
-    @extend_schema(tags=["Catalog"], operation_id="list_locations", responses={200: OpenApiTypes.OBJECT})
+    @extend_schema(
+        tags=["Catalog"], operation_id="list_locations", responses={200: shapes.LocationDataSerializer(many=True)}
+    )
     def get(self, request: Request, org: str) -> Response:
         """Every location, each in a `data` wrapper."""
         rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL).order_by("id")
         return Response([{"data": location(row)} for row in rows])
 
     @extend_schema(
-        tags=["Catalog"], operation_id="add_location", request=OpenApiTypes.OBJECT,
-        responses={201: OpenApiTypes.OBJECT},
-        parameters=[OpenApiParameter("dryRun", bool), OpenApiParameter("onConflict", str, enum=["refresh", "reject"])],
+        tags=["Catalog"], operation_id="add_location", request={"application/json": shapes.LOCATION},
+        responses={201: shapes.AddedLocationSerializer, 202: AcceptedSerializer},
+        parameters=[flag("dryRun"), one_of("onConflict", ("refresh", "reject"))],
     )  # fmt: skip
     def post(self, request: Request, org: str) -> Response:
         """Registers a location and reads it; with `dryRun` only reads it. 202 when that takes longer than a moment."""
         draft = draft_of(self.body(request))
         on_conflict = "refresh" if request.query_params.get("onConflict") == "refresh" else "reject"
-        is_dry = request.query_params.get("dryRun") in ("true", "1")
+        is_dry = request.query_params.get("dryRun") == "true"
         if is_dry:
             draft.source(self.access.organisation)
         else:
@@ -116,7 +125,7 @@ class LocationView(LocationsView):
     }
     http_method_names = ["get", "put", "delete", "head", "options"]
 
-    @extend_schema(tags=["Catalog"], operation_id="location", responses={200: OpenApiTypes.OBJECT})
+    @extend_schema(tags=["Catalog"], operation_id="location", responses={200: shapes.LocationSerializer})
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         """The location."""
         return Response(location(self.find(uid=uid)))
@@ -130,8 +139,8 @@ class LocationView(LocationsView):
     @extend_schema(
         tags=["Catalog"],
         operation_id="move_location",
-        request=OpenApiTypes.OBJECT,
-        responses={200: OpenApiTypes.OBJECT},
+        request={"application/json": shapes.LOCATION},
+        responses={200: shapes.LocationSerializer, 202: AcceptedSerializer},
     )
     def put(self, request: Request, org: str, uid: UUID) -> Response:
         """Points the location to another address and reads it there."""
@@ -166,8 +175,8 @@ class AnalyzeView(CatalogView, AwaitingView):
     @extend_schema(
         tags=["Catalog"],
         operation_id="analyze_location",
-        request=OpenApiTypes.OBJECT,
-        responses={200: OpenApiTypes.OBJECT},
+        request={"application/json": shapes.ANALYSIS},
+        responses={200: shapes.AnalysisSerializer, 202: AcceptedSerializer},
     )
     def post(self, request: Request, org: str) -> Response:
         """The entities at an address, and which are known; where there is no file yet, the beginning of one."""
@@ -228,10 +237,10 @@ class LocationByEntityView(LocationView):
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
     http_method_names = ["get", "head", "options"]
 
-    @extend_schema(tags=["Catalog"], operation_id="location_by_entity", responses={200: OpenApiTypes.OBJECT})
+    @extend_schema(tags=["Catalog"], operation_id="location_by_entity", responses={200: shapes.LocationSerializer})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The location that describes the entity."""
-        ref = f"{kind}:{namespace}/{name}".lower()
+        ref = ref_to(kind, name, namespace)
         return Response(location(self.find(entities__ref=ref, entities__removed_at=None)))
 
 
@@ -241,8 +250,8 @@ class LocationsByQueryView(CatalogView):
     @extend_schema(
         tags=["Catalog"],
         operation_id="query_locations",
-        request=OpenApiTypes.OBJECT,
-        responses={200: OpenApiTypes.OBJECT},
+        request={"application/json": shapes.LOCATIONS},
+        responses={200: shapes.LocationPageSerializer},
     )
     def post(self, request: Request, org: str) -> Response:
         """All matching locations on one page: an organisation has few."""

@@ -83,21 +83,19 @@ def listing_from_query(query: QueryDict) -> Listing:
 
 
 def listing_from_body(body: Mapping[str, Any]) -> Listing:
-    """The POST form."""
+    """The POST form, in the shape that the contract has checked."""
     if cursor := body.get("cursor"):
-        return from_cursor(str(cursor))
+        return from_cursor(cursor)
     orders = body.get("orderBy") or []
     orders = orders if isinstance(orders, list) else [orders]
-    first = orders[0] if orders and isinstance(orders[0], dict) else {}
-    text = body.get("fullTextFilter")
-    text = text if isinstance(text, dict) else {}
-    fields = text.get("fields")
+    first = orders[0] if orders else {}
+    text = body.get("fullTextFilter") or {}
     return Listing(
         query=body.get("query", {}),
-        order=_clean(str(first.get("field") or "")),
+        order=_clean(first.get("field", "")),
         is_descending=first.get("order") == "desc",
-        term=str(text.get("term") or ""),
-        term_fields=[str(each) for each in fields] if isinstance(fields, list) else [],
+        term=text.get("term", ""),
+        term_fields=text.get("fields", []),
         count=body.get("totalItems") != "exclude",
     )
 

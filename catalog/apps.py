@@ -10,9 +10,8 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from catalog import actions, bindings, jobs, naming, teams, topics
+        from catalog import actions, bindings, cards, jobs, naming, teams, topics
         from catalog.intake import ingest
-        from catalog.panels import PANELS, Panel
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
         from portal.githosts.pushes import AFTER_PUSH
@@ -33,7 +32,7 @@ class CatalogConfig(AppConfig):
         jobs.register_kinds()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
-        PANELS["workloads"] = Panel("workloads", "Live workloads", 10, topics.workloads_panel)
+        cards.register()
         register_entry(
             Entry(
                 "catalog",

@@ -6,9 +6,9 @@ from django.db import connection
 from django.urls import NoReverseMatch, reverse
 
 from catalog.descriptors.kinds import icon_of
-from catalog.descriptors.refs import DEFAULT_NAMESPACE, BadRef, normal, parse_ref
 from portal.accounts.contact import Contact
 from portal.kit.references import Named
+from portal.kit.refs import BadRef, parse_ref
 
 # One statement for any number of references, of teams and of everything else: a page asks once.
 _NAMED = """
@@ -25,18 +25,28 @@ WHERE entity.id IS NOT NULL OR team.id IS NOT NULL
 
 def named(organisation_id: int, refs: Iterable[str]) -> dict[str, Named]:
     """Titles and pages by reference, of those that are known; a team leads to its page. One statement."""
+    return named_and_reached(organisation_id, refs)[0]
+
+
+def named_and_reached(organisation_id: int, refs: Iterable[str]) -> tuple[dict[str, Named], dict[str, Contact]]:
+    """The same, and of those that are teams how they are reached, out of the same statement."""
     wanted = sorted({ref for ref in refs if ref})
     if not wanted:
-        return {}
+        return {}, {}
     with connection.cursor() as cursor:
         cursor.execute(_NAMED, [wanted, organisation_id])
-        return {row[0]: _named(*row) for row in cursor.fetchall()}
+        rows = cursor.fetchall()
+    reached = {row[0]: Contact(*(text or "" for text in row[5:])) for row in rows if row[2] is not None}
+    return {
+        ref: _named(ref, title, team, organisation, is_there, reached.get(ref))
+        for ref, title, team, organisation, is_there, *_ in rows
+    }, reached
 
 
-def _named(ref: str, title: str, team: str | None, organisation: str, is_there: bool, *contact: str | None) -> Named:
-    if team is None:
+def _named(ref: str, title: str, team: str | None, organisation: str, is_there: bool, contact: Contact | None) -> Named:
+    if team is None or contact is None:
         return Named(ref, title, is_there=is_there)
-    return Named(ref, title, _team_page(organisation, team), Contact(*(text or "" for text in contact)).note, is_there)
+    return Named(ref, title, _team_page(organisation, team), contact.note, is_there)
 
 
 def _team_page(organisation_slug: str, team_slug: str) -> str:
@@ -55,18 +65,6 @@ def address(organisation_slug: str, ref: str) -> str:
 
 class Guide:
     """What the tags of every page ask."""
-
-    def parse(self, text: str, *, is_owner: bool) -> str:
-        """The complete reference: an owner without a kind is a group, anything else a component."""
-        try:
-            return normal(text.strip(), kind="group" if is_owner else "component")
-        except BadRef:
-            return ""
-
-    def short(self, ref: str) -> str:
-        """`name`, or `namespace/name` outside the default namespace."""
-        found = parse_ref(ref)
-        return found.name if found.namespace == DEFAULT_NAMESPACE else f"{found.namespace}/{found.name}"
 
     def icon(self, kind: str) -> str:
         return icon_of(kind)

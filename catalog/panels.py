@@ -1,26 +1,207 @@
-"""Panels of the entity page: higher rooms register theirs here."""
+"""The tabs of an entity's page and the cards on them, as a registry: rooms register theirs when their app is ready.
+
+A tab has an address of its own and asks for nothing that another tab shows. A card names its tab, for whom and for what
+it is, and a function from the page's `Look` to one frozen dataclass, which its template knows as `it`.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
-from catalog.models import Entity
+from django.db.models import QuerySet
+
+from catalog.descriptors.kinds import KINDS, Kind
+from catalog.graph import Neighbour
+from catalog.models import Entity, Problem, Relation
+from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
+from portal.accounts.contact import Contact
+from portal.accounts.models import AuditEvent, Organisation, Team
+from portal.clusters import status
+from portal.clusters.status import EntityStatus
+from portal.kit.references import Named
+from portal.kit.refs import name_of
+
+OVERVIEW = "overview"
+MOST_RELATIONS = 1000
+Place = Literal["top", "main", "side"]
+
+
+@dataclass
+class Look:
+    """One look at an entity: what its tabs and cards may ask. Each is read when it is first asked for, and once."""
+
+    request: TenantRequest
+    entity: Entity
+
+    @property
+    def organisation(self) -> Organisation:
+        return self.request.access.organisation
+
+    @property
+    def kind(self) -> Kind | None:
+        return KINDS.get(self.entity.kind)
+
+    @cached_property
+    def edges(self) -> list[tuple[str, str]]:
+        """(type, other end) of its relations."""
+        return edges_of(self.organisation, self.entity.ref)
+
+    @property
+    def names(self) -> dict[str, Named]:
+        """Titles of everything that it is related to."""
+        return self._named[0]
+
+    @property
+    def contact(self) -> Contact | None:
+        """How those who answer for it are reached; None where they are no team."""
+        return self._named[1].get(self.answers)
+
+    @property
+    def answers(self) -> str:
+        """Who answers for it: its owner; a Group answers for itself. "" for nobody."""
+        return self.entity.ref if self.kind and self.kind.is_team else self.entity.owner_ref
+
+    @cached_property
+    def _named(self) -> tuple[dict[str, Named], dict[str, Contact]]:
+        mine = [self.answers, self.entity.owner_ref, self.entity.system_ref]
+        return named_and_reached(self.organisation.pk, [*(target for _, target in self.edges), *mine])
+
+    @cached_property
+    def neighbours(self) -> list[Neighbour]:
+        return neighbours(self.edges, self.names)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        rows = Problem.objects.for_tenant(self.organisation).filter(entity_ref=self.entity.ref)
+        return list(rows.select_related("source").order_by("path", "line", "id")[:50])
+
+    @cached_property
+    def seen(self) -> EntityStatus | None:
+        """What is known of its workloads; None for kinds that have none."""
+        if not self.entity.has_workloads:
+            return None
+        return status.of_entity(self.organisation.pk, self.entity.uid)
+
+    @cached_property
+    def status(self) -> EntityStatus | None:
+        """The status that its badge tells; None where nothing has ever run for it."""
+        if self.seen is None:
+            return None
+        uid = str(self.entity.uid)
+        return status.worth_telling(self.organisation.pk, {uid: self.seen}).get(uid)
+
+    @cached_property
+    def team(self) -> Team | None:
+        """The team that answers for it; a Group's is the team itself."""
+        rows = Team.objects.for_tenant(self.organisation)
+        return rows.filter(ref=self.answers).first() if self.answers else None
+
+    @cached_property
+    def has_history(self) -> bool:
+        return self.events().exists()
+
+    def events(self) -> QuerySet[AuditEvent]:
+        """The audit events of the entity, newest first."""
+        rows = AuditEvent.objects.for_tenant(self.organisation)
+        return rows.filter(subject_kind="entity", subject_id=str(self.entity.pk)).order_by("-at", "-id")
+
+
+def edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:
+    """(type, other end) of the relations of an entity: one statement."""
+    rows = Relation.objects.for_tenant(organisation).filter(source_ref=ref)
+    return sorted(set(rows.values_list("type", "target_ref")))[:MOST_RELATIONS]
+
+
+def neighbours(edges: list[tuple[str, str]], names: dict[str, Named]) -> list[Neighbour]:
+    """The other ends with their titles."""
+    return [
+        Neighbour(
+            kind,
+            target,
+            names[target].title if target in names else name_of(target),
+            target in names and names[target].is_there,
+        )
+        for kind, target in edges
+    ]
+
+
+def _always(look: Look) -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """One tab. `shown` decides with facts of the entity; a tab that would be empty says no."""
+
+    name: str
+    title: str
+    order: int
+    shown: Callable[[Look], bool] = _always
+    permission: str = "catalog.view"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One card of a tab. `context` gives what the template shows, or None to stay away; `kinds` empty: of any kind.
+
+    place   top: above the columns; main, side: in them
+    framed  False where the template brings its own frame
+    """
+
+    name: str
+    title: str
+    tab: str
+    order: int
+    template: str
+    context: Callable[[Look], object | None]
+    permission: str = "catalog.view"
+    kinds: frozenset[str] = frozenset()
+    place: Place = "main"
+    framed: bool = True
+
+
+TABS: dict[str, Tab] = {}
+CARDS: dict[str, Card] = {}
+
+
+def register_tab(*tabs: Tab) -> None:
+    """Adds tabs to every entity's page; a name that is known is replaced."""
+    TABS.update({tab.name: tab for tab in tabs})
+
+
+def register_card(*cards: Card) -> None:
+    """Adds cards; a name that is known is replaced."""
+    CARDS.update({card.name: card for card in cards})
+
+
+def tabs_of(look: Look) -> list[Tab]:
+    """The tabs that this person is shown for this entity, in order. What is gone has its overview alone."""
+    access = look.request.access
+    known = sorted(TABS.values(), key=lambda tab: tab.order)
+    if look.entity.removed_at:
+        known = [tab for tab in known if tab.name == OVERVIEW]
+    return [tab for tab in known if access.can(tab.permission) and tab.shown(look)]
 
 
 @dataclass(frozen=True)
-class Panel:
-    """A card on the entity page. `render` gives its HTML, or "" to stay away for this entity."""
+class Shown:
+    """A card with what its template shows."""
 
-    key: str
-    title: str
-    order: int
-    render: Callable[[TenantRequest, Entity], str]
+    card: Card
+    it: object
 
 
-PANELS: dict[str, Panel] = {}
-
-
-def rendered(request: TenantRequest, entity: Entity) -> list[tuple[Panel, str]]:
-    """The panels with something to say, in their order."""
-    shown = ((panel, panel.render(request, entity)) for panel in sorted(PANELS.values(), key=lambda each: each.order))
-    return [(panel, html) for panel, html in shown if html]
+def cards_of(look: Look, tab: str) -> dict[str, list[Shown]]:
+    """The cards of one tab by place, in order; those of other tabs are not asked."""
+    access, entity = look.request.access, look.entity
+    found: dict[str, list[Shown]] = {"top": [], "main": [], "side": []}
+    for card in sorted(CARDS.values(), key=lambda each: each.order):
+        if card.tab != tab or (card.kinds and entity.kind not in card.kinds) or not access.can(card.permission):
+            continue
+        if (it := card.context(look)) is not None:
+            found[card.place].append(Shown(card, it))
+    return found

@@ -14,7 +14,6 @@ from catalog.asking.query import live
 from catalog.descriptors import relations
 from catalog.descriptors.contacts import contact_of, links_of
 from catalog.descriptors.kinds import CHILD_OF, HAS_MEMBER, MEMBER_OF
-from catalog.descriptors.refs import parse_ref
 from catalog.intake import ingest
 from catalog.intake.sources.portal import path_of
 from catalog.intake.sources.tree import MemoryTree
@@ -23,6 +22,7 @@ from portal.accounts.actor import Actor
 from portal.accounts.contact import FIELDS
 from portal.accounts.models import Organisation, Origin, Team, TeamMembership
 from portal.accounts.tenancy import tenant
+from portal.kit.refs import DEFAULT_NAMESPACE, parse_ref
 
 # What the source of the Groups written here is called; their texts are made from the teams, never by hand.
 TARGET = "teams"
@@ -153,7 +153,7 @@ def _follow(team: Team, group: Entity) -> bool:
 
 def _slug(group: Entity, taken: set[str]) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", group.name.lower()).strip("-")
-    base = plain if group.namespace == "default" else f"{group.namespace}-{plain}"
+    base = plain if group.namespace == DEFAULT_NAMESPACE else f"{group.namespace}-{plain}"
     base = base[:56].strip("-")
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
 

@@ -7,20 +7,19 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from catalog import graph, panels
 from catalog.asking.paging import page_of
 from catalog.asking.query import Choice, counts, live
-from catalog.descriptors.kinds import COLUMNS, KINDS, RELATION_TYPES, relation_word
-from catalog.graph import Neighbour
-from catalog.models import Entity, Problem, Relation, Source
-from catalog.naming import address, named
-from catalog.teams import is_written_here
+from catalog.cards import edit_address, grouped, is_portal
+from catalog.descriptors.kinds import COLUMNS, KINDS
+from catalog.models import Entity, Problem, Source
+from catalog.naming import named
+from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
-from portal.githosts.weburls import edit_page, edit_page_of
 from portal.kit.errors import NotFound
 from portal.kit.references import Named
+from portal.kit.refs import kind_of, parse_ref, ref_to
 
 PAGE_SIZE = 50
 LISTED = (
@@ -88,7 +87,7 @@ def _options(counted: dict[str, int], names: Mapping[str, Named]) -> list[tuple[
 
 def _read(value: str, names: Mapping[str, Named]) -> str:
     known = names.get(value)
-    return (known.title if known else value.removeprefix("group:default/"))[:80]
+    return (known.title if known else (parse_ref(value).short if kind_of(value) == "group" else value))[:80]
 
 
 def _parameter(request: TenantRequest, name: str) -> str:
@@ -103,7 +102,7 @@ def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any
 
 def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Entity | None:
     """The entity of an address, tombstones included."""
-    ref = f"{kind}:{namespace}/{name}".lower()
+    ref = ref_to(kind, name, namespace)
     found: Entity | None = (
         Entity.objects.for_tenant(request.access.organisation).select_related("source").filter(ref=ref).first()
     )
@@ -114,129 +113,63 @@ def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) ->
 def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
     found = find_entity(request, kind, namespace, name)
-    ref = f"{kind}:{namespace}/{name}".lower()
-    pairs = _edges_of(request.access.organisation, ref)
-    mine = [found.owner_ref, found.system_ref] if found else []
-    names = named(request.access.organisation.pk, [*(target for _, target in pairs), *mine])
-    edges = _neighbours(pairs, names)
     if found is None:
-        rows = Problem.objects.for_tenant(request.access.organisation).filter(entity_ref=ref).select_related("source")
-        problems = list(rows.order_by("path", "line")[:50])
-        if not (edges or problems):
-            raise NotFound(f"There is no {ref} in this catalog.")
-        shown = {"ref": ref, "name": name, "groups": _grouped(edges), "problems": problems, "names": names}
-        return render(request, "catalog/missing.html", shown, status=404)
-    return render(
-        request,
-        "catalog/entity.html",
-        {**_entity_context(request, found, edges), "names": names},
-        status=410 if found.removed_at else 200,
-    )
+        return _missing(request, ref_to(kind, name, namespace), name)
+    look = Look(request, found)
+    return _tab_page(look, tabs_of(look), TABS[OVERVIEW])
 
 
-def _entity_context(request: TenantRequest, found: Entity, edges: list[Neighbour]) -> dict[str, Any]:
-    organisation, access = request.access.organisation, request.access
-    problems = Problem.objects.for_tenant(organisation).filter(entity_ref=found.ref).select_related("source")
-    source = found.source
-    drawing = graph.draw(found.ref, found.display_name, edges)
-    return {
+@gate("catalog.view")
+def entity_tab(request: TenantRequest, kind: str, namespace: str, name: str, tab: str) -> HttpResponse:
+    """Another tab of an entity's page."""
+    found = find_entity(request, kind, namespace, name)
+    if found is None:
+        raise NotFound(f"There is no {ref_to(kind, name, namespace)} in this catalog.")
+    look, wanted = Look(request, found), TABS.get(tab)
+    if wanted is not None:
+        request.access.require(wanted.permission)
+    tabs = tabs_of(look)
+    if wanted not in tabs or wanted is None or wanted.name == OVERVIEW:
+        raise NotFound(f"The page of {found.display_name} has no tab “{tab[:60]}”.")
+    return _tab_page(look, tabs, wanted)
+
+
+def _tab_page(look: Look, tabs: list[Tab], tab: Tab) -> HttpResponse:
+    found, access = look.entity, look.request.access
+    cards = cards_of(look, tab.name)
+    context = {
         "entity": found,
-        "kind": KINDS.get(found.kind),
-        "problems": list(problems) + _worries(found, edges),
-        "groups": _grouped(edges),
-        "graph": drawing,
-        "graph_nodes": [
-            (node, address(organisation.slug, node.ref), relation_word(node.relation))
-            for node in (drawing.nodes if drawing else ())
-        ],
-        "links": _links(found),
-        "definition": found.spec.get("definition") if found.kind == "API" else None,
-        "profile": found.spec.get("profile") if isinstance(found.spec.get("profile"), dict) else {},
-        "panels": panels.rendered(request, found) if not found.removed_at else [],
-        "is_portal": source is not None and source.kind == Source.Kind.PORTAL and not is_written_here(found),
+        "kind": look.kind,
+        "tab": tab,
+        "tabs": [(each, _tab_address(look, each)) for each in tabs],
+        "cards": cards,
+        "names": look.names,
+        "status": look.status,
+        "is_portal": is_portal(found),
         "may_edit": access.can("catalog.edit", found.owner_ref or None),
         "may_remove": access.can("catalog.remove", found.owner_ref or None),
         "edit_address": edit_address(found),
-        "team": f"group:{found.namespace}/{found.name}".lower() if found.kind == "Group" else "",
-        "status": status.of_entities(organisation.pk, [found.uid]).get(str(found.uid)) if found.has_workloads else None,
+        "team": found.ref if look.kind and look.kind.is_team else "",
     }
+    return render(look.request, "catalog/entity.html", context, status=410 if found.removed_at else 200)
 
 
-class Worry:
-    """Something about an entity that its descriptor alone does not show."""
-
-    path = ""
-    line = 0
-    source = None
-
-    def __init__(self, code: str, sentence: str) -> None:
-        self.code, self.sentence = code, sentence
+def _tab_address(look: Look, tab: Tab) -> str:
+    page = entity_address(look.request, look.entity)
+    return page if tab.name == OVERVIEW else f"{page}{tab.name}/"
 
 
-def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
-    worries = [
-        Worry(
-            "dangling",
-            f"It names {each.ref} ({relation_word(each.type).lower()}), which is not in the catalog.",
-        )
-        for each in edges
-        if not each.is_known
-    ]
-    if found.lifecycle == "deprecated":
-        users = [each.label for each in edges if each.type in ("dependencyOf", "apiConsumedBy")]
-        if users:
-            worries.append(Worry("deprecated", f"It is deprecated, and still used by {', '.join(users[:5])}."))
-    return worries
-
-
-def _edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:
-    """(type, other end) of the relations of an entity: one query."""
-    rows = Relation.objects.for_tenant(organisation).filter(source_ref=ref)
-    return sorted(set(rows.values_list("type", "target_ref")))[:1000]
-
-
-def _neighbours(edges: list[tuple[str, str]], names: Mapping[str, Named]) -> list[Neighbour]:
-    """The other ends with their titles."""
-    return [
-        Neighbour(
-            kind,
-            target,
-            names[target].title if target in names else target.partition("/")[2],
-            target in names and names[target].is_there,
-        )
-        for kind, target in edges
-    ]
-
-
-def _grouped(edges: list[Neighbour]) -> list[tuple[str, list[Neighbour]]]:
-    groups: dict[str, list[Neighbour]] = {}
-    for name, kind in RELATION_TYPES.items():
-        for each in edges:
-            if each.type == name:
-                groups.setdefault(kind.word, []).append(each)
-    return list(groups.items())
-
-
-def _links(found: Entity) -> list[dict[str, str]]:
-    """Only web and mail addresses become links: a descriptor is not trusted with scripts."""
-    links = found.document.get("metadata", {}).get("links") or []
-    return [
-        {"url": link["url"], "title": link.get("title") or link["url"]}
-        for link in links
-        if str(link.get("url", "")).lower().startswith(("https://", "http://", "mailto:"))
-    ]
-
-
-def edit_address(found: Entity) -> str:
-    """Where an entity from a repository on the web is edited, when that can be known."""
-    source = found.source
-    if source is None:
-        return ""
-    if source.kind == Source.Kind.URL:
-        return edit_page_of(source.target)
-    if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        return edit_page(source.target, source.revision, found.path)
-    return ""
+def _missing(request: TenantRequest, ref: str, name: str) -> HttpResponse:
+    organisation = request.access.organisation
+    pairs = edges_of(organisation, ref)
+    names = named(organisation.pk, [target for _, target in pairs])
+    edges = neighbours(pairs, names)
+    rows = Problem.objects.for_tenant(organisation).filter(entity_ref=ref).select_related("source")
+    problems = list(rows.order_by("path", "line")[:50])
+    if not (edges or problems):
+        raise NotFound(f"There is no {ref} in this catalog.")
+    shown = {"ref": ref, "name": name, "groups": grouped(edges), "problems": problems, "names": names}
+    return render(request, "catalog/missing.html", shown, status=404)
 
 
 @gate("catalog.view")

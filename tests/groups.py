@@ -1,7 +1,7 @@
 """The whole suite as `make test` runs it: groups side by side, each in a process and on engines of its own.
 
-Browser and cluster tests mostly wait for other processes; the rest mostly computes. Whatever no line here names belongs
-to the rest: nothing is left out. `python -m tests.groups -x --durations=20` hands options to each.
+Tests of the whole product, and of what is outside it, mostly wait for other processes; the rest mostly computes.
+Whatever no line here names belongs to the rest: nothing is left out. `python -m tests.groups -x` hands `-x` to each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Group -> what it holds. What shares a browser, a product or a control plane stays together; all take about as long.
 NAMED: dict[str, list[str]] = {
     "product": ["tests/e2e", "tests/provisioning/test_kill.py", "tests/provisioning/test_undo.py"],
-    "cluster": ["tests/contract", "tests/clusters", "tests/live", "tests/provisioning", "tests/sandbox"],
+    "outside": [f"tests/{name}" for name in ("contract", "clusters", "githosts", "live", "provisioning", "sandbox")],
 }
 REST = "rest"
 

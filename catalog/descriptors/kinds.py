@@ -79,6 +79,8 @@ class Kind:
     columns        of its list, beside the name
     has_workloads  whether something in a cluster may belong to it
     is_owned       whether one without an owner is worth a word
+    definition     the field of `spec` that its page shows on a tab of its own, "" for none
+    is_team        whether it is a team, with people
     """
 
     name: str
@@ -90,6 +92,8 @@ class Kind:
     columns: tuple[Column, ...] = ("type", "lifecycle", "owner")
     has_workloads: bool = False
     is_owned: bool = False
+    definition: str = ""
+    is_team: bool = False
 
 
 # What the list of all kinds shows beside the name.
@@ -153,6 +157,7 @@ KINDS: Mapping[str, Kind] = {
             "A boundary between components, with its definition.",
             icon="api",
             is_owned=True,
+            definition="definition",
         ),
         Kind(
             "Resource",
@@ -205,6 +210,7 @@ KINDS: Mapping[str, Kind] = {
             "A team or a part of the organisation.",
             icon="users-group",
             columns=("type",),
+            is_team=True,
         ),
         Kind(
             "User",

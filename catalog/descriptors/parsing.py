@@ -6,8 +6,8 @@ from typing import Any
 
 from catalog.descriptors import placeholders, rules
 from catalog.descriptors.findings import Finding
-from catalog.descriptors.refs import DEFAULT_NAMESPACE, Ref, ref_of
 from catalog.descriptors.rules import Fault, is_kind, is_name
+from portal.kit.refs import DEFAULT_NAMESPACE, Ref, ref_of
 from portal.kit.yamltext import Document, Unreadable, read_documents
 
 Reader = Callable[[str], str]

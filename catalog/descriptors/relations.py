@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.descriptors.kinds import KINDS, REVERSE, fields_of
-from catalog.descriptors.refs import BadRef, normal, ref_of
+from portal.kit.refs import BadRef, kind_of, normal, ref_of
 
 Edge = tuple[str, str, str]
 
 
 def of(document: Mapping[str, Any]) -> list[Edge]:
     """(source ref, type, target ref) triples, distinct, ordered; references that cannot be read make none."""
-    me = ref_of(dict(document))
+    me = ref_of(document)
     spec = document.get("spec")
     if not isinstance(spec, dict) or me.kind not in KINDS:
         return []
@@ -32,7 +32,7 @@ def of(document: Mapping[str, Any]) -> list[Edge]:
 
 def outgoing(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(type, target ref) of the edges that start at this entity."""
-    me = str(ref_of(dict(document)))
+    me = str(ref_of(document))
     return [(kind, target) for source, kind, target in of(document) if source == me]
 
 
@@ -43,5 +43,5 @@ def owner_of(document: Mapping[str, Any]) -> str:
 
 def system_of(document: Mapping[str, Any]) -> str:
     """The reference of the system or domain it is part of, or an empty text."""
-    wanted = ("system:", "domain:")
-    return next((target for kind, target in outgoing(document) if kind == "partOf" and target.startswith(wanted)), "")
+    wanted = ("system", "domain")
+    return next((target for kind, target in outgoing(document) if kind == "partOf" and kind_of(target) in wanted), "")

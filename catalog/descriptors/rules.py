@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from catalog.descriptors.kinds import KINDS, Field, fields_of
-from catalog.descriptors.refs import BadRef, parse_ref
+from portal.kit.refs import BadRef, parse_ref
 from portal.kit.yamltext import FieldPath
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,11 +10,13 @@ from rest_framework.response import Response
 from portal.accounts import trail
 from portal.accounts.apiview import TenantAPIView
 from portal.accounts.contact import FIELDS
+from portal.accounts.contract import text, whole
 from portal.accounts.forms import AuditFilterForm
 from portal.accounts.models import ApiToken, Membership, Team, TeamMembership
 from portal.accounts.permissions import PERMISSIONS
 from portal.kit.errors import Invalid
 
+DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PERSON = {"email": serializers.EmailField(), "name": serializers.CharField()}
 
 
@@ -157,16 +159,30 @@ class Audit(TenantAPIView):
     @extend_schema(
         operation_id="audit",
         parameters=[
-            OpenApiParameter("actor", int, description="A person’s id."),
-            OpenApiParameter("verb", str, description="A verb, or its noun."),
-            OpenApiParameter("subject", str, description="Words in the subject or the summary."),
-            OpenApiParameter("since", str, description="First day, YYYY-MM-DD."),
-            OpenApiParameter("until", str, description="Last day, YYYY-MM-DD."),
-            OpenApiParameter("after", str, description="Continue below: `after` of the answer before."),
+            whole("actor", least=1, about="A person’s id."),
+            text("verb", about="A verb, or its noun.", most=60),
+            text("subject", about="Words in the subject or the summary.", most=100),
+            text("since", about="First day, YYYY-MM-DD.", pattern=DAY),
+            text("until", about="Last day, YYYY-MM-DD.", pattern=DAY),
+            text("after", about="Continue below: `after` of the answer before.", pattern="^[^~]+~[0-9]{1,18}$"),
         ],
         responses=inline_serializer(
             "AuditPage",
-            {"items": serializers.ListField(child=serializers.DictField()), "after": serializers.CharField()},
+            {
+                "items": inline_serializer(
+                    "AuditEvent",
+                    {
+                        "id": serializers.IntegerField(),
+                        "at": serializers.DateTimeField(),
+                        **{name: serializers.CharField() for name in ("actor", "verb", "subject_kind", "subject_id")},
+                        **{name: serializers.CharField() for name in ("subject", "summary", "way", "via", "agent")},
+                        "ip": serializers.CharField(allow_null=True),
+                        "data": serializers.DictField(),
+                    },
+                    many=True,
+                ),
+                "after": serializers.CharField(),
+            },
         ),
     )
     def get(self, request: Request, org: str) -> Response:

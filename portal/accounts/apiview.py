@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.accounts.access import Access, address_of, admit, enter, entering_of, note_use
+from portal.accounts.contract import check
 from portal.accounts.models import ApiToken, Way
 from portal.kit.answers import asked_outside
 from portal.kit.errors import Unauthenticated
@@ -55,6 +56,7 @@ class TenantAPIView(APIView):
             entering=entering_of(request._request),
         )
         admit(access, self.permission_for(request.method or "GET"))
+        check(request)
         self.access = access
         request.access = access  # type: ignore[attr-defined]
         request._request.access = access  # type: ignore[attr-defined]

@@ -1,15 +1,14 @@
-"""The OpenAPI description of the API, as JSON; made once per process, for it is the same for everybody."""
+"""The OpenAPI description of the API, as JSON, and how it names the two ways to sign in."""
 
-import functools
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.generators import SchemaGenerator
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
+from portal.accounts.contract import document
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # drf-spectacular is untyped
@@ -30,13 +29,6 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # dr
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
-
-
-@functools.cache
-def document() -> dict[str, Any]:
-    """The whole OpenAPI 3 document as plain data."""
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
-    return made
 
 
 class SchemaView(TenantAPIView):

@@ -10,6 +10,7 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Origin, Team, TeamMembership, User
 from portal.accounts.permissions import PERMISSIONS, Verdict, rank
 from portal.kit.errors import Conflict, Forbidden, Invalid
+from portal.kit.refs import ref_to
 
 DEEPEST = 10
 
@@ -74,7 +75,7 @@ def create_team(
                 organisation=organisation,
                 name=name,
                 slug=slug,
-                ref=f"group:default/{slug}",
+                ref=ref_to("group", slug),
                 parent=parent,
                 description=description,
                 origin=Origin.PORTAL,

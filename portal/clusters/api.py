@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
-from portal.clusters import actions, logrights, panels, podlogs, status
+from portal.clusters import actions, logrights, panels, podlogs, shapes, status
 from portal.clusters.models import AllowedKind, Cluster
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ClusterRow, Judged
@@ -54,7 +54,7 @@ class Clusters(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "clusters.view"
 
-    @extend_schema(operation_id="listClusters", summary="List clusters", responses={200: dict})
+    @extend_schema(operation_id="listClusters", summary="List clusters", responses={200: shapes.ClusterListSerializer})
     def get(self, request: Request, org: str) -> Response:
         """Every connected cluster, by name."""
         clusters = list(Cluster.objects.for_tenant(self.access.organisation))
@@ -67,7 +67,7 @@ class ClusterDetail(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "clusters.view"
 
-    @extend_schema(operation_id="getCluster", summary="Read a cluster", responses={200: dict})
+    @extend_schema(operation_id="getCluster", summary="Read a cluster", responses={200: shapes.ClusterDetailSerializer})
     def get(self, request: Request, org: str, cluster: str) -> Response:
         """One cluster; workloads with the troubled first."""
         found = Cluster.objects.for_tenant(self.access.organisation).filter(slug=cluster).first()
@@ -162,7 +162,11 @@ class EntityStatusDetail(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "clusters.view"
 
-    @extend_schema(operation_id="getEntityStatus", summary="Read an entity's live status", responses={200: dict})
+    @extend_schema(
+        operation_id="getEntityStatus",
+        summary="Read an entity's live status",
+        responses={200: shapes.EntityStatusSerializer},
+    )
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         """Its badge and workloads; Unknown when nothing is known, or when what is known is stale."""
         found = status.of_entity(self.access.organisation.pk, uid)

@@ -16,6 +16,7 @@ from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.answers import is_wanted
 from portal.kit.live import TopicKind, register_topic
+from portal.kit.refs import name_of
 from portal.kit.templatetags.ui import health
 
 RECENT_CHANGES = 8
@@ -23,29 +24,32 @@ RECENT_CHANGES = 8
 TONES = {"limited": "warning", "unreachable": "failed", "unauthorized": "failed"}
 
 
-def workloads_html(organisation: Organisation, entity_uid: UUID | str) -> str:
-    """An entity's workloads and pods, or how to connect them. Wrap it in `data-live="workloads:<uid>"`."""
-    return render_to_string("clusters/_workloads.html", workloads_context(organisation, entity_uid))
+def workloads_html(organisation: Organisation, entity_uid: UUID | str, found: status.EntityStatus | None = None) -> str:
+    """An entity's workloads and pods, or how to connect them. Wrap it in `data-live="workloads:<uid>"`.
+
+    `found`: its status, where the page has read it already.
+    """
+    found = found or status.of_entity(organisation.pk, entity_uid)
+    return render_to_string("clusters/_workloads.html", workloads_context(organisation, entity_uid, found))
 
 
-def workloads_context(organisation: Organisation, entity_uid: UUID | str) -> dict[str, Any]:
+def workloads_context(organisation: Organisation, entity_uid: UUID | str, found: status.EntityStatus) -> dict[str, Any]:
     """What the fragment shows."""
-    found = status.of_entity(organisation.pk, entity_uid)
     context: dict[str, Any] = {"org": organisation, "status": found, "entity_uid": str(entity_uid)}
     if not found.places:
-        context |= _how_to_connect(organisation, entity_uid)
+        context |= _how_to_connect(organisation, entity_uid, found)
     changes = Transition.objects.for_tenant(organisation).filter(entity_uid=entity_uid).select_related("cluster")
     context["changes"] = list(changes[:RECENT_CHANGES])
     return context
 
 
-def _how_to_connect(organisation: Organisation, entity_uid: UUID | str) -> dict[str, Any]:
+def _how_to_connect(organisation: Organisation, entity_uid: UUID | str, found: status.EntityStatus) -> dict[str, Any]:
     binding = Binding.objects.for_tenant(organisation).filter(entity_uid=entity_uid).first()
-    name = binding.entity_ref.rpartition("/")[2] if binding else "my-service"
+    name = name_of(binding.entity_ref) if binding else "my-service"
     said = {key: value for field, key in ANNOTATIONS.items() if binding and (value := getattr(binding, field))}
     wanted = (binding.kubernetes_id if binding else "") or name
     return {
-        "clusters": list(Cluster.objects.for_tenant(organisation).only("slug", "name", "state")),
+        "clusters": found.looked_in,
         "said": said,
         "annotation": f"backstage.io/kubernetes-id: {wanted}",
         "label": f"kubectl label deployment NAME backstage.io/kubernetes-id={wanted}",

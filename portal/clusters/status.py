@@ -173,17 +173,25 @@ class Placed(msgspec.Struct, frozen=True):
     row: EntityRow
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """A cluster in which an entity was looked for."""
+
+    slug: str
+    name: str
+
+
 class EntityStatus(Judged, frozen=True, kw_only=True):
     """An entity across clusters: the worst of those that are being watched; Unknown when none of its own is.
 
     `silent` names the clusters of which there is no current view: it may have workloads there that nobody sees.
-    `since`: since when the badge holds.
+    `since`: since when the badge holds. `looked_in`: all clusters that were asked.
     """
 
     as_of: datetime | None = None
     since: datetime | None = None
     places: tuple[Placed, ...] = ()
     silent: tuple[str, ...] = ()
+    looked_in: tuple[Looked, ...] = ()
 
     @property
     def is_seen(self) -> bool:
@@ -283,7 +291,8 @@ def _everything(organisation_id: int, wanted: list[str]) -> dict[str, EntityStat
         for uid, raw in zip(wanted, view.values, strict=True):
             if raw:
                 places[uid].append(Placed(cluster.slug, cluster.name, view.is_fresh, ENTITY.decode(raw)))
-    return {uid: _together(found, silent) for uid, found in places.items()}
+    asked = tuple(Looked(cluster.slug, cluster.name) for cluster in clusters)
+    return {uid: _together(found, silent, asked) for uid, found in places.items()}
 
 
 def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, EntityStatus]:
@@ -291,7 +300,11 @@ def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, E
 
     One that is bound to workloads and of which nothing is known while a cluster is out of view has one: Unknown.
     """
-    found = _everything(organisation_id, [str(uid) for uid in uids])
+    return worth_telling(organisation_id, _everything(organisation_id, [str(uid) for uid in uids]))
+
+
+def worth_telling(organisation_id: int, found: dict[str, EntityStatus]) -> dict[str, EntityStatus]:
+    """Those of the statuses that are one: something was seen, or is bound and out of view. At most one statement."""
     unseen = [uid for uid, status in found.items() if not status.places and status.silent]
     bound: set[str] = set()
     if unseen:
@@ -300,13 +313,16 @@ def of_entities(organisation_id: int, uids: Iterable[UUID | str]) -> dict[str, E
     return {uid: status for uid, status in found.items() if status.places or uid in bound}
 
 
-def _together(places: list[Placed], silent: tuple[str, ...]) -> EntityStatus:
+def _together(places: list[Placed], silent: tuple[str, ...], looked_in: tuple[Looked, ...]) -> EntityStatus:
     """What is known stays known: the clusters that are lost are named, and decide only when they are all there is."""
     seen = [place.row for place in places if place.is_fresh]
     health = roll_up([row.health for row in seen]) if seen else STALE
     as_of = max((row.as_of for row in seen or [place.row for place in places]), default=None)
     worn = [row.since for row in seen if row.since and badge(row.health) == badge(health)]
-    return EntityStatus(health=health, as_of=as_of, since=min(worn, default=None), places=tuple(places), silent=silent)
+    since = min(worn, default=None)
+    return EntityStatus(
+        health=health, as_of=as_of, since=since, places=tuple(places), silent=silent, looked_in=looked_in
+    )
 
 
 def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:

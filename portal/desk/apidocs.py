@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from portal.accounts.contract import ALWAYS
+
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -27,7 +29,7 @@ class Operation:
     description: str
     parameters: list[Parameter]
     body: list[Parameter]
-    answers: list[tuple[str, str]]
+    answers: list[tuple[str, str]]  # without those that every operation can give
 
     @property
     def anchor(self) -> str:
@@ -70,7 +72,11 @@ def _operation(document: dict[str, Any], method: str, path: str, raw: dict[str, 
         for one in raw.get("parameters", [])
         if one["name"] != "org"
     ]
-    answers = [(code, answer.get("description", "")) for code, answer in sorted(raw.get("responses", {}).items())]
+    answers = [
+        (code, answer.get("description", ""))
+        for code, answer in sorted(raw.get("responses", {}).items())
+        if code not in ALWAYS
+    ]
     return Operation(
         method.upper(), path, str(raw.get("summary") or first), rest.strip(), parameters, _body(document, raw), answers
     )

@@ -14,6 +14,7 @@ from portal.accounts.access import Access
 from portal.accounts.models import Team
 from portal.clusters import status
 from portal.clusters.status import EntityStatus
+from portal.kit.refs import name_of
 from portal.provisioning.models import Run
 
 # The order in which services ask for attention; the rest follows by name.
@@ -142,7 +143,7 @@ def _problems(access: Access) -> list[Matter]:
     rows = Problem.objects.for_tenant(access.organisation).filter(entity_ref__in=refs)
     where = reverse("catalog-problems", kwargs={"org": access.organisation.slug})
     return [
-        Matter("file-alert", row.entity_ref.partition("/")[2], f"{row.path}:{row.line}  {row.sentence}", where)
+        Matter("file-alert", name_of(row.entity_ref), f"{row.path}:{row.line}  {row.sentence}", where)
         for row in rows.order_by("path", "line")[:4]
     ]
 

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from portal.accounts.access import TenantRequest, gate
-from portal.accounts.schema import document
+from portal.accounts.contract import document
 from portal.desk import apidocs, search
 from portal.desk.mine import overview
 

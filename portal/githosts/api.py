@@ -3,12 +3,13 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
+from portal.accounts.contract import text
 from portal.accounts.models import Membership, Team
 from portal.githosts import actions, bare, rights
 from portal.githosts.builtin import clone_path
@@ -50,7 +51,7 @@ class Repositories(TenantAPIView):
 
     @extend_schema(
         operation_id="repositories",
-        parameters=[OpenApiParameter("after", str, description="Continue after this name.")],
+        parameters=[text("after", about="Continue after this name.", most=200)],
         responses=inline_serializer(
             "RepositoryPage",
             {"items": RepositorySerializer(many=True), "after": serializers.CharField(allow_blank=True)},
@@ -146,21 +147,22 @@ class RepositoryView(TenantAPIView):
         return body
 
 
-DETAIL = inline_serializer(
-    "RepositoryDetail",
-    {
-        **RepositorySerializer().fields,
-        "branches": serializers.DictField(child=serializers.CharField()),
-        "access": inline_serializer(
-            "RepositoryAccess",
-            {
-                "may_push": serializers.BooleanField(),
-                "why_not": serializers.CharField(allow_blank=True),
-                "may_manage": serializers.BooleanField(),
-            },
-        ),
-    },
-)
+ACCESS = {
+    "may_push": serializers.BooleanField(),
+    "why_not": serializers.CharField(allow_blank=True),
+    "may_manage": serializers.BooleanField(),
+}
+
+
+class RepositoryDetailSerializer(RepositorySerializer):
+    """A repository with its branches, and what the caller may do to it."""
+
+    branches = serializers.DictField(child=serializers.CharField())
+    access = inline_serializer("RepositoryAccess", ACCESS)
+
+    class Meta:
+        model = Repository
+        fields = (*RepositorySerializer.Meta.fields, "branches", "access")
 
 
 class RepositoryDetail(RepositoryView):
@@ -168,11 +170,11 @@ class RepositoryDetail(RepositoryView):
 
     permission: ClassVar[str | dict[str, str]] = {"get": "repos.view", "patch": "repos.manage"}
 
-    @extend_schema(operation_id="repository", responses=DETAIL)
+    @extend_schema(operation_id="repository", responses=RepositoryDetailSerializer)
     def get(self, request: Request, org: str, repo: str) -> Response:
         return Response(self.described(self.repository(repo), org))
 
-    @extend_schema(operation_id="change_repository", request=RepositoryChange, responses=DETAIL)
+    @extend_schema(operation_id="change_repository", request=RepositoryChange, responses=RepositoryDetailSerializer)
     def patch(self, request: Request, org: str, repo: str) -> Response:
         repository = self.managed(repo)
         wanted = self.body(RepositoryChange, request)

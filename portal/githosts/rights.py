@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 
 from portal.accounts.access import Access
-from portal.accounts.models import Team
+from portal.accounts.models import AuditEvent, Team
 from portal.accounts.permissions import Verdict
 from portal.githosts.models import Grant, Repository
 from portal.kit.errors import NotFound
@@ -45,6 +45,28 @@ def is_granted(access: Access, repository: Repository) -> bool:
     """Whether the person, a team of theirs or a team below one was granted to push."""
     rows = Grant.objects.for_tenant(access.organisation).filter(repository=repository)
     return rows.filter(Q(person=access.user) | Q(team__ref__in=access.team_refs)).exists()
+
+
+def granted(repository: Repository) -> list[str]:
+    """Who may push beside the owner, in a stable order: teams by their reference, people by their e-mail address."""
+    rows = Grant.objects.for_tenant(repository.organisation_id).filter(repository=repository)
+    return sorted(
+        f"team {grant.team.ref or grant.team.slug}" if grant.team else f"person {grant.person and grant.person.email}"
+        for grant in rows.select_related("team", "person")
+    )
+
+
+# The verbs of the audit log by which who may push, or what is protected, changed.
+CHANGES = (
+    "repository.handed-over", "repository.push-granted", "repository.push-withdrawn",
+    "repository.protected", "repository.unprotected",
+)  # fmt: skip
+
+
+def times_changed(repository: Repository) -> int:
+    """How often the rights of a repository were changed: what was changed and changed back is not what it was."""
+    events = AuditEvent.objects.for_tenant(repository.organisation_id).filter(verb__in=CHANGES)
+    return int(events.filter(subject_kind="repository", subject_id=str(repository.pk)).count())
 
 
 def grant_of(repository: Repository, pk: int) -> Grant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,7 @@ from portal.goldenpaths.origins import API, SHIPPED, Origin, owner_in_words
 from portal.goldenpaths.preparing import Prepared, prepare
 from portal.goldenpaths.templates import refuse
 from portal.kit.errors import Conflict
+from portal.kit.refs import owner_ref, ref_of
 from portal.kit.yamltext import load_all
 
 # Words that stand where a path's slug stands in addresses.
@@ -124,15 +126,12 @@ def publish_shipped(*, organisation: Organisation, actor: Actor) -> list[Version
 
 def reference_of(document: Mapping[str, Any]) -> str:
     """The lower-cased catalog reference of a template document."""
-    metadata = document["metadata"]
-    return f"template:{metadata.get('namespace') or 'default'}/{metadata['name']}".lower()
+    return str(ref_of(document))
 
 
 def slug_of(document: Mapping[str, Any]) -> str:
     """How the path is called in addresses: its name, with its namespace before it unless that is the default one."""
-    namespace, _, name = reference_of(document).partition(":")[2].partition("/")
-    full = name if namespace == "default" else f"{namespace}-{name}"
-    return "-".join(part for part in full.replace("_", "-").replace(".", "-").split("-") if part)
+    return "-".join(part for part in re.split(r"[-_./]", ref_of(document).short.lower()) if part)
 
 
 def whose(organisation: Organisation, document: Mapping[str, Any], origin: Origin) -> str:
@@ -178,22 +177,13 @@ def _worded(path: GoldenPath, document: Mapping[str, Any]) -> GoldenPath:
     path.name = metadata["name"]
     path.title = str(metadata.get("title") or metadata["name"])[:200]
     path.description = str(metadata.get("description") or "").strip()
-    path.owner_ref = _owner(str(spec.get("owner") or ""), str(metadata.get("namespace") or "default"))
+    path.owner_ref = owner_ref(str(spec.get("owner") or ""), namespace=ref_of(document).namespace)
     path.type = str(spec["type"])[:63]
     path.tags = [str(tag)[:63] for tag in metadata.get("tags") or []]
     path.icon = str((metadata.get("annotations") or {}).get("slipway.io/icon") or "")[:63]
     path.updated_at = timezone.now()
     path.save()
     return path
-
-
-def _owner(ref: str, namespace: str) -> str:
-    """The owner as a full lower-cased reference: a bare name is a group of the template's own namespace."""
-    if not ref:
-        return ""
-    kind, _, rest = ref.rpartition(":")
-    full = rest if "/" in rest else f"{namespace}/{rest}"
-    return f"{kind or 'group'}:{full}".lower()
 
 
 def _version(

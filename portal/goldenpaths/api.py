@@ -13,10 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
-from portal.goldenpaths import actions
+from portal.goldenpaths import jobs
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions import schemas
+from portal.goldenpaths.questions.keywords import ignored
+from portal.jobs.models import Job
+from portal.jobs.waiting import AcceptedSerializer, AwaitingView
 from portal.kit.errors import Invalid, NotFound
 
 
@@ -36,6 +39,20 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
     class Meta:
         model = Version
         fields = ("number", "digest", "origin", "published_at")
+
+
+class PublishedSerializer(serializers.ModelSerializer[Version]):
+    """The version that was made, with its path's name."""
+
+    path = serializers.CharField(source="path.slug")
+    warnings = serializers.SerializerMethodField(help_text="What its form says that does nothing here.")
+
+    class Meta:
+        model = Version
+        fields = ("path", *VersionSerializer.Meta.fields, "warnings")
+
+    def get_warnings(self, version: Version) -> list[str]:
+        return ignored(version.document)[: jobs.MOST_WARNINGS]
 
 
 class PublishedFile(serializers.Serializer[Any]):
@@ -60,7 +77,7 @@ def path_of(view: TenantAPIView, slug: str) -> GoldenPath:
     return path
 
 
-class Paths(TenantAPIView):
+class Paths(AwaitingView):
     """Every golden path; publishing one."""
 
     permission = {"get": "paths.view", "post": "paths.publish"}
@@ -73,18 +90,25 @@ class Paths(TenantAPIView):
         rows = GoldenPath.objects.for_tenant(self.access.organisation).order_by("title")
         return Response({"items": PathSerializer(rows, many=True).data})
 
-    @extend_schema(operation_id="publish_path", request=Publication, responses={201: VersionSerializer})
+    @extend_schema(
+        operation_id="publish_path",
+        request=Publication,
+        responses={201: PublishedSerializer, 202: AcceptedSerializer},
+    )
     def post(self, request: Request, org: str) -> Response:
+        """Publishes a path; 202 with the job's address when its checks take longer than a moment."""
         body = Publication(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
-        version = actions.publish(
-            organisation=self.access.organisation,
-            actor=self.access.actor,
-            files={item["path"]: _file(item) for item in data["files"]},
-            template_path=data["templatePath"],
-        )
-        return Response({"path": version.path.slug, **VersionSerializer(version).data}, status=201)
+        files = {item["path"]: _file(item) for item in data["files"]}
+        self.awaits = jobs.ask_to_publish(self.access, files, data["templatePath"])
+        return Response(status=202)
+
+    def answer(self, request: Request, job: Job) -> Response:
+        """The version that came of it, and what its form says that does nothing here."""
+        rows = Version.objects.for_tenant(self.access.organisation).select_related("path")
+        version = rows.get(path__slug=job.result["path"], number=job.result["number"])
+        return Response(PublishedSerializer(version).data, status=201)
 
 
 def _file(item: Mapping[str, Any]) -> File:
@@ -122,7 +146,16 @@ class ParameterSchema(TenantAPIView):
             {
                 "title": serializers.CharField(),
                 "description": serializers.CharField(),
-                "steps": serializers.ListField(child=serializers.DictField()),
+                "steps": inline_serializer(
+                    "PathPage",
+                    {
+                        "title": serializers.CharField(),
+                        "description": serializers.CharField(),
+                        "schema": serializers.DictField(),
+                    },
+                    many=True,
+                ),
+                "presentation": serializers.DictField(required=False),
             },
         ),
     )

@@ -15,6 +15,7 @@ from portal.accounts.apiview import TenantAPIView
 from portal.goldenpaths.curation import deciding, trusting
 from portal.goldenpaths.curation.deciding import candidate_or_404
 from portal.goldenpaths.models import Candidate, Trust
+from portal.goldenpaths.questions.keywords import ignored
 from portal.kit.errors import NotFound
 
 SHOWN = 100
@@ -63,6 +64,30 @@ class Granting(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=1000)
 
 
+CANDIDATE = inline_serializer(
+    "CandidateDetail",
+    {
+        "candidate": CandidateSerializer(),
+        "files": inline_serializer(
+            "CandidateFile",
+            {
+                "path": serializers.CharField(),
+                "size": serializers.IntegerField(),
+                "executable": serializers.BooleanField(),
+                "digest": serializers.CharField(),
+            },
+            many=True,
+        ),
+        "document": serializers.JSONField(),
+        "warnings": serializers.ListField(child=serializers.CharField()),
+    },
+)
+PUBLISHED = inline_serializer(
+    "CandidatePublished",
+    {"path": serializers.CharField(), "number": serializers.IntegerField(), "digest": serializers.CharField()},
+)
+
+
 class Candidates(TenantAPIView):
     """Everything that waits."""
 
@@ -82,14 +107,21 @@ class CandidateDetail(TenantAPIView):
 
     permission = "paths.view"
 
-    @extend_schema(operation_id="path_candidate", responses={200: serializers.DictField()})
+    @extend_schema(operation_id="path_candidate", responses={200: CANDIDATE})
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         found = candidate_or_404(self.access.organisation, uid)
         files = [
             {"path": path, "size": len(file.content), "executable": file.is_executable, "digest": file.digest}
             for path, file in found.bundle().items()
         ]
-        return Response({"candidate": CandidateSerializer(found).data, "files": files, "document": found.document})
+        return Response(
+            {
+                "candidate": CandidateSerializer(found).data,
+                "files": files,
+                "document": found.document,
+                "warnings": ignored(found.document)[:SHOWN] if found.document else [],
+            }
+        )
 
 
 class CandidatePublication(TenantAPIView):
@@ -97,7 +129,7 @@ class CandidatePublication(TenantAPIView):
 
     permission = "paths.publish"
 
-    @extend_schema(operation_id="publish_candidate", request=Decision, responses={201: serializers.DictField()})
+    @extend_schema(operation_id="publish_candidate", request=Decision, responses={201: PUBLISHED})
     def post(self, request: Request, org: str, uid: UUID) -> Response:
         found = candidate_or_404(self.access.organisation, uid)
         body = Decision(data=request.data)

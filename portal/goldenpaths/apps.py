@@ -9,6 +9,7 @@ class GoldenpathsConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.intake import ingest
+        from portal.goldenpaths import jobs
         from portal.goldenpaths.curation import bringing, trusting
         from portal.kit.navigation import Entry, register_entry
 
@@ -16,6 +17,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
+        jobs.register_kinds()
         register_entry(
             Entry(
                 "paths",

@@ -1,22 +1,13 @@
-"""Which kinds a cluster serves, asked through a worker: the web process cannot open a cluster's credential."""
+"""Which kinds a cluster serves, asked by a worker: the web process cannot open a cluster's credential."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from portal.accounts.tenancy import tenant
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
-from portal.kit import answers
-from portal.kit.answers import Question
-from portal.kit.errors import Refusal, Unavailable
-
-TASK = "goldenpaths.discover"
-# A reload of the preview does not ask again; that a cluster is down is asked again soon.
-KEEP_SECONDS = 60
-TROUBLE_SECONDS = 3
+from portal.kit.errors import Refusal
 
 Kind = tuple[str, str]  # apiVersion, kind
 
@@ -37,44 +28,14 @@ class Served:
 
 
 def served(cluster: Cluster, kinds: Collection[Kind]) -> Served:
-    """Ask which of these kinds the cluster serves; waits a few seconds for a worker, in no transaction."""
-    asked = [list(kind) for kind in sorted(set(kinds))]
-    try:
-        found = answers.ask(Question(TASK, cluster.organisation_id, (cluster.pk, asked)))
-    except Unavailable:
-        return Served(
-            trouble=f"The cluster {cluster.name} could not be asked which kinds it serves: the broker is away."
-        )
-    if found is None:
-        return Served(trouble=f"The cluster {cluster.name} could not be asked in time which kinds it serves.")
-    return _read(found)
-
-
-def _read(text: bytes) -> Served:
-    body = json.loads(text)
-    if "trouble" in body:
-        return Served(trouble=body["trouble"], is_down=True)
-    return Served(
-        {(version, kind): known for version, kind, known in body["kinds"]},
-        body["newest"],
-        frozenset((version, kind) for version, kind in body["cluster_wide"]),
-    )
-
-
-def answer(organisation_id: int, key: str, cluster_id: int, kinds: list[list[str]]) -> None:
-    """The worker's half: ask the cluster and answer."""
-    with tenant(organisation_id):
-        cluster = Cluster.objects.for_tenant(organisation_id).filter(pk=cluster_id).first()
-    if cluster is None:
-        return
+    """Ask which of these kinds the cluster serves. Waits for the cluster: for workers, outside any transaction."""
+    asked = sorted(set(kinds))
     try:
         known = connect(cluster).discovery()
-        body = {
-            "kinds": [[version, kind, known.serves(version, kind)] for version, kind in kinds],
-            "newest": {kind: known.newest(kind) or "" for version, kind in kinds if not known.serves(version, kind)},
-            "cluster_wide": [pair for pair in kinds if known.serves(*pair) and not known.resource(*pair).is_namespaced],
-        }
+        return Served(
+            {kind: known.serves(*kind) for kind in asked},
+            {kind: known.newest(kind) or "" for version, kind in asked if not known.serves(version, kind)},
+            frozenset(kind for kind in asked if known.serves(*kind) and not known.resource(*kind).is_namespaced),
+        )
     except Refusal as refusal:
-        body = {"trouble": refusal.text}
-    kept = TROUBLE_SECONDS if "trouble" in body else KEEP_SECONDS
-    answers.answer(organisation_id, key, json.dumps(body).encode(), kept=kept)
+        return Served(trouble=refusal.text, is_down=True)

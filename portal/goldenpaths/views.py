@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from portal.accounts.access import TenantRequest, gate
-from portal.goldenpaths import actions, shipped_paths
+from portal.goldenpaths import jobs, shipped_paths
 from portal.goldenpaths.files import tree_digest
 from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.goldenpaths.questions import answers, choices
@@ -24,7 +25,10 @@ from portal.goldenpaths.questions.forms import (
     pages_of,
 )
 from portal.goldenpaths.questions.schemas import FORM, declared
-from portal.kit.errors import NotFound, Refusal
+from portal.jobs.lease import as_refusal
+from portal.jobs.models import Job
+from portal.jobs.views import follow
+from portal.kit.errors import NotFound, Refusal, TooMany
 from portal.kit.references import named
 
 
@@ -39,8 +43,18 @@ def path_or_404(request: TenantRequest, slug: str) -> GoldenPath:
 @gate("paths.view")
 @require_safe
 def paths(request: TenantRequest) -> HttpResponse:
-    """The gallery."""
-    return _gallery(request)
+    """The gallery; with `job`, why the shipped paths were not published."""
+    return _gallery(request, _refused(request))
+
+
+def _refused(request: TenantRequest) -> Refusal | None:
+    try:
+        wanted = UUID(request.GET.get("job", ""))
+    except ValueError:
+        return None
+    rows = Job.objects.for_tenant(request.access.organisation).filter(kind=jobs.PUBLISH_SHIPPED)
+    job = rows.defer("payload").filter(uid=wanted, actor=request.access.user).first()
+    return as_refusal(job.refusal) if job is not None and job.refusal else None
 
 
 def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResponse:
@@ -82,15 +96,13 @@ def _has_news(request: TenantRequest) -> bool:
 
 @gate("paths.publish")
 @require_POST
-def paths_publish(request: TenantRequest) -> HttpResponse:
-    """Publish the shipped paths."""
+def paths_publish(request: TenantRequest) -> HttpResponseBase:
+    """Asks for the shipped paths to be published."""
     try:
-        versions = actions.publish_shipped(organisation=request.access.organisation, actor=request.access.actor)
-    except Refusal as refusal:
+        job = jobs.ask_to_publish_shipped(request.access)
+    except TooMany as refusal:
         return _gallery(request, refusal)
-    names = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
-    messages.success(request, f"Published: {names}.")
-    return redirect("paths", org=request.access.organisation.slug)
+    return follow(request.access.organisation, job)
 
 
 @gate("paths.view")

@@ -19,6 +19,7 @@ from portal.goldenpaths.curation.comparing import compare
 from portal.goldenpaths.curation.deciding import candidate_or_404
 from portal.goldenpaths.models import Candidate, GoldenPath, Trust
 from portal.goldenpaths.origins import Origin
+from portal.goldenpaths.questions.keywords import ignored
 from portal.kit.errors import NotFound, Refusal
 
 SHOWN = 100
@@ -79,6 +80,7 @@ def _candidate(request: TenantRequest, found: Candidate, refusal: Refusal | None
         "current": current,
         "comparison": compare(found, current) if is_waiting else None,
         "whose": actions.whose(organisation, found.document, origin) if is_waiting and found.document else "",
+        "ignored": ignored(found.document)[:SHOWN] if found.document else [],
         "moved": bool(path and path.origin_key == found.origin_key and path.origin_address != found.origin_address),
         "may_publish": request.access.can("paths.publish"),
         "trust": trusting_of(organisation, found.source),

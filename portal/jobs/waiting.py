@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -44,6 +45,14 @@ def wait(organisation_id: int, uid: UUID, seconds: float) -> Job:
         wait_for_answer(f"job:{uid}", min(left, LOOK_EVERY))
 
 
+class AcceptedSerializer(serializers.Serializer[Any]):
+    """The work takes longer than a request waits; the address of the job is in the Location header."""
+
+    job = serializers.UUIDField()
+    state = serializers.CharField()
+    title = serializers.CharField()
+
+
 class AwaitingView(TenantAPIView):
     """An API view whose answer is a job's: it submits in one transaction, waits in none, and answers in another.
 
@@ -52,6 +61,7 @@ class AwaitingView(TenantAPIView):
     """
 
     awaits: Job | None = None
+    works_by_jobs = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)

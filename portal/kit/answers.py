@@ -1,6 +1,6 @@
 """A short question to a worker, and calls between processes, over Valkey. The one way to ask.
 
-What a worker answers in a second or two and nobody needs afterwards (which kinds a cluster serves, the end of a pod's
+What a worker answers in a second or two and nobody needs afterwards (the end of a pod's
 log) is no job: there is nothing to take up again after a crash and nothing to audit. The question travels as a task,
 the answer is kept for a while under the organisation, and those who ask the same share it. Nobody waits for one inside
 a transaction: a question that comes up in a request's transaction ends it, is asked outside, and the request starts

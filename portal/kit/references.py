@@ -1,4 +1,4 @@
-"""References to things that a higher room knows: how they read, what they are called, where they lead.
+"""References to things that a higher room knows: what they are called, where they lead; portal/kit/refs reads them.
 
 The kit shows references on every page and knows none of the things behind them: the room that does gives its Guide.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from portal.kit.refs import owner_ref
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,6 @@ class Named:
 
 class Guide(Protocol):
     """What the kit asks about references."""
-
-    def parse(self, text: str, *, is_owner: bool) -> str:
-        """The complete reference that a text means, short forms completed; "" when it is none."""
-        ...
-
-    def short(self, ref: str) -> str:
-        """What a complete reference is called as long as nobody knows its title."""
-        ...
 
     def icon(self, kind: str) -> str:
         """The icon of a kind, in any case; a neutral one for kinds that are not known."""
@@ -61,14 +55,9 @@ def guide() -> Guide:
     return GUIDES[0]
 
 
-def kind_of(ref: str) -> str:
-    """The kind in a complete reference."""
-    return ref.partition(":")[0]
-
-
 def named(organisation_id: int, refs: Iterable[str]) -> Mapping[str, Named]:
     """Titles for a page: hand it to the template as `names`, and its tags show titles instead of references.
 
     An owner may be written short. One statement, none without references."""
-    wanted = {guide().parse(ref, is_owner=True) for ref in refs if ref} - {""}
+    wanted = {owner_ref(ref) for ref in refs if ref} - {""}
     return guide().named(organisation_id, wanted) if wanted else {}

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from portal.accounts import audit
 from portal.accounts.actor import Actor
-from portal.accounts.models import Organisation
+from portal.accounts.models import Organisation, User
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.provisioning import states
@@ -90,7 +90,16 @@ def launch(
 
 def digest_of(values: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
     """A keyed digest of what was asked, the same whatever the order of its names."""
-    text = json.dumps([values, secrets], sort_keys=True, default=str)
+    return _keyed([values, secrets])
+
+
+def digest_of_review(version: "Version", values: Mapping[str, Any], person: User) -> str:
+    """A keyed digest of what a person was shown: these answers, down exactly this version."""
+    return _keyed(["review", version.organisation_id, version.path_id, version.digest, person.pk, values])
+
+
+def _keyed(data: list[Any]) -> str:
+    text = json.dumps(data, sort_keys=True, default=str)
     return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

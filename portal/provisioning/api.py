@@ -3,12 +3,13 @@
 import uuid
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.accounts.apiview import TenantAPIView
+from portal.accounts.contract import one_of, text, whole
 from portal.provisioning import actions, launching, listing
 from portal.provisioning.models import Effect, LogLine, Run, Step
 from portal.provisioning.states import RUN_STATES
@@ -22,7 +23,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     path = serializers.CharField(source="version.path.slug")
     version = serializers.IntegerField(source="version.number")
-    requester = serializers.CharField(source="requester.email", default=None)
+    requester = serializers.CharField(source="requester.email", default=None, allow_null=True)
 
     class Meta:
         model = Run
@@ -33,7 +34,10 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 
 class StepSerializer(serializers.ModelSerializer[Step]):
-    """One step of a run."""
+    """One step of a run; `input` and `output` are null until there is one."""
+
+    input = serializers.JSONField()
+    output = serializers.JSONField()
 
     class Meta:
         model = Step
@@ -92,6 +96,9 @@ class LaunchSerializer(serializers.Serializer[Any]):
     values = serializers.DictField(default=dict)
     secrets = serializers.DictField(child=serializers.CharField(), default=dict)
     idempotency_key = serializers.CharField(max_length=64, required=False)
+    version = serializers.IntegerField(
+        min_value=1, required=False, help_text="The version that was previewed; 409 when the path has moved on."
+    )
     # The `adopt` of each claim of the preview that is to be taken over.
     adopt = serializers.ListField(child=serializers.CharField(max_length=800), default=list, max_length=100)
 
@@ -108,12 +115,13 @@ class RunsView(TenantAPIView):
     permission = {"get": "runs.view", "post": "runs.launch"}
 
     @extend_schema(
+        operation_id="runs",
         parameters=[
-            OpenApiParameter("status", enum=list(RUN_STATES)),
-            OpenApiParameter("path"),
-            OpenApiParameter("who", description="A person's number, or `me`."),
-            OpenApiParameter("entity", description="Reference of an entity that the run made."),
-            OpenApiParameter("before", int, description="Only runs with a smaller number."),
+            one_of("status", RUN_STATES),
+            text("path", pattern="^[-a-zA-Z0-9_]{1,130}$", about="A golden path's name."),
+            text("who", pattern="^(me|[0-9]{1,18})$", about="A person's number, or `me`."),
+            text("entity", about="Reference of an entity that the run made.", most=300),
+            whole("before", least=1, most=10**18 - 1, about="Only runs with a smaller number."),
         ],
         responses=RunPageSerializer,
     )
@@ -129,7 +137,7 @@ class RunsView(TenantAPIView):
         given = asked.validated_data
         run = launching.launch_checked(
             self.access,
-            launching.version_of(self.access, given["path"]),
+            launching.version_of(self.access, given["path"], given.get("version")),
             values=given["values"],
             secrets=given["secrets"],
             idempotency_key=given.get("idempotency_key") or uuid.uuid4().hex,
@@ -143,7 +151,7 @@ class RunView(TenantAPIView):
 
     permission = "runs.view"
 
-    @extend_schema(responses=RunDetailSerializer)
+    @extend_schema(operation_id="run", responses=RunDetailSerializer)
     def get(self, request: Request, run: int, **kwargs: Any) -> Response:
         return Response(RunDetailSerializer(run_for(self.access, run)).data)
 
@@ -153,14 +161,14 @@ class RunEventsView(TenantAPIView):
 
     permission = "runs.view"
 
-    @extend_schema(parameters=[OpenApiParameter("after", int)], responses=LogSerializer)
+    @extend_schema(
+        parameters=[whole("after", most=10**18 - 1, about="Only lines with a greater `seq`.")], responses=LogSerializer
+    )
     def get(self, request: Request, run: int, **kwargs: Any) -> Response:
         row = run_for(self.access, run)
-        after = request.query_params.get("after", "0")
+        after = int(request.query_params.get("after", "0"))
         lines = LogLine.objects.for_tenant(self.access.organisation).filter(run=row)
-        found = lines.filter(seq__gt=int(after) if after.isdecimal() and len(after) < 19 else 0).order_by("seq")[
-            :MOST_LINES
-        ]
+        found = lines.filter(seq__gt=after).order_by("seq")[:MOST_LINES]
         shown = LineSerializer(found, many=True).data
         is_over = row.state.is_final and (not shown or shown[-1]["seq"] == row.log_seq)
         return Response({"lines": shown, "is_over": is_over})

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.accounts.apiview import TenantAPIView
 from portal.goldenpaths.api import path_of
-from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions.forms import clean
+from portal.jobs.models import Job
+from portal.jobs.waiting import AcceptedSerializer, AwaitingView
 from portal.kit.errors import Invalid
-from portal.provisioning.acting.pretence import Preview
-from portal.provisioning.walking.preview import preview
+from portal.provisioning import previewing
 
 
 class Answers(serializers.Serializer[Any]):
@@ -22,14 +21,74 @@ class Answers(serializers.Serializer[Any]):
     values = serializers.DictField(default=dict)
 
 
-class PathPreview(TenantAPIView):
+def _record(name: str, /, **fields: type[serializers.Field[Any, Any, Any, Any]]) -> serializers.Serializer[Any]:
+    made: serializers.Serializer[Any] = inline_serializer(
+        name, {key: kind() for key, kind in fields.items()}, many=True
+    )
+    return made
+
+
+TEXT, YES, ANY = serializers.CharField, serializers.BooleanField, serializers.JSONField
+REPOSITORY = {"name": TEXT(), "branch": TEXT(), "files": serializers.IntegerField()}
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """Everything that a launch would make."""
+
+    version = serializers.IntegerField()
+    launchable = serializers.BooleanField()
+    problems = _record("PreviewProblem", sentence=TEXT, blocks=YES)
+    steps = _record("PreviewStep", id=TEXT, name=TEXT, action=TEXT, runs=YES, input=ANY)
+    repository = inline_serializer("PreviewRepository", REPOSITORY, allow_null=True)
+    repositories = inline_serializer("PreviewRepositories", REPOSITORY, many=True)
+    output = serializers.JSONField()
+    entities = _record("PreviewEntity", ref=TEXT, kind=TEXT, name=TEXT, description=TEXT, owner=TEXT)
+    manifests = inline_serializer(
+        "PreviewManifest",
+        {
+            **{name: TEXT() for name in ("apiVersion", "kind", "namespace", "name", "cluster", "path")},
+            "line": serializers.IntegerField(),
+            "optional": YES(),
+            "served": serializers.BooleanField(allow_null=True),
+        },
+        many=True,
+    )
+    claims = inline_serializer(
+        "PreviewClaim",
+        {
+            "object": TEXT(),
+            "sentence": TEXT(),
+            "adoptable": YES(),
+            "whyNot": TEXT(),
+            "adopt": serializers.CharField(help_text="For the launch's `adopt`; empty where nothing can be adopted."),
+            "diff": serializers.ListField(child=TEXT()),
+        },
+        many=True,
+    )
+    files = inline_serializer(
+        "PreviewFile",
+        {
+            "path": TEXT(),
+            "size": serializers.IntegerField(),
+            "executable": YES(),
+            "text": serializers.CharField(allow_null=True),
+        },
+        many=True,
+    )
+
+
+class PathPreview(AwaitingView):
     """What a launch with these answers would make; nothing is made."""
 
     permission = "paths.view"
-    asks = True
 
-    @extend_schema(operation_id="preview_path", request=Answers, responses={200: serializers.DictField()})
+    @extend_schema(
+        operation_id="preview_path",
+        request=Answers,
+        responses={200: PreviewSerializer, 202: AcceptedSerializer},
+    )
     def post(self, request: Request, org: str, path: str) -> Response:
+        """202 with the job's address when it takes longer than a moment: its `result` is this answer."""
         body = Answers(data=request.data)
         body.is_valid(raise_exception=True)
         version = path_of(self, path).current
@@ -37,54 +96,9 @@ class PathPreview(TenantAPIView):
         if not cleaned.is_valid:
             first = next(iter(cleaned.errors.values()))
             raise Invalid(first, code="invalid-answers", detail={"errors": cleaned.errors})
-        return Response(_body(version, preview(version, cleaned.values, self.access)))
+        self.awaits = previewing.ask(self.access, version, cleaned.values)
+        return Response(status=202)
 
-
-def _body(version: Version, made: Preview) -> dict[str, Any]:
-    repositories = [{"name": one.name, "branch": one.branch, "files": one.files} for one in made.repositories]
-    return {
-        "version": version.number,
-        "launchable": not made.is_blocked,
-        "problems": [{"sentence": one.sentence, "blocks": one.blocks} for one in made.problems],
-        "steps": [
-            {"id": one.id, "name": one.name, "action": one.action, "runs": one.runs, "input": one.input}
-            for one in made.steps
-        ],
-        "repository": repositories[0] if repositories else None,
-        "repositories": repositories,
-        "output": made.output,
-        "entities": [{"ref": one.ref, "kind": one.kind, "owner": one.owner} for one in made.entities],
-        "manifests": [
-            {
-                "apiVersion": one.api_version,
-                "kind": one.kind,
-                "namespace": one.namespace,
-                "name": one.name,
-                "cluster": one.cluster,
-                "path": one.where,
-                "optional": one.is_optional,
-                "served": one.is_served,
-            }
-            for one in made.manifests
-        ],
-        "claims": [
-            {
-                "object": one.label,
-                "sentence": one.sentence,
-                "adoptable": one.is_adoptable,
-                "whyNot": one.why_not,
-                "adopt": one.key if one.is_adoptable else "",
-                "diff": list(one.diff) if one.is_adoptable else [],
-            }
-            for one in made.claims
-        ],
-        "files": [
-            {
-                "path": one.path,
-                "size": one.size,
-                "executable": one.is_executable,
-                "text": one.text,
-            }
-            for one in made.files
-        ],
-    }
+    def answer(self, request: Request, job: Job) -> Response:
+        """What the worker saw."""
+        return Response(job.result)

@@ -13,7 +13,7 @@ class ProvisioningConfig(AppConfig):
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
         from portal.kit.navigation import Entry, register_entry
-        from portal.provisioning import fragments, panels, steps, waking
+        from portal.provisioning import fragments, panels, previewing, steps, waking
 
         rollouts.LISTENERS.append(waking.call)
         register_duty(Duty("waking", watch="portal.provisioning.waking.run"))
@@ -21,6 +21,7 @@ class ProvisioningConfig(AppConfig):
         steps.register()
         fragments.register()
         panels.register()
+        previewing.register_kinds()
         register_entry(
             Entry("runs", "Runs", "player-play", "runs.view", 40, also=("run", "run-*"), words="history launches"),
         )

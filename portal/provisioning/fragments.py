@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from catalog import naming
 from portal.accounts.models import Organisation
 from portal.kit import icons
 from portal.kit.live import TopicKind, register_topic
@@ -78,11 +79,7 @@ def address_of(organisation: Organisation, effect: Effect) -> str:
         return reverse("repo", kwargs={"org": organisation.slug, "repo": at["name"]})
     if effect.kind == "object":
         return reverse("cluster", kwargs={"org": organisation.slug, "cluster": at["cluster"]})
-    kind, _, rest = str(at.get("entityRef", "")).partition(":")
-    namespace, _, name = rest.partition("/")
-    if not name:
-        return ""
-    return reverse("entity", kwargs={"org": organisation.slug, "kind": kind, "namespace": namespace, "name": name})
+    return naming.address(organisation.slug, str(at.get("entityRef", "")))
 
 
 def links_of(run: Run) -> list[Link]:

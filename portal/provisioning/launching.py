@@ -1,22 +1,25 @@
 """From a golden path's answers to a run: the review page's button and the API end here."""
 
+import hmac
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from portal.accounts.access import Access, TenantRequest, gate
 from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions.forms import Cleaned, clean
-from portal.kit.errors import Invalid, NotFound
+from portal.goldenpaths.views import form_page
+from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.kit.plain import read_json
 from portal.provisioning import actions
 from portal.provisioning.models import Run
-from portal.provisioning.reviewing import reviewed
+from portal.provisioning.reviewing import NOWHERE, missing_secrets, review_job, shown
+from portal.provisioning.reviewing import asked as to_review
 
 KEY = re.compile(r"[!-~]{1,64}")
 
@@ -46,6 +49,8 @@ def launch_checked(
     asked = actions.digest_of(values, secrets)
     if known := _launched(access, version, idempotency_key, asked):
         return known
+    if sentence := moved_on(version):
+        raise Conflict(sentence, code="path-moved-on")
     cleaned = clean(version, values, access, secrets=secrets)
     if cleaned.errors:
         field, sentence = next(iter(cleaned.errors.items()))
@@ -82,11 +87,13 @@ def _launch(
 
 @gate("runs.launch")
 @require_POST
-def path_launch(request: TenantRequest, path: str) -> HttpResponse:
-    """POST from the review page: `values` (JSON), `version`, `key` (the same for a double click), `secret.<name>`,
-    and `adopt` once for each object that stands there already and is confirmed to be taken over.
+def path_launch(request: TenantRequest, path: str) -> HttpResponseBase:
+    """POST from the review page: `values` (JSON), `version` and `digest` of what was shown, `review` (its number),
+    `key` (the same for a double click), `secret.<name>`, and `adopt` once for each object that stands there already
+    and is confirmed to be taken over.
 
-    Answers that have stopped being right since the review lead back to the form, or the review, with their sentence.
+    What is launched is what was shown. Answers that have stopped being right since lead back to the form, or the
+    review, with their sentence; so does a path that has moved on.
     """
     key = request.POST.get("key", "")
     values = _values(request.POST.get("values", ""))
@@ -100,12 +107,46 @@ def path_launch(request: TenantRequest, path: str) -> HttpResponse:
     asked = actions.digest_of(values, secrets)
     known = _launched(request.access, version, key, asked)
     if known is None:
+        if sentence := _not_as_shown(request, version, values):
+            return form_page(request, version.path.current, 1, values, {NOWHERE: sentence}, status=409)
         cleaned = clean(version, values, request.access, secrets=secrets)
         if not cleaned.is_valid:
-            messages.error(request, "Nothing was launched: an answer needs another look.")
-            return reviewed(request, version, values, cleaned)
+            return _another_look(request, version, values, cleaned)
         known = _launch(request.access, version, cleaned, key, asked, request.POST.getlist("adopt"))
     return redirect("run", org=request.access.organisation.slug, run=known.pk)
+
+
+def _not_as_shown(request: TenantRequest, version: Version, values: Mapping[str, Any]) -> str:
+    """Why this is not what the person was shown, or ""."""
+    if sentence := moved_on(version):
+        return sentence
+    shown_to_them = actions.digest_of_review(version, values, request.access.user)
+    if not hmac.compare_digest(shown_to_them, request.POST.get("digest", "")):
+        return "Nothing was launched: these are not the answers that you reviewed. Review them again."
+    return ""
+
+
+def moved_on(version: Version) -> str:
+    """A sentence when the path has another version by now, or ""."""
+    path = version.path
+    if version.number == path.current_number:
+        return ""
+    return (
+        f"Nothing was launched: {path.title} is at version {path.current_number} by now, and version {version.number} "
+        "was reviewed. Review it again."
+    )
+
+
+def _another_look(
+    request: TenantRequest, version: Version, values: Mapping[str, Any], cleaned: Cleaned
+) -> HttpResponseBase:
+    """The review again where only a secret is missing and it is still kept; else the way through the form."""
+    messages.error(request, "Nothing was launched: an answer needs another look.")
+    missing = missing_secrets(cleaned)
+    job = review_job(request, request.POST.get("review", ""))
+    if job is not None and job.state == "succeeded" and cleaned.errors.keys() == missing.keys():
+        return shown(request, version, job, missing)
+    return to_review(request, version, values, cleaned)
 
 
 def _values(text: str) -> dict[str, Any] | None:

@@ -1,25 +1,40 @@
 """What provisioning adds to other rooms' pages: an entity's recent runs."""
 
-from django.template.loader import render_to_string
+from dataclasses import dataclass
 
-from catalog.models import Entity
-from catalog.panels import PANELS, Panel
-from portal.accounts.access import TenantRequest
+from catalog.panels import OVERVIEW, Card, Look, register_card
 from portal.provisioning.listing import Filters, runs
+from portal.provisioning.models import Run
 
 MOST = 5
 
 
-def recent_runs(request: TenantRequest, entity: Entity) -> str:
-    """The newest runs that made or changed the entity; nothing for an entity that no run ever touched."""
-    access = request.access
-    found = list(runs(access.organisation, Filters(entity=entity.ref), access.user)[: MOST + 1])
-    if not found:
-        return ""
-    context = {"org": access.organisation, "runs": found[:MOST], "entity": entity, "has_more": len(found) > MOST}
-    return render_to_string("provisioning/_panel.html", context, request=request)
+@dataclass(frozen=True)
+class RecentRuns:
+    """The newest runs that made or changed an entity."""
+
+    runs: list[Run]
+    has_more: bool
+
+
+def recent_runs(look: Look) -> RecentRuns | None:
+    """None for an entity that no run ever touched."""
+    if look.entity.removed_at:
+        return None
+    access = look.request.access
+    found = list(runs(access.organisation, Filters(entity=look.entity.ref), access.user)[: MOST + 1])
+    return RecentRuns(found[:MOST], len(found) > MOST) if found else None
 
 
 def register() -> None:
-    """Put the panel on entity pages; called when the app is ready."""
-    PANELS["runs"] = Panel("runs", "Recent runs", 60, recent_runs)
+    """Put the card on entity pages; called when the app is ready."""
+    register_card(
+        Card(
+            name="runs",
+            title="Recent runs",
+            tab=OVERVIEW,
+            order=60,
+            template="provisioning/_panel.html",
+            context=recent_runs,
+        )
+    )

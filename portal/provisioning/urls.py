@@ -12,6 +12,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path("runs/<int:run>/retry/", views.run_retry, name="run-retry"),
     path("runs/<int:run>/undo/", views.run_undo, name="run-undo"),
     path("paths/<slug:path>/review/", reviewing.path_review, name="path-review"),
+    path("paths/<slug:path>/review/<uuid:uid>/", reviewing.path_reviewed, name="path-reviewed"),
     path("paths/<slug:path>/launch/", launching.path_launch, name="path-launch"),
 ]
 api_urls: list[URLPattern | URLResolver] = [

@@ -19,6 +19,8 @@ from portal.githosts.connections import add_connection
 from portal.githosts.models import Repository
 from portal.goldenpaths.models import Candidate, Trust
 from portal.jobs.models import Job
+from portal.provisioning import previewing
+from portal.provisioning.acting.pretence import Preview
 from tests.conftest import by
 from tests.githosts.conftest import make_repository
 from tests.provisioning.conftest import start_run
@@ -99,6 +101,10 @@ def furnish(world: Any, folder: Path) -> House:
         job = Job.objects.create(
             organisation=acme, kind="test", lane="outside", title=MARK, actor=world.ada, arguments={"said": MARK}
         )
+        review = Job.objects.create(
+            organisation=acme, kind=previewing.REVIEW, lane="asking", title=MARK, actor=world.ada, state="succeeded",
+            arguments={"version": run.version_id, "values": {}}, result=previewing.body_of(run.version, Preview()),
+        )  # fmt: skip
         candidate = Candidate.objects.create(
             organisation=acme, source=source, origin_key="source:x", origin_label=MARK, origin_address=MARK, ref=MARK,
             template_path="template.yaml", title=MARK, digest="d" * 64, document={},
@@ -123,6 +129,7 @@ def furnish(world: Any, folder: Path) -> House:
         "kind": "component",
         "namespace": "default",
         "name": MARK,
+        "tab": "ownership",
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,
@@ -148,6 +155,7 @@ def furnish(world: Any, folder: Path) -> House:
             **{address: {"uid": job.uid} for address in ("job", "job-cancel", "api-job")},
             **{address: {"uid": candidate.uid} for address in CANDIDATES},
             **{address: {"uid": trust.uid} for address in ("trust-withdraw", "api-trust")},
+            "path-reviewed": {"uid": review.uid},
             "api-location": {"uid": source.uid},
             "api-location-by-entity": {"name": f"{MARK}-filed"},
         },

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from catalog.asking import facts
 from catalog.asking.filters import All, BadFilter, Either, Exists, In, matches, parse_filters, parse_query
 from catalog.descriptors import relations
-from catalog.descriptors.refs import BadRef, normal, parse_ref
+from portal.kit.refs import BadRef, normal, parse_ref
 
 
 @pytest.mark.parametrize(

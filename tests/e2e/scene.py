@@ -129,7 +129,7 @@ def _candidate(scene: Scene, page: Any) -> None:
     template = {"name": "berth.yaml", "mimeType": "application/yaml", "buffer": CANDIDATE.encode()}
     page.locator("[name=upload]").set_input_files(template)
     page.get_by_role("button", name="Register", exact=True).click()
-    page.wait_for_url(lambda address: "register" not in address)
+    page.wait_for_url(re.compile(r"/sources/\d+/"))
     page.goto(f"{ORG}/paths/candidates/")
     page.get_by_role("link", name="Reserve a berth").click()
     scene.facts["candidate"] = page.url.rstrip("/").rpartition("/")[2]

@@ -228,7 +228,7 @@ def test_a_service_is_launched_without_scripts(plain: Any) -> None:
     plain.goto(f"{O}/paths/python-web-service/")
     plain.get_by_role("button", name="Next").last.click()
     assert plain.locator(".field-errors p").count() > 0
-    answer_the_form(plain, f"plain-{uuid.uuid4().hex[:6]}")
+    answer_the_form(plain, f"plain-{uuid.uuid4().hex[:6]}", is_plain=True)
     launch(plain)
     end = time.monotonic() + 60
     while not plain.locator(".datagrid").get_by_text("Succeeded").is_visible():

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.contract.planes import ClusterUnderTest
-from tests.e2e.acts import answer_the_form, confirm, sign_in
+from tests.e2e.acts import answer_the_form, confirm, review, sign_in
 from tests.e2e.product import Product
 
 pytestmark = pytest.mark.browser
@@ -136,8 +136,7 @@ def launch_a_job(page: Any, served: Callable[[str, str], bool]) -> None:
         cluster.select_option(index=1)
     page.get_by_role("button", name="Next").last.click()
     page.get_by_label("First image").wait_for()
-    page.get_by_role("button", name="Review").last.click()
-    page.get_by_role("heading", name="Review", level=1).wait_for()
+    review(page)
     launch = page.get_by_role("button", name="Launch")
     if not served("batch/v1", "CronJob"):
         told = page.get_by_role("alert").filter(has_text="does not serve CronJob as batch/v1 (deploy/cronjob.yaml)")

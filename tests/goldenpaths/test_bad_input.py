@@ -94,7 +94,7 @@ def assert_kept(response: Any, **answers: str) -> None:
     ],
 )
 def test_a_template_that_cannot_work_is_refused_at_the_gallery_and_by_the_api(
-    world: World, client_for: SignIn, do_jobs: Any, tmp_path: Path, skeleton: str, words: str
+    world: World, client_for: SignIn, tmp_path: Path, skeleton: str, words: str
 ) -> None:
     steps = FETCH % ""
     (tmp_path / "skeleton").mkdir()
@@ -104,8 +104,6 @@ def test_a_template_that_cannot_work_is_refused_at_the_gallery_and_by_the_api(
     client = client_for(world.ada)
     source = client.post("/o/acme/catalog/sources/register/", register)
     assert source.status_code == 302
-    do_jobs(world.acme)
-    source = client.get(source["Location"])
     # Whoever registered it reads why there is no path, on the source's page; so does whoever would publish it.
     place, _, sentence = words.partition(", line 2: ")
     page = text(client.get(source["Location"]))
@@ -276,7 +274,9 @@ def test_a_repository_name_that_git_cannot_have_is_said_before_anything_is_made(
 
 
 def launch_form(response: Any) -> dict[str, str]:
-    found = re.findall(r'<input type="hidden" name="(values|version|key)" value="([^"]*)"', response.content.decode())
+    found = re.findall(
+        r'<input type="hidden" name="(values|version|key|digest|review)" value="([^"]*)"', response.content.decode()
+    )
     return {name: markup.unescape(value) for name, value in found}
 
 

@@ -17,6 +17,7 @@ from django.urls import reverse
 from catalog import actions as catalog_actions
 from catalog.models import Problem, Source
 from portal.accounts.models import AuditEvent
+from portal.githosts import actions as hosting
 from portal.githosts.models import Repository
 from portal.goldenpaths.curation import deciding, trusting
 from portal.goldenpaths.files import File
@@ -256,6 +257,53 @@ def test_trust_lapses_when_the_write_rights_change(
         Repository.objects.for_tenant(world.acme).filter(name="shop").update(**change)
         assert trusting.standing(world.acme, source) is None
     assert ended(world, one) == f"Who may write there changed: {sentence}"
+
+
+def grant_to_dev(world: World, shop: Repository) -> None:
+    hosting.let_push(organisation=world.acme, actor=by(world.mae), repository=shop, person=world.dev)
+
+
+def grant_to_a_team(world: World, shop: Repository) -> None:
+    hosting.let_push(organisation=world.acme, actor=by(world.mae), repository=shop, team=world.payments)
+
+
+def grant_and_withdraw(world: World, shop: Repository) -> None:
+    given = hosting.let_push(organisation=world.acme, actor=by(world.mae), repository=shop, person=world.dev)
+    hosting.withdraw(organisation=world.acme, actor=by(world.mae), repository=shop, grant=given)
+
+
+def lift_the_protection(world: World, shop: Repository) -> None:
+    hosting.set_protection(organisation=world.acme, actor=by(world.ada), repository=shop, is_protected=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (grant_to_dev, "grants was person ada@acme.example, is person ada@acme.example, person dev@acme.example."),
+        (
+            grant_to_a_team,
+            "grants was person ada@acme.example, is person ada@acme.example, team group:default/payments.",
+        ),
+        (grant_and_withdraw, "times changed was 1, is 3."),
+        (lift_the_protection, "protection was the default branch, is nothing."),
+    ],
+)
+def test_a_push_under_other_rights_than_were_trusted_waits(
+    world: World, shop: Shop, source: Source, change: Callable[[World, Repository], None], sentence: str
+) -> None:
+    """Nothing is published between the change of the rights and the end of the trust: not even what came at once."""
+    one = trust(world, source)
+    with world.tenant():
+        change(world, Repository.objects.for_tenant(world.acme).get(name="shop"))
+    shop.push(path_files("sneaky"))
+    refresh(source)
+    assert "sneaky" not in paths(world)
+    assert [candidate.title for candidate in waiting(world)] == ["Path sneaky"]
+    assert ended(world, one) == f"Who may write there changed: {sentence}"
+    with world.tenant():
+        event = AuditEvent.objects.for_tenant(world.acme).get(verb="trust.lapsed")
+    assert sentence in event.summary
+    assert event.actor is None
 
 
 def test_trust_needs_a_reason_and_a_place_that_can_be_held_to(world: World, source: Source, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A preview asks a real cluster what it serves, through a real worker."""
+"""What a review asks a cluster, answered by a real one."""
 
 from typing import Any
 
@@ -9,9 +9,6 @@ from portal.clusters import actions
 from portal.clusters.credentials import seal, unseal
 from portal.clusters.models import Cluster
 from portal.goldenpaths import discovery
-from portal.kit import answers
-from portal.kit.answers import Question
-from portal.kit.live import valkey
 from tests.clusters.conftest import sandbox_kubeconfig as sandbox_kubeconfig
 from tests.conftest import World, by, free_port
 
@@ -32,7 +29,7 @@ def cluster(committed_world: World, sandbox_kubeconfig: Any) -> Cluster:
 
 
 @pytest.mark.slow
-def test_a_cluster_says_what_it_serves(cluster: Cluster, celery_worker: Any) -> None:
+def test_a_cluster_says_what_it_serves(cluster: Cluster) -> None:
     answer = discovery.served(cluster, KINDS)
     assert answer.trouble == ""
     assert [answer.kinds[kind] for kind in sorted(KINDS)] == [True, False, False]
@@ -40,7 +37,7 @@ def test_a_cluster_says_what_it_serves(cluster: Cluster, celery_worker: Any) -> 
 
 
 @pytest.mark.slow
-def test_a_cluster_that_is_down_is_named(cluster: Cluster, celery_worker: Any) -> None:
+def test_a_cluster_that_is_down_is_named(cluster: Cluster) -> None:
     with tenant(cluster.organisation_id):
         row = Cluster.objects.for_tenant(cluster.organisation_id).get(pk=cluster.pk)
         gone = f"https://127.0.0.1:{free_port()}"
@@ -51,19 +48,3 @@ def test_a_cluster_that_is_down_is_named(cluster: Cluster, celery_worker: Any) -
     answer = discovery.served(row, KINDS)
     assert answer.is_down
     assert answer.trouble == "The cluster Sandbox does not answer: the connection was refused."
-
-
-def test_without_a_worker_the_preview_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "WAIT_SECONDS", 1)
-    answer = discovery.served(cluster, KINDS)
-    assert answer.trouble == "The cluster Sandbox could not be asked in time which kinds it serves."
-    assert not answer.is_down
-
-
-def test_an_answer_is_kept_for_a_reload(cluster: Cluster) -> None:
-    asked = [list(kind) for kind in sorted(KINDS)]
-    question = Question(discovery.TASK, cluster.organisation_id, (cluster.pk, asked))
-    discovery.answer(question.organisation_id, question.key, cluster.pk, asked)
-    assert discovery.served(cluster, reversed(KINDS)).kinds[KINDS[0]] is True
-    assert 0 < valkey().ttl(f"asked:{cluster.organisation_id}:{question.key}") <= discovery.KEEP_SECONDS
-    assert answers.look(cluster.organisation_id + 1, question.key) is None

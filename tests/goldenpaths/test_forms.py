@@ -167,7 +167,8 @@ def test_the_review_masks_and_names_answers(world: World, version: Version) -> N
 
 def test_a_preview_reads_every_answer_and_no_secret(world: World, version: Version, access: Access) -> None:
     with world.tenant():
-        made = preview(version, clean(version, GOOD, access).values, access)
+        cleaned = clean(version, GOOD, access)
+    made = preview(version, cleaned.values, organisation=world.acme, person=access.user)
     assert made.problems == []
     assert [(step.id, step.runs) for step in made.steps] == [("log", True)]
     assert (made.repositories, made.files, made.manifests) == ([], [], [])

@@ -99,7 +99,7 @@ def test_an_empty_gallery_offers_the_admin_the_shipped_paths(world: World, clien
 
 def test_an_admin_publishes_the_shipped_paths(world: World, client_for: SignIn) -> None:
     client = client_for(world.ada)
-    response = client.post(url("paths-publish", ""), follow=True)
+    response = client.get(client.post(url("paths-publish", ""))["Location"])
     assert "Python web service (version 1)" in text(response)
     assert "Update the shipped paths" not in text(response)
     with world.tenant():
@@ -389,9 +389,11 @@ def test_the_reviews_own_form_launches_one_run_however_often_it_is_sent(shipped:
     form = body[body.index(f'action="{url("path-launch")}"') :]
     fields = {
         name: html.unescape(value)
-        for name, value in re.findall(r'<input type="hidden" name="(values|version|key)" value="([^"]*)"', form)
+        for name, value in re.findall(
+            r'<input type="hidden" name="(values|version|key|digest|review)" value="([^"]*)"', form
+        )
     }
-    assert set(fields) == {"values", "version", "key"}
+    assert set(fields) == {"values", "version", "digest", "review", "key"}
     first, second = (client.post(url("path-launch"), fields) for _ in range(2))
     assert (first.status_code, first["Location"]) == (302, second["Location"])
     assert "/runs/" in first["Location"]

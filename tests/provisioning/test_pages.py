@@ -6,6 +6,7 @@ import pytest
 
 from portal.accounts.models import AuditEvent
 from portal.goldenpaths.questions.answers import new_key
+from portal.provisioning import actions
 from portal.provisioning.engine import advance as engine
 from portal.provisioning.models import Effect, Run
 from tests.provisioning.conftest import make_version, start_run
@@ -188,12 +189,14 @@ def path(world):
         return Version.objects.for_tenant(world.acme).select_related("path").get(pk=version.pk)
 
 
-def launch_form(values):
-    return {"values": json.dumps(values), "key": new_key()}
+def launch_form(values, path=None, person=None):
+    """What the review sends: with the path's version and a person, as that person was shown it."""
+    form = {"values": json.dumps(values), "key": new_key()}
+    return form | {"digest": actions.digest_of_review(path, values, person)} if path else form
 
 
 def test_a_double_click_on_launch_is_one_run(world, client_for, path, silent):
-    client, form = client_for(world.dev), launch_form({"name": "orders"})
+    client, form = client_for(world.dev), launch_form({"name": "orders"}, path, world.dev)
     first, second = (client.post("/o/acme/paths/asker/launch/", form) for _ in range(2))
     assert first.status_code == second.status_code == 302
     assert first["Location"] == second["Location"]
@@ -201,7 +204,7 @@ def test_a_double_click_on_launch_is_one_run(world, client_for, path, silent):
 
 def test_a_key_is_good_for_one_person_one_path_and_one_set_of_answers(world, client_for, path, silent):
     make_version(world, [log("other")], slug="other-path", parameters=PARAMETERS)
-    dev, form = client_for(world.dev), launch_form({"name": "orders"})
+    dev, form = client_for(world.dev), launch_form({"name": "orders"}, path, world.dev)
     assert dev.post("/o/acme/paths/asker/launch/", form).status_code == 302
     for client, address, changed, words in (
         (dev, "asker", {"values": '{"name": "billing"}'}, "other answers"),
@@ -235,11 +238,44 @@ def test_a_key_is_good_for_one_person_one_path_and_one_set_of_answers(world, cli
     ],
 )
 def test_bad_answers_launch_nothing(world, client_for, path, silent, form, status, words):
+    if status == 422:
+        form = {**form, "digest": actions.digest_of_review(path, json.loads(form["values"]), world.dev)}
     answer = client_for(world.dev).post("/o/acme/paths/asker/launch/", form)
     assert answer.status_code == status
     assert words in answer.content.decode()
     with world.tenant():
         assert not Run.objects.for_tenant(world.acme).exists()
+
+
+@pytest.mark.parametrize("which", ["no digest", "other answers", "somebody else's review"])
+def test_what_was_not_reviewed_is_not_launched(world, client_for, path, silent, which):
+    form = launch_form({"name": "orders"}, path, world.mae if which == "somebody else's review" else world.dev)
+    form |= {"no digest": {"digest": ""}, "other answers": {"values": '{"name": "billing"}'}}.get(which, {})
+    answer = client_for(world.dev).post("/o/acme/paths/asker/launch/", form)
+    assert answer.status_code == 409
+    assert "these are not the answers that you reviewed" in answer.content.decode()
+    with world.tenant():
+        assert not Run.objects.for_tenant(world.acme).exists()
+
+
+def test_a_version_that_has_moved_on_since_the_review_is_not_launched(world, client_for, path, silent):
+    """409 with the form and all answers; the same over the API, where a program names the version it previewed."""
+    client, form = client_for(world.dev), launch_form({"name": "orders"}, path, world.dev) | {"version": "1"}
+    with world.tenant():
+        newer = type(path)(organisation=world.acme, path=path.path, number=2, digest="2" * 64, document=path.document)
+        newer.save()
+        path.path.current_number = 2
+        path.path.save()
+    answer = client.post("/o/acme/paths/asker/launch/", form)
+    assert answer.status_code == 409
+    assert "A path is at version 2 by now, and version 1 was reviewed." in answer.content.decode()
+    assert 'value="orders"' in answer.content.decode()
+    body = {"path": "asker", "values": {"name": "orders"}, "version": 1}
+    said = client.post("/api/o/acme/runs/", body, content_type="application/json")
+    assert (said.status_code, said.json()["error"]["code"]) == (409, "path-moved-on")
+    with world.tenant():
+        assert not Run.objects.for_tenant(world.acme).exists()
+    assert client.post("/api/o/acme/runs/", {**body, "version": 2}, content_type="application/json").status_code == 201
 
 
 def test_a_viewer_cannot_launch(world, client_for, path, silent):

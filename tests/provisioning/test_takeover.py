@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -342,22 +343,24 @@ def test_somebody_who_left_adopts_nothing(committed_world, shared, kube, space, 
     assert reload(run).error_code == "object-claimed"
 
 
-def review(world: Any, person: Any, version: Any, client_for: Any, name: str = "orders") -> tuple[Any, str]:
-    """The review over the API and as a page, as that person."""
+def review(world: Any, person: Any, version: Any, client_for: Any, do_jobs: Any, name: str = "orders") -> Any:
+    """The review as programs read it and as a page, as that person."""
     client, where = client_for(person), {"org": "acme", "path": version.path.slug}
-    values = {"name": name, "owner": "group:default/payments"}
-    told = client.post(reverse("api-path-preview", kwargs=where), {"values": values}, "application/json").json()
-    fields = {f"f.{key}": value for key, value in values.items()}
-    return told, html.unescape(client.post(reverse("path-review", kwargs=where), fields).content.decode())
+    fields = {"f.name": name, "f.owner": "group:default/payments"}
+    assert client.post(reverse("path-review", kwargs=where), fields).status_code == 302
+    [job] = do_jobs(world.acme)
+    assert job.state == "succeeded", job.refusal
+    page = client.get(reverse("path-reviewed", kwargs={**where, "uid": job.uid}))
+    return job.result, html.unescape(page.content.decode())
 
 
 def test_the_review_refuses_what_the_run_would_refuse(
-    committed_world, shared, kube, space, open_to_all, silent, finish, client_for
+    committed_world, shared, kube, space, open_to_all, silent, finish, client_for, do_jobs
 ):
     world = committed_world
     finish(launch(world, [config("settings", a="1")], space, organisation=world.rival))
     version = path_of(world, [config("settings", a="2")], space)
-    told, page = review(world, world.ada, version, client_for)
+    told, page = review(world, world.ada, version, client_for, do_jobs)
     sentence = f"ConfigMap settings in namespace {space} belongs to another organisation on this cluster."
     assert told["launchable"] is False
     assert any(sentence in problem["sentence"] for problem in told["problems"])
@@ -366,9 +369,9 @@ def test_the_review_refuses_what_the_run_would_refuse(
     assert [(one["adoptable"], one["adopt"], one["diff"]) for one in told["claims"]] == [(False, "", [])]
 
 
-def test_the_review_says_where_a_run_may_not_write(committed_world, shared, kube, space, silent, client_for):
+def test_the_review_says_where_a_run_may_not_write(committed_world, shared, kube, space, silent, client_for, do_jobs):
     version = path_of(committed_world, [config("settings", a="2"), {**GRANT, "metadata": {"name": "all"}}], space)
-    told, page = review(committed_world, committed_world.dev, version, client_for)
+    told, page = review(committed_world, committed_world.dev, version, client_for, do_jobs)
     said = " ".join(problem["sentence"] for problem in told["problems"] if problem["blocks"])
     assert told["launchable"] is False
     assert f"Namespace {space} is not open to this run on shared" in said
@@ -377,16 +380,16 @@ def test_the_review_says_where_a_run_may_not_write(committed_world, shared, kube
 
 
 def test_adopting_in_the_review_shows_the_difference_and_is_offered_to_those_who_may(
-    committed_world, shared, kube, space, open_to_all, silent, finish, client_for
+    committed_world, shared, kube, space, open_to_all, silent, finish, client_for, do_jobs
 ):
     world = committed_world
     kube.create({**config("settings", a="1"), "metadata": {"name": "settings", "namespace": space}}, manager="hand")
     version = path_of(world, [config("settings", a="2")], space)
-    told, page = review(world, world.dev, version, client_for)
+    told, page = review(world, world.dev, version, client_for, do_jobs)
     assert told["launchable"] is False
     assert "Ask the owning team, or a manager" in told["claims"][0]["whyNot"]
     assert 'name="adopt"' not in page
-    told, page = review(world, world.mae, version, client_for)
+    told, page = review(world, world.mae, version, client_for, do_jobs)
     assert told["launchable"] is True
     [claim] = told["claims"]
     assert "-  a: '1'" in claim["diff"]
@@ -394,7 +397,9 @@ def test_adopting_in_the_review_shows_the_difference_and_is_offered_to_those_who
     assert f'name="adopt" value="{claim["adopt"]}"' in page
     assert "+  a: '2'" in page
     assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}, "a review makes nothing"
-    body = {"values": json.dumps({"name": "orders"}), "version": "1", "key": "k1", "adopt": claim["adopt"]}
+    hidden = re.findall(r'<input type="hidden" name="(values|version|key|digest|review)" value="([^\n]*?)">', page)
+    body = {**dict(hidden), "adopt": claim["adopt"]}
+    assert set(body) == {"values", "version", "key", "digest", "review", "adopt"}
     launched = client_for(world.mae).post(
         reverse("path-launch", kwargs={"org": "acme", "path": version.path.slug}), body
     )

@@ -6,7 +6,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from portal.accounts.access import Access, enter
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.models import Version
 from portal.provisioning import actions
@@ -28,16 +27,11 @@ class Walked:
     output: dict[str, Any]
 
 
-def access_of(world: Any) -> Access:
-    return enter(world.dev, "acme", way="page", address="")
-
-
 def pretend(world: Any, version: Version, values: dict[str, Any]) -> tuple[Walked, Preview]:
     def ask(cluster: Any, kinds: list[tuple[str, str]]) -> Served:
         return Served(dict.fromkeys(kinds, True))
 
-    with world.tenant():
-        made = preview(version, values, access_of(world), ask=ask)
+    made = preview(version, values, organisation=world.acme, person=world.dev, ask=ask)
     said = [(step.id, step.runs, hidden(step.input) if step.runs else None) for step in made.steps]
     refusal = next((problem.sentence for problem in made.problems if problem.blocks), "")
     return Walked(said, refusal, made.output), made

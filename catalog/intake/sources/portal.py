@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from catalog.descriptors.refs import Ref
 from catalog.intake.sources.tree import MemoryTree, Tree
 from catalog.models import Entity, Source
 from portal.accounts.tenancy import tenant
+from portal.kit.refs import Ref
 
 
 def path_of(ref: Ref) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from catalog.models import Source
 from portal.githosts.fetch import parse_location
 from portal.githosts.models import Repository
+from portal.githosts.rights import granted, protected_ref, times_changed
 from portal.goldenpaths.origins import Origin
 from portal.kit.errors import Refusal
 
@@ -50,14 +51,22 @@ def _host_and_repository(source: Source) -> tuple[str, str]:
 def rights_of(source: Source) -> dict[str, Any]:
     """Who may write there, as far as Slipway can know it: of its own repositories all of it, of other places nothing.
 
-    Equal values mean equal rights. Runs inside the tenant.
+    Equal values mean equal rights. Who is in the owning team or in a team that was granted is not in it: a team looks
+    after its members itself. Runs inside the tenant.
     """
     if source.kind != Source.Kind.REPOSITORY:
         return {}
     row = Repository.objects.for_tenant(source.organisation_id).filter(name=source.target).first()
     if row is None:
         return {"repository": None}
-    return {"repository": row.pk, "owner": row.owner_ref, "default branch": row.default_branch}
+    return {
+        "repository": row.pk,
+        "owner": row.owner_ref,
+        "default branch": row.default_branch,
+        "protection": "the default branch" if protected_ref(row) else "nothing",
+        "grants": granted(row),
+        "times changed": times_changed(row),
+    }
 
 
 def unknowable(source: Source) -> str:

@@ -104,6 +104,7 @@ def changed(trust: Trust, source: Source) -> str:
             before = trust.place.get(name) or "the default"
             return f"Its {name} changed from {before} to {now or 'the default'}."
     rights = places.rights_of(source)
+    # A trust from before a right was looked at knows nothing of it: it lapses too, and is granted again by somebody.
     for name in sorted({*rights, *trust.rights}):
         before, is_now = trust.rights.get(name), rights.get(name)
         if is_now != before:

@@ -3,12 +3,14 @@
 import html
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from jinja2.runtime import Undefined
 
 from portal.goldenpaths.language.values import DialectError, as_json, text_of
+from portal.kit.refs import DEFAULT_NAMESPACE, BadRef, parse_ref
 
 # Jinja's own implementations that mean the same. Left out on purpose: `random` (rendering is repeatable),
 # `attr`, `format`, `map`, `tojson`, `unique`, `xmlattr` (the original has none of them).
@@ -123,21 +125,11 @@ def pick(value: Any, path: str) -> Any:
 def parse_entity_ref(ref: Any, context: Mapping[str, str] | None = None) -> dict[str, str]:
     """`[kind:][namespace/]name` → its three parts; the first colon ends the kind unless a slash comes before it."""
     context = context or {}
-    kind, namespace, name = (
-        str(context.get("defaultKind", "")),
-        str(context.get("defaultNamespace", "default")),
-        text_of(ref),
-    )
-    colon, slash = name.find(":"), name.find("/")
-    if colon >= 0 and (slash < 0 or colon < slash):
-        kind, name = name[:colon], name[colon + 1 :]
-    if "/" in name:
-        namespace, name = name.split("/", 1)
-    if not kind:
-        raise DialectError(f"The entity reference “{ref}” names no kind; write it as kind:namespace/name.")
-    if not namespace or not name:
-        raise DialectError(f"The entity reference “{ref}” has an empty part.")
-    return {"kind": kind, "namespace": namespace, "name": name}
+    namespace = str(context.get("defaultNamespace", DEFAULT_NAMESPACE))
+    try:
+        return asdict(parse_ref(text_of(ref), kind=str(context.get("defaultKind", "")), namespace=namespace))
+    except BadRef as error:
+        raise DialectError(str(error)) from None
 
 
 _REQUIRED = {

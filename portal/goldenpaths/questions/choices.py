@@ -22,6 +22,7 @@ from portal.accounts.models import Organisation, Team
 from portal.clusters.models import Cluster
 from portal.githosts.models import Repository
 from portal.goldenpaths.questions.schemas import Schema
+from portal.kit.refs import DEFAULT_NAMESPACE, completed, parse_ref
 
 # A list is shown whole up to here; a longer one is searched while somebody types.
 SHOWN = 40
@@ -111,8 +112,8 @@ def _teams(child: Schema, access: Access, text: str = "") -> list[Option]:
 
 
 def _group_of(team: Team) -> dict[str, Any]:
-    namespace, _, name = team.ref.partition(":")[2].partition("/")
-    metadata = {"name": name, "namespace": namespace, "title": team.name}
+    ref = parse_ref(team.ref)
+    metadata = {"name": ref.name, "namespace": ref.namespace, "title": team.name}
     return {"kind": "Group", "metadata": metadata, "spec": {"type": "team"}}
 
 
@@ -126,14 +127,14 @@ def is_offered(child: Schema, access: Access, value: str) -> bool:
 
 
 def full_ref(child: Schema, value: str) -> str:
-    """A reference in full: `defaultKind` and `defaultNamespace` complete a bare name."""
+    """A reference in full: `defaultKind` and `defaultNamespace` complete a bare name; "" for what is none."""
     settings = child.get("ui:options") or {}
-    kind, colon, rest = value.partition(":")
-    if not colon:
-        fallback = "group" if child.get("ui:field") in ("OwnerPicker", "MyGroupsPicker") else "component"
-        kind, rest = str(settings.get("defaultKind") or fallback), value
-    namespace = str(settings.get("defaultNamespace") or "default")
-    return f"{kind}:{rest if '/' in rest else f'{namespace}/{rest}'}".lower()
+    kind = "group" if child.get("ui:field") in ("OwnerPicker", "MyGroupsPicker") else "component"
+    return completed(
+        value,
+        kind=str(settings.get("defaultKind") or kind),
+        namespace=str(settings.get("defaultNamespace") or DEFAULT_NAMESPACE),
+    )
 
 
 def cluster_options(organisation: Organisation) -> list[Option]:

@@ -17,6 +17,7 @@ from portal.goldenpaths.questions.answers import is_blank, is_nested, is_repeate
 from portal.goldenpaths.questions.schemas import Schema
 from portal.goldenpaths.sentences import sentence_of
 from portal.kit.plain import odd_character
+from portal.kit.refs import ref_to
 
 FORMATS = Draft7Validator.FORMAT_CHECKER
 NAME = r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
@@ -316,8 +317,8 @@ def _world_problems(
 
 def _name_taken(document: Mapping[str, Any], child: Schema, value: str, access: Access, label: str) -> str:
     options = child.get("ui:options") or {}
-    kind = str(options.get("kind") or "Component").lower()
-    taken = choices.entity_of_name(access.organisation, f"{kind}:default/{value}")
+    kind = str(options.get("kind") or "Component")
+    taken = choices.entity_of_name(access.organisation, ref_to(kind, value))
     if taken is not None:
         return f"“{value}” is in the catalog already, as {taken.kind} “{taken.display_name}”. Choose another name."
     publishes = any(step["action"] == "publish:slipway" for step in document["spec"]["steps"])

@@ -13,6 +13,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.kit import icons, prose, references, words
+from portal.kit.refs import completed, kind_of, owner_ref, parse_ref
 
 register = template.Library()
 # Where a list stands; a changed filter starts at its beginning again.
@@ -88,13 +89,13 @@ def _named(context: Context, ref: str, label: str) -> references.Named:
     org, names = context.get("org"), context.get("names") or {}
     found = names.get(ref)
     url = (found.url if found else "") or (references.guide().address(org.slug, ref) if org else "")
-    title = label or (found.title if found else references.guide().short(ref))
+    title = label or (found.title if found else parse_ref(ref).short)
     return references.Named(ref, title, url, found.note if found else "")
 
 
 def _reference(context: Context, ref: str, label: str, classes: str) -> SafeString:
     shown = _named(context, ref, label)
-    picture = icons.svg(references.guide().icon(references.kind_of(ref)))
+    picture = icons.svg(references.guide().icon(kind_of(ref)))
     hint = f"{ref}\n{shown.note}" if shown.note else ref
     if not shown.url:
         return format_html('<span class="{}" title="{}">{}{}</span>', classes, hint, picture, shown.title)
@@ -104,7 +105,7 @@ def _reference(context: Context, ref: str, label: str, classes: str) -> SafeStri
 @register.simple_tag(takes_context=True)
 def owner_chip(context: Context, ref: str, label: str = "") -> SafeString:
     """Who owns it: a chip that leads to their page and says in its title how to reach them."""
-    parsed = references.guide().parse(str(ref or ""), is_owner=True)
+    parsed = owner_ref(str(ref or ""))
     if not parsed:
         return format_html('<span class="chip chip-none">{}No owner</span>', icons.svg("user-question"))
     return _reference(context, parsed, label, "chip")
@@ -113,7 +114,7 @@ def owner_chip(context: Context, ref: str, label: str = "") -> SafeString:
 @register.simple_tag(takes_context=True)
 def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
     """A link to what a reference stands for, with the icon of its kind: `{% entity_link row.ref %}`."""
-    parsed = references.guide().parse(str(ref or ""), is_owner=False)
+    parsed = completed(str(ref or ""), kind="component")
     if not parsed:
         return format_html("<span>{}</span>", ref)
     return _reference(context, parsed, label, "entity-link")

@@ -20,6 +20,7 @@ from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
 from portal.clusters.writing import Guard, Kept, Seen
 from portal.kit.errors import Refusal
+from portal.kit.refs import name_of, owner_ref
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
@@ -55,10 +56,7 @@ class Doer:
 
 def owner_named(values: Mapping[str, Any], path_owner: str) -> str:
     """Who answers for what a run makes: the `owner` among the answers, else the path's own owner; a reference or ""."""
-    wanted = str(values.get("owner") or path_owner or "").strip().lower()
-    if not wanted or ":" in wanted:
-        return wanted[:300]
-    return f"group:{wanted}" if "/" in wanted else f"group:default/{wanted}"
+    return owner_ref(str(values.get("owner") or path_owner or ""))[:300]
 
 
 def guard_of(doer: Doer, cluster: Cluster) -> Guard:
@@ -82,7 +80,7 @@ def reach_of(doer: Doer, cluster: Cluster) -> Reach:
     return Reach(
         patterns=cluster.patterns,
         team=team.slug if team is not None and is_of_it else "",
-        entity=doer.entity_ref.rpartition("/")[2],
+        entity=name_of(doer.entity_ref),
         path=doer.path,
         allowances=frozenset(Allowance(row.path, row.kind, row.namespace) for row in rows),
         cluster=cluster.name,

@@ -9,6 +9,7 @@ from portal.clusters.models import Cluster
 from portal.goldenpaths.files import File
 from portal.goldenpaths.vocabulary import TEXT, Schema
 from portal.kit.errors import NotFound, Refusal
+from portal.kit.refs import ref_of
 from portal.kit.yamltext import load_all
 
 # What kubernetes:apply answers and kubernetes:wait takes.
@@ -52,5 +53,5 @@ def entity_of(workspace: Mapping[str, File]) -> str:
         data = document.data if isinstance(document.data, dict) else {}
         metadata = data.get("metadata")
         if data.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
-            return f"{data['kind']}:{metadata.get('namespace') or 'default'}/{metadata['name']}".lower()
+            return str(ref_of(data))
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,12 @@ from portal.clusters.models import Cluster
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import Workspace
 from portal.provisioning.acting.claiming import LATER, Claim, Doer
-from portal.provisioning.acting.manifests import Placed
-from portal.provisioning.acting.standing import Looked
 
 __all__ = ["HIDDEN", "LATER", "Pretence", "Preview"]
 
 # Stands for a secret, here and wherever answers are shown.
 HIDDEN = "••••••"
 Ask = Callable[[Cluster, list[tuple[str, str]]], Served]
-Look = Callable[[Doer, Cluster, Sequence[Placed]], Looked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +122,8 @@ class Pretence:
     organisation: Organisation
     bundle: Workspace
     ask: Ask
-    # Who would launch it and for whom, and how to look at what stands there; None looks at nothing.
+    # Who would launch it and for whom; without one nothing is looked at in the clusters.
     doer: Doer | None = None
-    look: Look | None = None
     workspace: Workspace = field(default_factory=dict)
     preview: Preview = field(default_factory=Preview)
 

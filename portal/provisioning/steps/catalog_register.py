@@ -14,6 +14,7 @@ from portal.goldenpaths.vocabulary import FLAG, TEXT, Example, shape
 from portal.kit.errors import Invalid, Refusal
 from portal.kit.paths import from_root, safe_path
 from portal.kit.plain import split_url
+from portal.kit.refs import kind_of, name_of
 from portal.provisioning.acting.contract import Action, LeftBehind, StepContext, Target, UndoContext, Undone
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewEntity
@@ -78,8 +79,8 @@ def _report(ctx: StepContext, source: Source) -> list[str]:
 
 def _main(refs: list[str]) -> str:
     """The entity that a file is about: its first Component that nobody generated, else the next best."""
-    named = [ref for ref in refs if not ref.rpartition("/")[2].startswith("generated-")]
-    components = [ref for ref in named if ref.startswith("component:")]
+    named = [ref for ref in refs if not name_of(ref).startswith("generated-")]
+    components = [ref for ref in named if kind_of(ref) == "component"]
     return next(iter([*components, *named, *refs]), "")
 
 

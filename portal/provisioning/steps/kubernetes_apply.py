@@ -28,6 +28,7 @@ from portal.provisioning.acting.contract import (
 from portal.provisioning.acting.manifests import Manifest, Placed, gather, in_namespace, labelled, ordered
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewManifest
+from portal.provisioning.acting.standing import looked
 from portal.provisioning.models import Effect, Run
 
 KIND = "object"
@@ -238,9 +239,9 @@ def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
 
 def _look(world: Pretence, cluster: Cluster, placed: list[Placed]) -> None:
     """The same rules as in a run: where it may write at all, and whose is what stands there."""
-    if world.look is None or world.doer is None or not placed:
+    if world.doer is None or not placed:
         return
-    found = world.look(replace(world.doer, entity_ref=entity_of(world.workspace)), cluster, placed)
+    found = looked(replace(world.doer, entity_ref=entity_of(world.workspace)), cluster, placed)
     if found.trouble:
         world.problem(found.trouble, blocks=False)
     for sentence in found.refusals:

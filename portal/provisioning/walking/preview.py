@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from portal.accounts.access import Access
+from portal.accounts.actor import Actor
+from portal.accounts.models import Organisation, User
+from portal.accounts.tenancy import tenant
 from portal.goldenpaths import discovery
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import Version
@@ -14,28 +16,38 @@ from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Refusal
 from portal.provisioning.acting.claiming import Doer, owner_named
 from portal.provisioning.acting.outcomes import Done
-from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Look, Pretence, Preview, PreviewFile, PreviewStep
-from portal.provisioning.acting.standing import looked
+from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
 from portal.provisioning.steps import ACTIONS
 from portal.provisioning.walking.walk import Facts, Walk, carry_out
 
 
 def preview(
-    version: Version, values: Mapping[str, Any], access: Access, *, ask: Ask | None = None, look: Look | None = None
+    version: Version,
+    values: Mapping[str, Any],
+    *,
+    organisation: Organisation,
+    person: User | None,
+    actor: Actor | None = None,
+    ask: Ask | None = None,
+    watch: Callable[[str, int, int], None] | None = None,
 ) -> Preview:
     """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems.
 
-    ask and look stand in for the clusters; whoever gives only one of them has nothing looked at.
+    Waits for renderers and clusters: for workers, outside any transaction. `watch` hears each step's name, how many are
+    done, and of how many. `actor` is who would launch it: without one, nothing is looked at in the clusters.
     """
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
-    walk = Walk(Facts(version.document, values, access.user, LATER, secrets))
-    owner = owner_named(values, version.path.owner_ref)
-    doer = Doer(access.organisation, access.actor, version.path.slug, owner, entity_ref="")
-    world = Pretence(access.organisation, version.bundle(), ask or discovery.served, doer, look)
-    if ask is None and look is None:
-        world.look = looked
+    walk = Walk(Facts(version.document, values, person, LATER, secrets))
+    with tenant(organisation):
+        bundle = version.bundle()
+    world = Pretence(organisation, bundle, ask or discovery.served)
+    if actor is not None:
+        owner = owner_named(values, version.path.owner_ref)
+        world.doer = Doer(organisation, actor, version.path.slug, owner, entity_ref="")
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
+        if watch is not None:
+            watch(name, index, len(walk.facts.steps))
         runs, given = _step(walk, world, index) if walk.is_considered(index) else (False, None)
         world.preview.steps.append(PreviewStep(step_id(written, index), name, written["action"], runs, given))
     world.preview.output, troubles = walk.shown_output()

@@ -13,6 +13,7 @@ from portal.goldenpaths.language.rendering import Options, render_value
 from portal.goldenpaths.templates import step_id
 from portal.goldenpaths.vocabulary import ACTIONS, checked_input
 from portal.kit.errors import Invalid, Refusal
+from portal.kit.refs import ref_to
 from portal.provisioning.acting.outcomes import Done, Outcome, Wait
 from portal.provisioning.redaction import derived, leaves
 
@@ -192,7 +193,7 @@ class Walk:
             "secrets": dict(secrets),
             "steps": {identity: {"output": self.outputs.get(identity)} for identity in known},
             "user": {
-                "ref": f"user:default/{name}",
+                "ref": ref_to("user", name),
                 "entity": {"kind": "User", "metadata": {"name": name}, "spec": {"profile": profile}},
             },
             "context": {"task": {"id": self.facts.task}},
