@@ -53,6 +53,17 @@ class CatalogConfig(AppConfig):
                 words="register locations import descriptors",
             ),
             Entry(
+                "cards",
+                "Cards",
+                "external-link",
+                "org.manage",
+                122,
+                "Organisation",
+                also=("card-*",),
+                words="links dashboards entity page",
+                in_menu=False,
+            ),
+            Entry(
                 "source-register",
                 "Register a source",
                 "plus",
