@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from catalog import graph
 from catalog.configured import address_for
+from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.kinds import OWNED_BY, OWNER_OF, RELATION_TYPES, relation_word
 from catalog.graph import Graph, Neighbour, Node
 from catalog.models import Entity, Problem, Source
@@ -18,7 +19,7 @@ from catalog.naming import address
 from catalog.panels import OVERVIEW, Card, Look, Tab, register_card, register_tab
 from catalog.teams import is_written_here
 from portal.accounts import trail
-from portal.accounts.contact import Contact
+from portal.accounts.contact import FIELDS, Contact
 from portal.accounts.models import AuditEvent, Team, TeamMembership
 from portal.accounts.permissions import PERMISSIONS
 from portal.clusters.panels import workloads_html
@@ -43,7 +44,13 @@ class Answers:
 def answers(look: Look) -> Answers | None:
     if not _is_owned(look):
         return None
-    return Answers(look.answers, look.contact is not None, look.contact or Contact())
+    return Answers(look.answers, look.contact is not None, _nearest(look))
+
+
+def _nearest(look: Look) -> Contact:
+    """What the entity's own links say, such as the runbook of this one service, before what its team says."""
+    own, team = contact_of(look.entity.document), look.contact or Contact()
+    return Contact(**{name: getattr(own, name) or getattr(team, name) for name in FIELDS})
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def test_the_overview_begins_with_who_answers_and_how_to_reach_them(company, cli
     assert answers < html.index('<section class="card" aria-labelledby="card-')
     for words in ("mailto:payments@acme.example", "https://chat.example/payments", "+49 30 1"):
         assert html.index(words) > answers
+    assert html.index(">Runbook</a>") < html.index('id="card-about"')
 
 
 def test_tabs_are_pages_with_addresses_and_none_is_empty(company, client_for):
