@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.timezone import now
 
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.descriptors.parsing import parse
 from catalog.intake import ingest
 from catalog.intake.reading import Reading
@@ -103,7 +103,7 @@ def glance(*, organisation: Organisation, draft: Draft) -> Glance:
     reading = draft.reading(draft.source(organisation))
     refs = [found.ref for found in reading.entities]
     with tenant(organisation):
-        known = set(live(organisation).filter(ref__in=refs).values_list("ref", flat=True))
+        known = set(entities_of(organisation).filter(ref__in=refs).values_list("ref", flat=True))
     return Glance(reading, [(ref, "elsewhere" if ref in known else "new") for ref in refs])
 
 
@@ -259,7 +259,7 @@ def refresh_pushed(push: Push) -> None:
 def remove_source(*, organisation: Organisation, actor: Actor, source: Source) -> int:
     """Removes the source; its entities become tombstones that say so. Returns how many."""
     with transaction.atomic():
-        rows = list(live(organisation).filter(source=source).only("pk", "organisation_id", "uid", "ref", "kind"))
+        rows = list(entities_of(organisation).filter(source=source).only("pk", "organisation_id", "uid", "ref", "kind"))
         Relation.objects.for_tenant(organisation).filter(from_entity__in=rows).delete()
         ingest.bury(rows, f"Its source, {source.label}, was removed by {actor}.")
         ingest.tell_removed(organisation, rows)
@@ -286,7 +286,7 @@ def write_entity(
     Raises Invalid (field "text") with every sentence, line by line, and Conflict when the name belongs to another.
     """
     ref = check_text(text, entity)
-    if entity is None and live(organisation).filter(ref=ref).exists():
+    if entity is None and entities_of(organisation).filter(ref=ref).exists():
         raise Conflict(f"{ref} exists already. Choose another name.", field="text", code="entity-exists")
     with transaction.atomic():
         source, _ = Source.objects.get_or_create(
@@ -299,7 +299,7 @@ def write_entity(
         )
         path = path_of(parse(text, "").entities[0].ref)
         ingest.store_part(source, ingest.read_tree(source, MemoryTree({path: text.encode()}, "")))
-        written: Entity = live(organisation).get(ref=ref)
+        written: Entity = entities_of(organisation).get(ref=ref)
         record(
             organisation=organisation,
             actor=actor,

@@ -15,7 +15,7 @@ from catalog import actions
 from catalog import api_shapes as shapes
 from catalog.api_query import DEFAULT_PAGE, Listing, entities_page, listing_from_body, listing_from_query
 from catalog.asking.filters import BadFilter, Node, parse_filters, parse_query
-from catalog.asking.query import Entities, FactValue, facets, live, where
+from catalog.asking.query import Entities, FactValue, entities_of, facets, where
 from catalog.descriptors.parsing import check_entity
 from catalog.models import Entity, Source
 from catalog.presenting import fields_of, present, project, whole
@@ -56,7 +56,7 @@ class CatalogView(TenantAPIView):
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
     def rows(self) -> Entities:
-        return whole(live(self.access.organisation))
+        return whole(entities_of(self.access.organisation))
 
     def shown(self, rows: Any, fields: list[str]) -> list[dict[str, Any]]:
         return [project(each, fields) for each in present(rows)]
@@ -260,7 +260,7 @@ class FacetsView(CatalogView):
         keys = [key.replace("\0", "") for key in keys if key][:50]
         if not keys:
             raise Invalid("Name at least one facet.", field="facet")
-        return Response({"facets": facets(live(self.access.organisation).filter(where(node)), keys)})
+        return Response({"facets": facets(entities_of(self.access.organisation).filter(where(node)), keys)})
 
 
 class RefreshView(CatalogView):
@@ -300,16 +300,16 @@ class ValidateView(CatalogView):
     )
     def post(self, request: Request, org: str) -> Response:
         """200 when the entity would be admitted; 400 with every sentence otherwise."""
-        faults = check_entity(self.body(request).get("entity"))
-        if not faults:
+        broken = check_entity(self.body(request).get("entity"))
+        if not broken:
             return Response(status=200)
         errors = [
             {
                 "name": "InputError",
-                "message": fault.sentence,
-                "path": ".".join(map(str, fault.field)),
-                "code": fault.code,
+                "message": rule.sentence,
+                "path": ".".join(map(str, rule.field)),
+                "code": rule.code,
             }
-            for fault in faults
+            for rule in broken
         ]
         return Response({"errors": errors}, status=400)

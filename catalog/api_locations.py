@@ -14,7 +14,7 @@ from catalog import actions
 from catalog import api_shapes as shapes
 from catalog.api import CatalogView, condition
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.intake.sources.tree import SourceUnreadable
 from catalog.jobs import LOOK, MOVE, REGISTER, arguments_of
 from catalog.models import Source
@@ -97,7 +97,7 @@ class LocationsView(CatalogView, AwaitingView):
             shown = {"location": location(source), "entities": job.result["documents"], "exists": exists.exists()}
             return Response(shown, status=201)
         source = self.find(pk=job.result["source"])
-        rows = whole(live(organisation).filter(source=source)).order_by("path", "line")
+        rows = whole(entities_of(organisation).filter(source=source)).order_by("path", "line")
         entities = present(rows[:1000])
         return Response({"location": location(source), "entities": entities}, status=201)
 

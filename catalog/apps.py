@@ -14,9 +14,9 @@ class CatalogConfig(AppConfig):
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.githosts.pushes import AFTER_PUSH
+        from portal.kit.announcing import TopicKind, register_topic
         from portal.kit.duties import Duty, register_duty
-        from portal.kit.live import TopicKind, register_topic
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
         from portal.kit.references import register_guide
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
@@ -32,7 +32,7 @@ class CatalogConfig(AppConfig):
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         cards.register()
         register_entry(
-            Entry(
+            NavEntry(
                 "catalog",
                 "Catalog",
                 "layout-grid",
@@ -42,7 +42,7 @@ class CatalogConfig(AppConfig):
                 query="?kind=Component",
                 words="services components entities",
             ),
-            Entry(
+            NavEntry(
                 "sources",
                 "Sources",
                 "folders",
@@ -52,7 +52,7 @@ class CatalogConfig(AppConfig):
                 also=("source", "source-*", "sources-*"),
                 words="register locations import descriptors",
             ),
-            Entry(
+            NavEntry(
                 "cards",
                 "Cards",
                 "external-link",
@@ -63,7 +63,7 @@ class CatalogConfig(AppConfig):
                 words="links dashboards entity page",
                 in_menu=False,
             ),
-            Entry(
+            NavEntry(
                 "source-register",
                 "Register a source",
                 "plus",
@@ -73,4 +73,4 @@ class CatalogConfig(AppConfig):
                 in_menu=False,
             ),
         )
-        register_guide(naming.Guide())
+        register_guide(naming.CatalogGuide())

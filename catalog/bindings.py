@@ -2,19 +2,19 @@
 
 from catalog.models import Entity, Source
 from portal.accounts.models import Organisation
-from portal.clusters.actions import Wish, set_many_bindings
+from portal.clusters.actions import BindingWish, set_many_bindings
 from portal.clusters.labels import label_value
 
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
     """Binds what was added or changed."""
     mine = [entity for entity in entities if entity.has_workloads]
-    set_many_bindings(organisation, [Wish(row.uid, row.ref, row.annotations, slipway_id(row)) for row in mine])
+    set_many_bindings(organisation, [BindingWish(row.uid, row.ref, row.annotations, slipway_id(row)) for row in mine])
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
     """Unbinds what left."""
-    set_many_bindings(organisation, [Wish(row.uid, row.ref, {}) for row in entities if row.has_workloads])
+    set_many_bindings(organisation, [BindingWish(row.uid, row.ref, {}) for row in entities if row.has_workloads])
 
 
 def slipway_id(entity: Entity) -> str:

@@ -12,8 +12,9 @@ from django.utils.safestring import SafeString, mark_safe
 from catalog import graph
 from catalog.configured import address_for
 from catalog.descriptors.contacts import contact_of
+from catalog.descriptors.findings import Finding
 from catalog.descriptors.kinds import OWNED_BY, OWNER_OF, RELATION_TYPES, relation_word
-from catalog.graph import Graph, Neighbour, Node
+from catalog.graph import Graph, GraphNode, Neighbour
 from catalog.models import Entity, Problem, Source
 from catalog.naming import address
 from catalog.panels import OVERVIEW, Card, Look, Tab, register_card, register_tab
@@ -33,7 +34,7 @@ HISTORY_PAGE = 50
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswersCard:
     """Who answers for an entity and how they are reached."""
 
     owner_ref: str
@@ -41,10 +42,10 @@ class Answers:
     contact: Contact
 
 
-def answers(look: Look) -> Answers | None:
+def answers(look: Look) -> AnswersCard | None:
     if not _is_owned(look):
         return None
-    return Answers(look.answers, look.contact is not None, _nearest(look))
+    return AnswersCard(look.answers, look.contact is not None, _nearest(look))
 
 
 def _nearest(look: Look) -> Contact:
@@ -54,37 +55,34 @@ def _nearest(look: Look) -> Contact:
 
 
 @dataclass(frozen=True)
-class Worry:
-    """Something about an entity that its descriptor alone does not show."""
-
-    code: str
-    sentence: str
-    path: str = ""
-    line: int = 0
-    source: Source | None = None
-
-
-@dataclass(frozen=True)
 class ToLookAt:
-    problems: Sequence[Problem | Worry]
+    problems: Sequence[Problem | Finding]
 
 
 def to_look_at(look: Look) -> ToLookAt | None:
-    found: list[Problem | Worry] = [*look.problems, *_worries(look.entity, look.neighbours)]
+    found: list[Problem | Finding] = [*look.problems, *_findings(look.entity, look.neighbours)]
     return ToLookAt(found) if found else None
 
 
-def _worries(found: Entity, edges: list[Neighbour]) -> list[Worry]:
-    worries = [
-        Worry("dangling", f"It names {each.ref} ({relation_word(each.type).lower()}), which is not in the catalog.")
+def _findings(found: Entity, edges: list[Neighbour]) -> list[Finding]:
+    """What an entity's descriptor alone does not show."""
+    findings = [
+        Finding(
+            "",
+            0,
+            "dangling",
+            f"It names {each.ref} ({relation_word(each.type).lower()}), which is not in the catalog.",
+            found.ref,
+        )
         for each in edges
         if not each.is_known
     ]
     if found.lifecycle == "deprecated":
         users = [each.label for each in edges if each.type in ("dependencyOf", "apiConsumedBy")]
         if users:
-            worries.append(Worry("deprecated", f"It is deprecated, and still used by {', '.join(users[:5])}."))
-    return worries
+            sentence = f"It is deprecated, and still used by {', '.join(users[:5])}."
+            findings.append(Finding("", 0, "deprecated", sentence, found.ref))
+    return findings
 
 
 @dataclass(frozen=True)
@@ -127,11 +125,11 @@ class ConfiguredLink:
 
 
 @dataclass(frozen=True)
-class Configured:
+class ConfiguredCards:
     links: list[ConfiguredLink]
 
 
-def configured(look: Look) -> Configured | None:
+def configured(look: Look) -> ConfiguredCards | None:
     """The cards that admins added, for which this entity has all that their patterns want."""
     access = look.request.access
     found = [
@@ -141,17 +139,17 @@ def configured(look: Look) -> Configured | None:
         and access.can(row["permission"])
         and (url := address_for(row["address"], look.entity))
     ]
-    return Configured(found) if found else None
+    return ConfiguredCards(found) if found else None
 
 
 @dataclass(frozen=True)
-class Origin:
+class OriginCard:
     is_portal: bool
     edit_address: str
 
 
-def origin(look: Look) -> Origin:
-    return Origin(is_portal(look.entity), edit_address(look.entity))
+def origin(look: Look) -> OriginCard:
+    return OriginCard(is_portal(look.entity), edit_address(look.entity))
 
 
 def is_portal(found: Entity) -> bool:
@@ -193,13 +191,13 @@ def workloads(look: Look) -> Workloads | None:
 
 
 @dataclass(frozen=True)
-class Binding:
+class BindingFact:
     said: list[tuple[str, str]]
 
 
-def binding(look: Look) -> Binding | None:
+def binding(look: Look) -> BindingFact | None:
     said = [(key, value) for key, value in look.entity.annotations.items() if key.startswith(KUBERNETES)]
-    return Binding(said) if said else None
+    return BindingFact(said) if said else None
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ def grouped(edges: list[Neighbour]) -> list[tuple[str, list[Neighbour]]]:
 @dataclass(frozen=True)
 class Drawing:
     graph: Graph
-    nodes: list[tuple[Node, str, str]]
+    nodes: list[tuple[GraphNode, str, str]]
 
 
 def drawing(look: Look) -> Drawing | None:
@@ -299,16 +297,16 @@ def ownership(look: Look) -> Ownership | None:
 
 
 @dataclass(frozen=True)
-class Members:
+class MembersCard:
     team: Team
     members: list[TeamMembership]
 
 
-def members(look: Look) -> Members | None:
+def members(look: Look) -> MembersCard | None:
     if look.team is None:
         return None
     rows = TeamMembership.objects.for_tenant(look.organisation).filter(team=look.team).select_related("user")
-    return Members(look.team, list(rows.order_by("-is_lead", "user__name", "user__email")[:200]))
+    return MembersCard(look.team, list(rows.order_by("-is_lead", "user__name", "user__email")[:200]))
 
 
 @dataclass(frozen=True)

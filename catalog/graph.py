@@ -19,7 +19,7 @@ _RIGHT = (
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """A box: its place, the reference it stands for, and how it relates."""
 
     ref: str
@@ -65,8 +65,8 @@ class Graph:
 
     width: int
     height: int
-    centre: Node
-    nodes: Sequence[Node]
+    centre: GraphNode
+    nodes: Sequence[GraphNode]
     edges: Sequence[Edge]
     hidden: int
 
@@ -95,7 +95,7 @@ def draw(ref: str, label: str, neighbours: Sequence[Neighbour]) -> Graph | None:
     rows = max(len(shown_left), len(shown_right), 1)
     height = rows * (ROW + GAP) + GAP
     middle = STEP if shown_left else 0
-    centre = Node(ref, _short(label), "", middle, (height - ROW) // 2)
+    centre = GraphNode(ref, _short(label), "", middle, (height - ROW) // 2)
     nodes = [*_column(shown_left, 0, height), *_column(shown_right, middle + STEP, height)]
     edges = [Edge(_curve(node, centre)) for node in nodes]
     hidden = len(left) + len(right) - len(nodes)
@@ -103,15 +103,15 @@ def draw(ref: str, label: str, neighbours: Sequence[Neighbour]) -> Graph | None:
     return Graph(width, height, centre, nodes, edges, hidden)
 
 
-def _column(neighbours: Sequence[Neighbour], x: int, height: int) -> list[Node]:
+def _column(neighbours: Sequence[Neighbour], x: int, height: int) -> list[GraphNode]:
     top = (height - len(neighbours) * (ROW + GAP) + GAP) // 2
     return [
-        Node(each.ref, _short(each.label), each.type, x, top + index * (ROW + GAP), each.is_known)
+        GraphNode(each.ref, _short(each.label), each.type, x, top + index * (ROW + GAP), each.is_known)
         for index, each in enumerate(neighbours)
     ]
 
 
-def _curve(node: Node, centre: Node) -> str:
+def _curve(node: GraphNode, centre: GraphNode) -> str:
     is_left = node.x < centre.x
     start = node.x + node.width if is_left else node.x
     end = centre.x if is_left else centre.x + centre.width

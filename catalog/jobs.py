@@ -11,7 +11,7 @@ from catalog.tasks import REFRESH
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.jobs.models import Job
-from portal.jobs.registry import Done, Kind, register
+from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
 from portal.kit.errors import NotFound, Refusal
 
@@ -49,7 +49,7 @@ def page_of(organisation: Organisation, source: Source) -> str:
     return reverse("source", kwargs={"org": organisation.slug, "source": source.pk})
 
 
-def look(work: Work) -> Done:
+def look(work: Work) -> JobDone:
     """What a source would bring; with `documents`, the entities themselves."""
     glance = actions.glance(organisation=work.organisation, draft=draft_of(work))
     entities = [{"ref": ref, "state": state} for ref, state in glance.entities]
@@ -62,10 +62,10 @@ def look(work: Work) -> Done:
     }
     if work.arguments.get("documents"):
         result["documents"] = [found.entity.document for found in glance.reading.entities[:MOST_SHOWN]]
-    return Done("", result, work.job.way_back)
+    return JobDone("", result, work.job.way_back)
 
 
-def register_source(work: Work) -> Done:
+def register_source(work: Work) -> JobDone:
     """Makes the source and reads it; goes on with the reading where an earlier worker made it."""
     draft = draft_of(work)
     if "source" in work.notes:
@@ -85,7 +85,7 @@ def register_source(work: Work) -> Done:
     return _done(work, source, "Registered")
 
 
-def move(work: Work) -> Done:
+def move(work: Work) -> JobDone:
     """Points a source elsewhere."""
     with tenant(work.organisation):
         source = _source(work, int(work.arguments["source"]))
@@ -99,7 +99,7 @@ def move(work: Work) -> Done:
     return _done(work, source, "Moved")
 
 
-def refresh(work: Work) -> Done:
+def refresh(work: Work) -> JobDone:
     """Reads a source again."""
     return _read(work, int(work.arguments["source"]), "Read")
 
@@ -111,14 +111,14 @@ def _source(work: Work, pk: int) -> Source:
     return found
 
 
-def _read(work: Work, pk: int, verb: str) -> Done:
+def _read(work: Work, pk: int, verb: str) -> JobDone:
     with tenant(work.organisation):
         source = _source(work, pk)
     ingest.ingest(source, Watching(work))
     return _done(work, source, verb)
 
 
-def _done(work: Work, source: Source, verb: str) -> Done:
+def _done(work: Work, source: Source, verb: str) -> JobDone:
     """No entity and some problems is no good end: the sentence says so."""
     result = {"source": source.pk, "entities": source.entity_count, "problems": source.problem_count}
     entities = f"{source.entity_count} entit{'y' if source.entity_count == 1 else 'ies'}"
@@ -128,7 +128,7 @@ def _done(work: Work, source: Source, verb: str) -> Done:
         text = f"{verb} {source.label}: {entities}, {problems} to look at."
         if not source.entity_count:
             text = f"{verb} {source.label}, but no entity came in: {problems} to look at."
-    return Done(text, result, page_of(work.organisation, source), is_doubtful=bool(source.problem_count))
+    return JobDone(text, result, page_of(work.organisation, source), is_doubtful=bool(source.problem_count))
 
 
 def refresh_ended_badly(job: Job, refusal: Refusal) -> None:
@@ -147,7 +147,7 @@ def registering_ended_badly(job: Job, refusal: Refusal) -> None:
 
 def register_kinds() -> None:
     """Makes the kinds known."""
-    register(Kind(LOOK, "Look at a source", look))
-    register(Kind(REGISTER, "Register a source", register_source, ended_badly=registering_ended_badly))
-    register(Kind(MOVE, "Move a source", move))
-    register(Kind(REFRESH, "Read a source", refresh, ended_badly=refresh_ended_badly))
+    register(JobKind(LOOK, "Look at a source", look))
+    register(JobKind(REGISTER, "Register a source", register_source, ended_badly=registering_ended_badly))
+    register(JobKind(MOVE, "Move a source", move))
+    register(JobKind(REFRESH, "Read a source", refresh, ended_badly=refresh_ended_badly))

@@ -63,7 +63,7 @@ def address(organisation_slug: str, ref: str) -> str:
         return ""
 
 
-class Guide:
+class CatalogGuide:
     """What the tags of every page ask."""
 
     def icon(self, kind: str) -> str:

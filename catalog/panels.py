@@ -15,7 +15,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 
-from catalog.descriptors.kinds import KINDS, Kind
+from catalog.descriptors.kinds import KINDS, EntityKind
 from catalog.graph import Neighbour
 from catalog.models import ConfiguredCard, Entity, Problem, Relation
 from catalog.naming import named_and_reached
@@ -45,7 +45,7 @@ class Look:
         return self.request.access.organisation
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> EntityKind | None:
         return KINDS.get(self.entity.kind)
 
     @cached_property
@@ -208,20 +208,20 @@ def tabs_of(look: Look) -> list[Tab]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownCard:
     """A card with what its template shows."""
 
     card: Card
     it: object
 
 
-def cards_of(look: Look, tab: str) -> dict[str, list[Shown]]:
+def cards_of(look: Look, tab: str) -> dict[str, list[ShownCard]]:
     """The cards of one tab by place, in order; those of other tabs are not asked."""
     access, entity = look.request.access, look.entity
-    found: dict[str, list[Shown]] = {"top": [], "main": [], "side": []}
+    found: dict[str, list[ShownCard]] = {"top": [], "main": [], "side": []}
     for card in sorted(CARDS.values(), key=lambda each: each.order):
         if card.tab != tab or (card.kinds and entity.kind not in card.kinds) or not access.can(card.permission):
             continue
         if (it := card.context(look)) is not None:
-            found[card.place].append(Shown(card, it))
+            found[card.place].append(ShownCard(card, it))
     return found

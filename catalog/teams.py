@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import yaml
 from django.db import transaction
 
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.descriptors import relations
 from catalog.descriptors.contacts import contact_of, links_of
 from catalog.descriptors.kinds import CHILD_OF, HAS_MEMBER, MEMBER_OF
@@ -20,7 +20,7 @@ from catalog.intake.sources.tree import MemoryTree
 from catalog.models import Entity, Relation, Source
 from portal.accounts.actor import Actor
 from portal.accounts.contact import FIELDS
-from portal.accounts.models import Organisation, Origin, Team, TeamMembership
+from portal.accounts.models import Organisation, Team, TeamMembership, TeamOrigin, User
 from portal.accounts.tenancy import tenant
 from portal.kit.refs import DEFAULT_NAMESPACE, parse_ref
 
@@ -48,8 +48,8 @@ def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
     """The hook: a team whose file is gone stays with its people, and says so."""
     gone = [entity.ref for entity in entities if entity.kind == "Group"]
     if gone:
-        lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=Origin.FILE)
-        lost.update(origin=Origin.GONE, described_in="")
+        lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=TeamOrigin.FILE)
+        lost.update(origin=TeamOrigin.GONE, described_in="")
     if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)
 
@@ -57,13 +57,13 @@ def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
 def after_change(actor: Actor, team: Team) -> None:
     """The hook of the portal's own teams: the Group says what the team says, in the same transaction."""
     if not team.is_filed:
-        write_group(team, actor)
+        write_group(team, actor.person)
     sync_members(team.organisation, [team])
 
 
 def before_delete(actor: Actor, team: Team) -> None:
     """The hook: the Group goes with its team."""
-    group = live(team.organisation_id).select_related("source").filter(ref=team.ref).first()
+    group = entities_of(team.organisation_id).select_related("source").filter(ref=team.ref).first()
     if group is None or not is_written_here(group):
         return
     Relation.objects.for_tenant(team.organisation_id).filter(from_entity=group).delete()
@@ -71,7 +71,7 @@ def before_delete(actor: Actor, team: Team) -> None:
     ingest.tell_removed(team.organisation, [group])
 
 
-def write_group(team: Team, actor: Actor | None = None) -> None:
+def write_group(team: Team, person: User | None = None) -> None:
     """Writes the Group of a team that was made in the portal. Must run inside the tenant."""
     source, _ = Source.objects.get_or_create(
         organisation=team.organisation,
@@ -79,7 +79,7 @@ def write_group(team: Team, actor: Actor | None = None) -> None:
         target=TARGET,
         revision="",
         path="",
-        defaults={"schedule_minutes": 0, "created_by": actor.person if actor else None},
+        defaults={"schedule_minutes": 0, "created_by": person},
     )
     text = yaml.safe_dump(document_of(team), sort_keys=False, allow_unicode=True)
     path = path_of(parse_ref(team.ref))
@@ -109,10 +109,10 @@ def write_missing_groups() -> int:
             for team in (
                 Team.objects.for_tenant(organisation).filter(origin="").select_related("organisation", "parent")
             ):
-                described = live(organisation).filter(ref=team.ref).exists()
+                described = entities_of(organisation).filter(ref=team.ref).exists()
                 if not described:
                     write_group(team)
-                team.origin = Origin.FILE if described else Origin.PORTAL
+                team.origin = TeamOrigin.FILE if described else TeamOrigin.PORTAL
                 team.save(update_fields=["origin"])
                 written += not described
     return written
@@ -120,7 +120,7 @@ def write_missing_groups() -> int:
 
 def sync_teams(organisation: Organisation) -> None:
     """A team for every described Group: name, parent, description and contact follow the file."""
-    rows = live(organisation).filter(kind="Group").select_related("source")
+    rows = entities_of(organisation).filter(kind="Group").select_related("source")
     groups = [group for group in rows.defer("facts", "labels", "raw") if not is_written_here(group)]
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
     taken = {team.slug for team in teams.values()}
@@ -141,7 +141,7 @@ def _follow(team: Team, group: Entity) -> bool:
     wanted: dict[str, object] = {
         "name": group.display_name[:120],
         "description": group.description.strip()[:300],
-        "origin": Origin.FILE,
+        "origin": TeamOrigin.FILE,
         "described_in": f"{group.source.label if group.source else ''} {group.path}".strip()[-300:],
         **{name: getattr(contact, name)[:254] for name in FIELDS},
     }
@@ -175,7 +175,7 @@ def _sync_parents(organisation: Organisation, teams: dict[str, Team], described:
 def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None) -> None:
     """The people of teams as relations of their Groups: those whom the file names, and everybody who has joined and
     whom a described User's e-mail address names. Some statements, however many teams."""
-    groups = live(organisation).filter(kind="Group")
+    groups = entities_of(organisation).filter(kind="Group")
     if teams is not None:
         groups = groups.filter(ref__in=[team.ref for team in teams])
     found = {group.ref: group for group in groups.only("id", "organisation_id", "ref", "document")}
@@ -221,6 +221,6 @@ def users_by_mail(organisation: Organisation, emails: Iterable[str]) -> dict[str
     wanted = [f"spec.profile.email={email.lower()}" for email in emails]
     if not wanted:
         return {}
-    rows = live(organisation).filter(kind="User", facts__overlap=wanted)
+    rows = entities_of(organisation).filter(kind="User", facts__overlap=wanted)
     shown = rows.order_by("-ref").only("id", "organisation_id", "ref", "kind", "namespace", "name", "title", "document")
     return {str((row.spec.get("profile") or {}).get("email", "")).lower(): row for row in shown}

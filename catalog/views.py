@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from catalog.asking.paging import page_of
-from catalog.asking.query import Choice, counts, live
+from catalog.asking.query import Choice, counts, entities_of
 from catalog.cards import edit_address, grouped, is_portal
 from catalog.descriptors.kinds import COLUMNS, KINDS
 from catalog.models import Entity, Problem, Source
@@ -39,7 +39,7 @@ def catalog(request: TenantRequest) -> HttpResponse:
     organisation = request.access.organisation
     counted = counts(organisation, choice)
     page = page_of(
-        live(organisation).filter(choice.conditions()).only(*LISTED),
+        entities_of(organisation).filter(choice.conditions()).only(*LISTED),
         size=PAGE_SIZE,
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),

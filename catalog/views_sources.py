@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog import actions
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.forms import SourceForm
 from catalog.jobs import LOOK, REGISTER, arguments_of
 from catalog.models import Problem, Source
@@ -49,7 +49,9 @@ def source(request: TenantRequest, source: int) -> HttpResponse:
     """One source: its state, its problems and its entities."""
     found = _source(request, source)
     entities = (
-        live(request.access.organisation).filter(source=found).only("ref", "kind", "title", "name", "path", "line")
+        entities_of(request.access.organisation)
+        .filter(source=found)
+        .only("ref", "kind", "title", "name", "path", "line")
     )
     context = {
         "source": found,

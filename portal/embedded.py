@@ -37,7 +37,7 @@ class EngineFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Database:
+class EmbeddedDatabase:
     """Addresses of one embedded database: the owner migrates, the application role serves."""
 
     owner_url: str
@@ -139,14 +139,14 @@ class Postgres:
         """A connection as the embedded server's own superuser, for making roles and databases."""
         return psycopg.connect(host=self.socket_folder, user="postgres", dbname=database, autocommit=True)
 
-    def addresses(self, name: str) -> Database:
+    def addresses(self, name: str) -> EmbeddedDatabase:
         """How the owner and the application reach the database called `name`."""
-        return Database(owner_url=self._url(OWNER, name), app_url=self._url(APPLICATION, name))
+        return EmbeddedDatabase(owner_url=self._url(OWNER, name), app_url=self._url(APPLICATION, name))
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}@{quote(self.socket_folder, safe='')}/{database}"
 
-    def database(self, name: str) -> Database:
+    def database(self, name: str) -> EmbeddedDatabase:
         """Makes sure of both roles and of the database, and returns their addresses. It must be ready."""
         with self.superuser() as connection:
             for role, extra in ((OWNER, "CREATEDB"), (APPLICATION, "NOCREATEDB")):
@@ -255,7 +255,7 @@ class Engines:
         """A connection as the embedded server's own superuser."""
         return self.postgres.superuser(database)
 
-    def database(self, name: str) -> Database:
+    def database(self, name: str) -> EmbeddedDatabase:
         """Makes sure of both roles and of the database, and returns their addresses."""
         return self.postgres.database(name)
 

@@ -27,7 +27,7 @@ STEADY = 20.0  # a process that lived this long starts again without delay
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptProcess:
     """One process to keep: how to start it, and how to stop it."""
 
     name: str
@@ -40,7 +40,7 @@ class Kept:
 
 @dataclass
 class _Running:
-    kept: Kept
+    kept: KeptProcess
     pid: int
     pidfd: int
     born: float = field(default_factory=time.monotonic)
@@ -104,7 +104,7 @@ class Supervisor:
         # What the ledger shows and nobody has asked to keep yet: it stays in the ledger until then.
         self._found: dict[str, list[int]] = dict(ledger.read().get("processes", {}))
         self._running: dict[str, _Running] = {}
-        self._due: dict[str, tuple[float, Kept]] = {}
+        self._due: dict[str, tuple[float, KeptProcess]] = {}
         self._pauses: dict[str, float] = {}
         self._poll = select.poll()
         self._bell, self._rope = socket.socketpair()
@@ -131,7 +131,7 @@ class Supervisor:
 
     # --- what runs ----------------------------------------------------------------------------------------------------
 
-    def keep(self, kept: Kept, pid: int | None = None) -> None:
+    def keep(self, kept: KeptProcess, pid: int | None = None) -> None:
         """Keeps the process from now on; starts it, unless it runs already as `pid` or by the ledger."""
         known = self._found.pop(kept.name, None)
         if known is not None and identity(known[0]) == tuple(known):
@@ -150,10 +150,10 @@ class Supervisor:
     def is_running(self, name: str) -> bool:
         return name in self._running
 
-    def _start(self, kept: Kept) -> None:
+    def _start(self, kept: KeptProcess) -> None:
         self._watch(kept, kept.start())
 
-    def _watch(self, kept: Kept, pid: int) -> None:
+    def _watch(self, kept: KeptProcess, pid: int) -> None:
         try:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -168,7 +168,7 @@ class Supervisor:
         running = {name: found for name, found in processes.items() if found}
         self.ledger.write({**self.facts, "processes": {**self._found, **running}})
 
-    def _again(self, kept: Kept, lived: float, how: str) -> None:
+    def _again(self, kept: KeptProcess, lived: float, how: str) -> None:
         pause = FIRST_PAUSE if lived > STEADY else min(self._pauses.get(kept.name, FIRST_PAUSE / 2) * 2, LONGEST_PAUSE)
         self._pauses[kept.name] = pause
         self._due[kept.name] = (time.monotonic() + pause, kept)

@@ -29,7 +29,7 @@ from typing import IO, Any
 
 from portal import stem as stems
 from portal.kit import env
-from portal.supervisor import Kept, Ledger, Supervisor, identity, spawn
+from portal.supervisor import KeptProcess, Ledger, Supervisor, identity, spawn
 
 ROOT = Path(__file__).resolve().parent.parent
 ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - recognised here, never chosen by us
@@ -47,7 +47,7 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
-class Wish:
+class StartWish:
     """What the environment asks for."""
 
     var: Path
@@ -71,7 +71,7 @@ class Wish:
         }
 
 
-def wished() -> Wish:
+def wished() -> StartWish:
     """Reads the environment; raises CannotStart for what makes no sense."""
     var = Path(os.environ.get("SLIPWAY_VAR") or ROOT / "var").resolve()
     host = os.environ.get("HOST") or "127.0.0.1"
@@ -79,7 +79,7 @@ def wished() -> Wish:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise CannotStart(f"PORT={text} is not a port number.")
     demo_wanted()
-    return Wish(var, host, int(text))
+    return StartWish(var, host, int(text))
 
 
 def demo_wanted() -> bool:
@@ -169,7 +169,7 @@ def _make_secrets(file: Path) -> None:
         json.dump(values, out, indent=2)
 
 
-def environment(wish: Wish) -> dict[str, str]:
+def environment(wish: StartWish) -> dict[str, str]:
     """What the processes see, private names included; whatever the caller has set wins."""
     kubeconfig = os.environ.get("KUBECONFIG", "")
     theirs = {name: value for name, value in os.environ.items() if value}
@@ -219,7 +219,7 @@ def sandbox_port(var: Path) -> str:
 # --- the guard --------------------------------------------------------------------------------------------------------
 
 
-def guard(wish: Wish, supervisor: int, private: int, *, role: str = "guard") -> int:
+def guard(wish: StartWish, supervisor: int, private: int, *, role: str = "guard") -> int:
     """Waits for the supervisor's end; one that did not end by itself is started again. Returns the exit status.
 
     A spare guard hesitates: most likely the first one has started another supervisor by then.
@@ -272,7 +272,7 @@ def exit_status(pid: int) -> int:
     return 0
 
 
-def start_supervisor(wish: Wish, private: int, role: str) -> int:
+def start_supervisor(wish: StartWish, private: int, role: str) -> int:
     """The pid of a supervisor that we, in this role, started. It sees nothing of what is private: that lies in the
     descriptor it hands on.
     """
@@ -289,7 +289,7 @@ def start_supervisor(wish: Wish, private: int, role: str) -> int:
 class House:
     """Everything that `make up` keeps, and the order in which it comes up."""
 
-    def __init__(self, wish: Wish, private: int, starter: tuple[str, int]) -> None:
+    def __init__(self, wish: StartWish, private: int, starter: tuple[str, int]) -> None:
         """`starter` is who started us: its role, guard or spare, and its pid."""
         self.wish = wish
         self.private = private
@@ -344,7 +344,7 @@ class House:
         os.environ.update(addresses)
         has_sandbox = not os.environ.get("KUBECONFIG")
         if has_sandbox:
-            self.supervisor.keep(Kept("sandbox", self.start_sandbox))
+            self.supervisor.keep(KeptProcess("sandbox", self.start_sandbox))
         self.stem.grow()
         self.await_engines()
         if not was_ready:
@@ -364,7 +364,7 @@ class House:
         """The guards are kept like the others; one of them has started us."""
         role, pid = self.starter
         for name in ("guard", "spare"):
-            kept = Kept(name, functools.partial(self.start_guard, name), takes_children_along=False)
+            kept = KeptProcess(name, functools.partial(self.start_guard, name), takes_children_along=False)
             self.supervisor.keep(kept, pid if name == role else None)
 
     def start_guard(self, role: str) -> int:
@@ -383,7 +383,7 @@ class House:
             port = self.supervisor.facts["valkey"] or free_port()
             self.supervisor.facts["valkey"] = port
             valkey = Valkey(self.wish.var / "valkey", port)
-            self.supervisor.keep(Kept("valkey", valkey.start))
+            self.supervisor.keep(KeptProcess("valkey", valkey.start))
             addresses["VALKEY_URL"] = valkey.url
         self.postgres = None
         if "postgres" in needed:
@@ -392,7 +392,7 @@ class House:
             self.postgres = Postgres.lay_out(self.wish.var)
             close_to_others(self.wish.var)
             self.supervisor.keep(
-                Kept("postgres", self.postgres.start, signal.SIGINT, patience=30, takes_children_along=False)
+                KeptProcess("postgres", self.postgres.start, signal.SIGINT, patience=30, takes_children_along=False)
             )
             addresses["DATABASE_URL"] = self.postgres.addresses(DATABASE).app_url
         return addresses
@@ -417,7 +417,7 @@ class House:
         )  # fmt: skip
 
     def keep_fork(self, name: str, main: Callable[[], Any], *grants: str) -> None:
-        self.supervisor.keep(Kept(name, lambda: self.stem.fork(name, main, *grants)))
+        self.supervisor.keep(KeptProcess(name, lambda: self.stem.fork(name, main, *grants)))
 
     def once(self, name: str, arguments: tuple[str, ...], complaint: str, **environment: str) -> None:
         """Runs a management command to its end; raises CannotStart when it fails."""
@@ -503,7 +503,7 @@ def say(text: str) -> None:
         print(text, flush=True)  # noqa: T201 - this is the command's output
 
 
-def run(wish: Wish, argv: list[str]) -> int:
+def run(wish: StartWish, argv: list[str]) -> int:
     """Runs a command with the environment of the product that runs from this folder; raises CannotStart without one."""
     running = Ledger(wish.var / "up.json").read()
     if not running:

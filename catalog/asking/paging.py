@@ -31,7 +31,7 @@ def unseal(cursor: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Page:
+class RowPage:
     """Rows with the cursors of their neighbours, empty where there is none."""
 
     rows: Sequence[Any]
@@ -39,7 +39,7 @@ class Page:
     before: str = ""
 
 
-def page_of(rows: Any, *, size: int, after: str = "", before: str = "") -> Page:
+def page_of(rows: Any, *, size: int, after: str = "", before: str = "") -> RowPage:
     """A page of a queryset in the order (sort_name, id), starting behind or ending before a cursor: one query."""
     if before:
         name, ident = _place(before)
@@ -49,7 +49,7 @@ def page_of(rows: Any, *, size: int, after: str = "", before: str = "") -> Page:
             ]
         )
         shown = found[:size][::-1]
-        return Page(
+        return RowPage(
             shown, after=before_first(shown, last=True), before=before_first(shown) if len(found) > size else ""
         )
     if after:
@@ -58,7 +58,7 @@ def page_of(rows: Any, *, size: int, after: str = "", before: str = "") -> Page:
     found = list(rows.order_by("sort_name", "id")[: size + 1])
     shown = found[:size]
     more = before_first(shown, last=True) if len(found) > size else ""
-    return Page(shown, after=more, before=before_first(shown) if after else "")
+    return RowPage(shown, after=more, before=before_first(shown) if after else "")
 
 
 def before_first(rows: Sequence[Any], *, last: bool = False) -> str:

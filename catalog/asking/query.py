@@ -56,7 +56,7 @@ class HasSubstring(HasPrefix):
         )
 
 
-def live(organisation: Organisation | int) -> Entities:
+def entities_of(organisation: Organisation | int) -> Entities:
     """The entities that are there: tombstones left out."""
     rows: Entities = Entity.objects.for_tenant(organisation)
     return rows.filter(removed_at=None)
@@ -159,7 +159,7 @@ def counts(organisation: Organisation, choice: Choice) -> dict[str, dict[str, in
         value: str | Func[Any] = column
         if name == "tag":
             value = Func("tags", function="unnest", output_field=TextField())
-        rows = live(organisation).filter(choice.conditions(without=name)).order_by()
+        rows = entities_of(organisation).filter(choice.conditions(without=name)).order_by()
         named = rows.annotate(which=Value(name, output_field=TextField()), value=_as_text(value))
         sql, values = named.values_list("which", "value").query.sql_with_params()
         parts.append(f"SELECT which, value, count(*) FROM ({sql}) AS rows (which, value) GROUP BY which, value")  # noqa: S608

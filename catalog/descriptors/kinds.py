@@ -55,7 +55,7 @@ def relation_word(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Field:
+class KindField:
     """A field of `spec`: its shape, and the relation it makes (`target` is the kind of a short reference, if any)."""
 
     name: str
@@ -70,7 +70,7 @@ Column = Literal["type", "lifecycle", "owner", "system", "health"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class EntityKind:
     """One kind of entity.
 
     versions       the apiVersions it comes in
@@ -86,7 +86,7 @@ class Kind:
     name: str
     plural: str
     versions: tuple[str, ...]
-    fields: tuple[Field, ...]
+    fields: tuple[KindField, ...]
     about: str
     icon: str = "file-text"
     columns: tuple[Column, ...] = ("type", "lifecycle", "owner")
@@ -104,26 +104,26 @@ CORE = ("backstage.io/v1alpha1", "backstage.io/v1beta1")
 TEMPLATE_VERSION = "scaffolder.backstage.io/v1beta3"
 MCP_SERVER = "mcp-server"
 
-_OWNER = Field(
+_OWNER = KindField(
     "owner", required=True, relation=OWNED_BY, target="Group", hint="the team that answers for it, e.g. payments"
 )
-_SYSTEM = Field("system", relation=PART_OF, target="System")
-_LIFECYCLE = Field("lifecycle", required=True, hint="e.g. experimental, production or deprecated")
+_SYSTEM = KindField("system", relation=PART_OF, target="System")
+_LIFECYCLE = KindField("lifecycle", required=True, hint="e.g. experimental, production or deprecated")
 _DEPENDS = (
-    Field("dependsOn", "texts", relation=DEPENDS_ON),
-    Field("dependencyOf", "texts", relation=DEPENDENCY_OF),
+    KindField("dependsOn", "texts", relation=DEPENDS_ON),
+    KindField("dependencyOf", "texts", relation=DEPENDENCY_OF),
 )
-_PROFILE = Field("profile", "object")
+_PROFILE = KindField("profile", "object")
 
 
-def _type(hint: str, required: bool = True) -> Field:
-    return Field("type", required=required, hint=f"e.g. {hint}")
+def _type(hint: str, required: bool = True) -> KindField:
+    return KindField("type", required=required, hint=f"e.g. {hint}")
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, EntityKind] = {
     kind.name: kind
     for kind in (
-        Kind(
+        EntityKind(
             "Component",
             "Components",
             CORE,
@@ -132,9 +132,9 @@ KINDS: Mapping[str, Kind] = {
                 _LIFECYCLE,
                 _OWNER,
                 _SYSTEM,
-                Field("subcomponentOf", relation=PART_OF, target="Component"),
-                Field("providesApis", "texts", relation=PROVIDES_API, target="API"),
-                Field("consumesApis", "texts", relation=CONSUMES_API, target="API"),
+                KindField("subcomponentOf", relation=PART_OF, target="Component"),
+                KindField("providesApis", "texts", relation=PROVIDES_API, target="API"),
+                KindField("consumesApis", "texts", relation=CONSUMES_API, target="API"),
                 *_DEPENDS,
             ),
             "A piece of software: a service, a website, a library, a job.",
@@ -143,7 +143,7 @@ KINDS: Mapping[str, Kind] = {
             has_workloads=True,
             is_owned=True,
         ),
-        Kind(
+        EntityKind(
             "API",
             "APIs",
             CORE,
@@ -152,14 +152,14 @@ KINDS: Mapping[str, Kind] = {
                 _LIFECYCLE,
                 _OWNER,
                 _SYSTEM,
-                Field("definition", required=True, hint="the definition itself, or {$text: ./openapi.yaml}"),
+                KindField("definition", required=True, hint="the definition itself, or {$text: ./openapi.yaml}"),
             ),
             "A boundary between components, with its definition.",
             icon="api",
             is_owned=True,
             definition="definition",
         ),
-        Kind(
+        EntityKind(
             "Resource",
             "Resources",
             CORE,
@@ -170,32 +170,32 @@ KINDS: Mapping[str, Kind] = {
             has_workloads=True,
             is_owned=True,
         ),
-        Kind(
+        EntityKind(
             "System",
             "Systems",
             CORE,
-            (_OWNER, Field("domain", relation=PART_OF, target="Domain"), Field("type")),
+            (_OWNER, KindField("domain", relation=PART_OF, target="Domain"), KindField("type")),
             "Components and resources that together do one thing.",
             icon="stack-2",
             columns=("type", "owner", "system"),
             is_owned=True,
         ),
-        Kind(
+        EntityKind(
             "Domain",
             "Domains",
             CORE,
-            (_OWNER, Field("subdomainOf", relation=PART_OF, target="Domain"), Field("type")),
+            (_OWNER, KindField("subdomainOf", relation=PART_OF, target="Domain"), KindField("type")),
             "A part of the business, with its systems.",
             icon="world",
             columns=("type", "owner", "system"),
         ),
-        Kind(
+        EntityKind(
             "Group",
             "Groups",
             CORE,
             (
                 _type("team, department or organisation"),
-                Field(
+                KindField(
                     "children",
                     "texts",
                     required=True,
@@ -203,8 +203,8 @@ KINDS: Mapping[str, Kind] = {
                     target="Group",
                     hint="[] when there are none",
                 ),
-                Field("parent", relation=CHILD_OF, target="Group"),
-                Field("members", "texts", relation=HAS_MEMBER, target="User"),
+                KindField("parent", relation=CHILD_OF, target="Group"),
+                KindField("members", "texts", relation=HAS_MEMBER, target="User"),
                 _PROFILE,
             ),
             "A team or a part of the organisation.",
@@ -212,12 +212,12 @@ KINDS: Mapping[str, Kind] = {
             columns=("type",),
             is_team=True,
         ),
-        Kind(
+        EntityKind(
             "User",
             "Users",
             CORE,
             (
-                Field(
+                KindField(
                     "memberOf",
                     "texts",
                     required=True,
@@ -231,31 +231,31 @@ KINDS: Mapping[str, Kind] = {
             icon="user",
             columns=(),
         ),
-        Kind(
+        EntityKind(
             "Location",
             "Locations",
             CORE,
-            (Field("type"), Field("target"), Field("targets", "texts"), Field("presence")),
+            (KindField("type"), KindField("target"), KindField("targets", "texts"), KindField("presence")),
             "A file that points to further descriptor files.",
             icon="map-pin",
             columns=("type",),
         ),
-        Kind(
+        EntityKind(
             "Template",
             "Templates",
             (TEMPLATE_VERSION,),
             (
                 _type("service, library or job"),
-                Field("owner", relation=OWNED_BY, target="Group"),
-                Field("lifecycle"),
-                Field("steps", "any", required=True, hint="a list of {id, name, action, input}"),
-                Field("parameters", "any"),
-                Field("output", "object"),
+                KindField("owner", relation=OWNED_BY, target="Group"),
+                KindField("lifecycle"),
+                KindField("steps", "any", required=True, hint="a list of {id, name, action, input}"),
+                KindField("parameters", "any"),
+                KindField("output", "object"),
             ),
             "A golden path: what makes a new component.",
             icon="route",
         ),
-        Kind(
+        EntityKind(
             "AiResource",
             "AI resources",
             ("backstage.io/v1alpha1",),
@@ -266,27 +266,27 @@ KINDS: Mapping[str, Kind] = {
 }
 
 # What an AiResource adds by its spec.type.
-AI_FIELDS: Mapping[str, tuple[Field, ...]] = {
+AI_FIELDS: Mapping[str, tuple[KindField, ...]] = {
     "skill": (
-        Field("disciplines", "texts"),
-        Field("categories", "texts"),
-        Field("agents", "texts"),
-        Field("dependsOn", "texts", relation=DEPENDS_ON, target="AiResource"),
-        Field("license"),
-        Field("compatibility"),
+        KindField("disciplines", "texts"),
+        KindField("categories", "texts"),
+        KindField("agents", "texts"),
+        KindField("dependsOn", "texts", relation=DEPENDS_ON, target="AiResource"),
+        KindField("license"),
+        KindField("compatibility"),
     ),
     "rule": (
-        Field("category", required=True),
-        Field("rationale", required=True),
-        Field("disciplines", "texts"),
+        KindField("category", required=True),
+        KindField("rationale", required=True),
+        KindField("disciplines", "texts"),
     ),
     "plugin": (
-        Field("skills", "texts", required=True, relation=HAS_PART, target="AiResource"),
-        Field("version"),
+        KindField("skills", "texts", required=True, relation=HAS_PART, target="AiResource"),
+        KindField("version"),
     ),
     "marketplace": (
-        Field("plugins", "texts", required=True, relation=HAS_PART, target="AiResource"),
-        Field("version"),
+        KindField("plugins", "texts", required=True, relation=HAS_PART, target="AiResource"),
+        KindField("version"),
     ),
 }
 
@@ -294,17 +294,17 @@ AI_FIELDS: Mapping[str, tuple[Field, ...]] = {
 def icon_of(kind: str) -> str:
     """The icon of a kind in any case; a sheet of paper for a kind that nobody described."""
     known = _BY_LOWER.get(kind.lower())
-    return known.icon if known else Kind.icon
+    return known.icon if known else EntityKind.icon
 
 
 _BY_LOWER = {name.lower(): kind for name, kind in KINDS.items()}
 
 
-def fields_of(kind: str, spec: Mapping[str, object]) -> tuple[Field, ...]:
+def fields_of(kind: str, spec: Mapping[str, object]) -> tuple[KindField, ...]:
     """The fields of `spec` for this kind and its variant."""
     known = KINDS[kind].fields
     if kind == "API" and spec.get("type") == MCP_SERVER:
-        return (*(each for each in known if each.name != "definition"), Field("remotes", "any", required=True))
+        return (*(each for each in known if each.name != "definition"), KindField("remotes", "any", required=True))
     if kind == "AiResource":
         return (*known, *AI_FIELDS.get(str(spec.get("type")), ()))
     return known

@@ -6,7 +6,7 @@ from typing import Any
 
 from catalog.descriptors import placeholders, rules
 from catalog.descriptors.findings import Finding
-from catalog.descriptors.rules import Fault, is_kind, is_name
+from catalog.descriptors.rules import BrokenRule, is_kind, is_name
 from portal.kit.refs import DEFAULT_NAMESPACE, Ref, ref_of
 from portal.kit.yamltext import Document, Unreadable, read_documents
 
@@ -50,32 +50,34 @@ def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
     broken: set[str] = set()
     is_whole = not problems
     for document in documents:
-        value, faults = _complete(document, read)
-        if not faults:
+        value, broken_rules = _complete(document, read)
+        if not broken_rules:
             entities.append(ParsedEntity(value, document.first_line, document.raw))
             continue
         ref = _guess_ref(document.data)
         is_whole = is_whole and bool(ref)
         broken.add(ref)
-        problems += [Finding(path, document.line_of(fault.field), fault.code, fault.sentence, ref) for fault in faults]
+        problems += [
+            Finding(path, document.line_of(rule.field), rule.code, rule.sentence, ref) for rule in broken_rules
+        ]
     return Parsed(
         entities, sorted(problems, key=lambda each: (each.line, each.code)), frozenset(broken - {""}), is_whole
     )
 
 
-def _complete(document: Document, read: Reader | None) -> tuple[Any, list[Fault]]:
+def _complete(document: Document, read: Reader | None) -> tuple[Any, list[BrokenRule]]:
     """The document with its files included, checked; a field whose file is missing is not reported twice."""
-    value, faults = document.data, list[Fault]()
+    value, broken_rules = document.data, list[BrokenRule]()
     if read is not None and isinstance(value, dict):
-        value, faults = placeholders.resolve(value, read)
-    blamed = {path for fault in faults for path in (fault.field, fault.field[:-1])}
-    faults += [fault for fault in rules.check(value) if fault.field not in blamed]
-    if not faults and not value["metadata"].get("namespace"):
+        value, broken_rules = placeholders.resolve(value, read)
+    blamed = {path for rule in broken_rules for path in (rule.field, rule.field[:-1])}
+    broken_rules += [rule for rule in rules.check(value) if rule.field not in blamed]
+    if not broken_rules and not value["metadata"].get("namespace"):
         value = {**value, "metadata": {**value["metadata"], "namespace": DEFAULT_NAMESPACE}}
-    return value, faults
+    return value, broken_rules
 
 
-def check_entity(value: Any) -> list[Fault]:
+def check_entity(value: Any) -> list[BrokenRule]:
     """What is wrong with one entity given as data."""
     return rules.check(value)
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from catalog.descriptors.rules import Fault
+from catalog.descriptors.rules import BrokenRule
 from portal.kit.yamltext import MAX_DEPTH, FieldPath, YamlError, load_all
 
 # Takes the file's place as written and gives its text; raises CannotRead with a sentence.
@@ -26,30 +26,30 @@ class _Budget:
         self.size = 0
 
 
-def resolve(document: Any, read: Reader) -> tuple[Any, list[Fault]]:
+def resolve(document: Any, read: Reader) -> tuple[Any, list[BrokenRule]]:
     """The document with every placeholder replaced, and what could not be; unknown `$keys` stay as they are."""
-    faults: list[Fault] = []
-    return _walk(document, (), read, faults, _Budget()), faults
+    broken: list[BrokenRule] = []
+    return _walk(document, (), read, broken, _Budget()), broken
 
 
-def _walk(value: Any, at: FieldPath, read: Reader, faults: list[Fault], budget: _Budget) -> Any:
+def _walk(value: Any, at: FieldPath, read: Reader, broken: list[BrokenRule], budget: _Budget) -> Any:
     if isinstance(value, list):
-        return [_walk(item, (*at, index), read, faults, budget) for index, item in enumerate(value)]
+        return [_walk(item, (*at, index), read, broken, budget) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     if len(value) == 1 and (key := next(iter(value))) in _KEYS:
-        return _replace(key, value[key], at, read, faults, budget)
-    return {key: _walk(inner, (*at, key), read, faults, budget) for key, inner in value.items()}
+        return _replace(key, value[key], at, read, broken, budget)
+    return {key: _walk(inner, (*at, key), read, broken, budget) for key, inner in value.items()}
 
 
-def _replace(key: str, target: Any, at: FieldPath, read: Reader, faults: list[Fault], budget: _Budget) -> Any:
+def _replace(key: str, target: Any, at: FieldPath, read: Reader, broken: list[BrokenRule], budget: _Budget) -> Any:
     if not isinstance(target, str) or not target:
-        faults.append(Fault(at, "placeholder", f"`{key}` must name a file, e.g. {key}: ./openapi.yaml."))
+        broken.append(BrokenRule(at, "placeholder", f"`{key}` must name a file, e.g. {key}: ./openapi.yaml."))
         return None
     try:
         return _parse(key, target, _read(target, read, budget))
     except CannotRead as problem:
-        faults.append(Fault((*at, key), "placeholder", str(problem)))
+        broken.append(BrokenRule((*at, key), "placeholder", str(problem)))
         return None
 
 

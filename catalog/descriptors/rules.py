@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from catalog.descriptors.kinds import KINDS, Field, fields_of
+from catalog.descriptors.kinds import KINDS, KindField, fields_of
 from portal.kit.refs import BadRef, parse_ref
 from portal.kit.yamltext import FieldPath
 
 
 @dataclass(frozen=True)
-class Fault:
+class BrokenRule:
     """A broken rule at a field of one entity."""
 
     field: FieldPath
@@ -88,60 +88,62 @@ def is_url(value: object) -> bool:
     return True
 
 
-def check(document: Any) -> list[Fault]:
+def check(document: Any) -> list[BrokenRule]:
     """Every rule the entity breaks, in the order of the file's parts; an empty list means it is admitted."""
     if not isinstance(document, dict):
-        return [Fault((), "not-a-mapping", f"A descriptor is a mapping of fields, but this is {_what(document)}.")]
-    faults = [*_check_root(document), *_check_envelope(document)]
+        return [BrokenRule((), "not-a-mapping", f"A descriptor is a mapping of fields, but this is {_what(document)}.")]
+    broken = [*_check_root(document), *_check_envelope(document)]
     if isinstance(document.get("metadata"), dict):
-        faults += _check_metadata(document["metadata"])
-    faults += _check_case(document, ())
+        broken += _check_metadata(document["metadata"])
+    broken += _check_case(document, ())
     if is_kind(document.get("kind")):
-        faults += _check_kind(document)
-    return faults
+        broken += _check_kind(document)
+    return broken
 
 
-def _check_root(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_root(document: Mapping[str, Any]) -> Iterator[BrokenRule]:
     for key in document:
         if key not in ROOT_KEYS:
-            yield Fault(
+            yield BrokenRule(
                 (key,), "unknown-field", f'The field "{key}" is not known here; the top level holds {_list(ROOT_KEYS)}.'
             )
 
 
-def _check_envelope(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_envelope(document: Mapping[str, Any]) -> Iterator[BrokenRule]:
     version = document.get("apiVersion")
     if version is None:
-        yield Fault(("apiVersion",), "missing", "`apiVersion` is missing. Write `apiVersion: backstage.io/v1alpha1`.")
+        yield BrokenRule(
+            ("apiVersion",), "missing", "`apiVersion` is missing. Write `apiVersion: backstage.io/v1alpha1`."
+        )
     elif not is_api_version(version):
-        yield Fault(
+        yield BrokenRule(
             ("apiVersion",),
             "api-version",
             f"`apiVersion` is {_show(version)}. Write for example backstage.io/v1alpha1.",
         )
     kind = document.get("kind")
     if kind is None:
-        yield Fault(("kind",), "missing", f"`kind` is missing. Write one of {_list(KINDS)}.")
+        yield BrokenRule(("kind",), "missing", f"`kind` is missing. Write one of {_list(KINDS)}.")
     elif not is_kind(kind):
-        yield Fault(
+        yield BrokenRule(
             ("kind",), "kind", f"`kind` is {_show(kind)}. A kind is one word of letters and digits, e.g. Component."
         )
     metadata = document.get("metadata")
     if metadata is None:
-        yield Fault(
+        yield BrokenRule(
             ("metadata",),
             "missing",
             "`metadata` is missing. It holds at least the name: `metadata: {name: my-service}`.",
         )
     elif not isinstance(metadata, dict):
-        yield Fault(
+        yield BrokenRule(
             ("metadata",), "shape", f"`metadata` is {_what(metadata)}; it must be a mapping with at least a `name`."
         )
     if "spec" in document and not isinstance(document["spec"], dict):
-        yield Fault(("spec",), "shape", f"`spec` is {_what(document['spec'])}; it must be a mapping.")
+        yield BrokenRule(("spec",), "shape", f"`spec` is {_what(document['spec'])}; it must be a mapping.")
 
 
-def _check_metadata(metadata: Mapping[str, Any]) -> list[Fault]:
+def _check_metadata(metadata: Mapping[str, Any]) -> list[BrokenRule]:
     return [
         *_check_names(metadata),
         *_check_texts(metadata),
@@ -152,14 +154,14 @@ def _check_metadata(metadata: Mapping[str, Any]) -> list[Fault]:
     ]
 
 
-def _check_names(metadata: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_names(metadata: Mapping[str, Any]) -> Iterator[BrokenRule]:
     name = metadata.get("name")
     if name is None:
-        yield Fault(
+        yield BrokenRule(
             ("metadata", "name"), "missing", "`metadata.name` is missing. Write the name, e.g. `name: my-service`."
         )
     elif not is_name(name):
-        yield Fault(
+        yield BrokenRule(
             ("metadata", "name"),
             "name",
             f"`metadata.name` is {_show(name)}. A name has 1 to 63 letters and digits, with - _ . between them."
@@ -167,7 +169,7 @@ def _check_names(metadata: Mapping[str, Any]) -> Iterator[Fault]:
         )
     namespace = metadata.get("namespace")
     if "namespace" in metadata and not is_dns_label(namespace):
-        yield Fault(
+        yield BrokenRule(
             ("metadata", "namespace"),
             "namespace",
             f"`metadata.namespace` is {_show(namespace)}. It has up to 63 lower-case letters, digits and - between.",
@@ -181,66 +183,76 @@ def _suggest(name: object) -> str:
     return f' Write "{better}".' if better and is_name(better) else ""
 
 
-def _check_texts(metadata: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_texts(metadata: Mapping[str, Any]) -> Iterator[BrokenRule]:
     for key in ("uid", "etag", "title"):
         if key in metadata and not (isinstance(metadata[key], str) and metadata[key]):
-            yield Fault(("metadata", key), "shape", f"`metadata.{key}` is {_what(metadata[key])}; it must be text.")
+            yield BrokenRule(
+                ("metadata", key), "shape", f"`metadata.{key}` is {_what(metadata[key])}; it must be text."
+            )
     if "description" in metadata and not isinstance(metadata["description"], str):
-        yield Fault(
+        yield BrokenRule(
             ("metadata", "description"),
             "shape",
             f"`metadata.description` is {_what(metadata['description'])}; it must be text.",
         )
 
 
-def _mapping(metadata: Mapping[str, Any], key: str, faults: list[Fault]) -> Mapping[str, Any]:
+def _mapping(metadata: Mapping[str, Any], key: str, broken: list[BrokenRule]) -> Mapping[str, Any]:
     value = metadata.get(key, {})
     if isinstance(value, dict):
         return value
-    faults.append(
-        Fault(("metadata", key), "shape", f"`metadata.{key}` is {_what(value)}; it must be a mapping of key: value.")
+    broken.append(
+        BrokenRule(
+            ("metadata", key), "shape", f"`metadata.{key}` is {_what(value)}; it must be a mapping of key: value."
+        )
     )
     return {}
 
 
-def _check_labels(metadata: Mapping[str, Any]) -> list[Fault]:
-    faults: list[Fault] = []
-    for key, value in _mapping(metadata, "labels", faults).items():
+def _check_labels(metadata: Mapping[str, Any]) -> list[BrokenRule]:
+    broken: list[BrokenRule] = []
+    for key, value in _mapping(metadata, "labels", broken).items():
         at: FieldPath = ("metadata", "labels", key)
         if not is_prefixed(key, is_name):
-            faults.append(Fault(at, "label", f'The label key "{key}" is not allowed. Write name or example.com/name.'))
+            broken.append(
+                BrokenRule(at, "label", f'The label key "{key}" is not allowed. Write name or example.com/name.')
+            )
         if value != "" and not is_name(value):
-            faults.append(
-                Fault(
+            broken.append(
+                BrokenRule(
                     at,
                     "label",
                     f'The label "{key}" is {_show(value)}. A label has up to 63 letters and digits, '
                     f"with - _ . between them.{_quote(value)}",
                 )
             )
-    return faults
+    return broken
 
 
-def _check_annotations(metadata: Mapping[str, Any]) -> list[Fault]:
-    faults: list[Fault] = []
-    for key, value in _mapping(metadata, "annotations", faults).items():
+def _check_annotations(metadata: Mapping[str, Any]) -> list[BrokenRule]:
+    broken: list[BrokenRule] = []
+    for key, value in _mapping(metadata, "annotations", broken).items():
         at: FieldPath = ("metadata", "annotations", key)
         if not is_prefixed(key, is_name):
-            faults.append(
-                Fault(at, "annotation", f'The annotation key "{key}" is not allowed. Write name or example.com/name.')
+            broken.append(
+                BrokenRule(
+                    at, "annotation", f'The annotation key "{key}" is not allowed. Write name or example.com/name.'
+                )
             )
         if not isinstance(value, str):
-            faults.append(
-                Fault(at, "annotation", f'The annotation "{key}" is {_what(value)}; it must be text.{_quote(value)}')
+            broken.append(
+                BrokenRule(
+                    at, "annotation", f'The annotation "{key}" is {_what(value)}; it must be text.{_quote(value)}'
+                )
             )
-    return faults
+    return broken
 
 
-def _check_tags(metadata: Mapping[str, Any]) -> list[Fault]:
+def _check_tags(metadata: Mapping[str, Any]) -> list[BrokenRule]:
     tags = metadata.get("tags", [])
     if not isinstance(tags, list):
         return [
-            Fault(
+            BrokenRule(
                 ("metadata", "tags"),
                 "shape",
                 f"`metadata.tags` is {_what(tags)}; it must be a list, e.g. [java, data].",
@@ -248,7 +260,7 @@ def _check_tags(metadata: Mapping[str, Any]) -> list[Fault]:
         ]
     rule = "A tag has 1 to 63 lower-case letters, digits, : + #, with - between them."
     return [
-        Fault(("metadata", "tags", index), "tag", f"The tag {_show(tag)} is not allowed. {rule}{_better_tag(tag)}")
+        BrokenRule(("metadata", "tags", index), "tag", f"The tag {_show(tag)} is not allowed. {rule}{_better_tag(tag)}")
         for index, tag in enumerate(tags)
         if not is_tag(tag)
     ]
@@ -261,49 +273,51 @@ def _better_tag(tag: object) -> str:
     return f' Write "{better}".' if is_tag(better) else ""
 
 
-def _check_links(metadata: Mapping[str, Any]) -> list[Fault]:
+def _check_links(metadata: Mapping[str, Any]) -> list[BrokenRule]:
     links = metadata.get("links", [])
     if not isinstance(links, list):
         return [
-            Fault(
+            BrokenRule(
                 ("metadata", "links"),
                 "shape",
                 f"`metadata.links` is {_what(links)}; it must be a list of {{url, title}}.",
             )
         ]
-    faults: list[Fault] = []
+    broken: list[BrokenRule] = []
     for index, link in enumerate(links):
         at: FieldPath = ("metadata", "links", index)
         if not isinstance(link, dict):
-            faults.append(Fault(at, "link", f"A link is a mapping with a `url`, but this is {_what(link)}."))
+            broken.append(BrokenRule(at, "link", f"A link is a mapping with a `url`, but this is {_what(link)}."))
             continue
         if not is_url(link.get("url")):
-            faults.append(
-                Fault(
+            broken.append(
+                BrokenRule(
                     (*at, "url"),
                     "link",
                     f"The link's `url` is {_show(link.get('url'))}. Write a whole address, e.g. https://example.com/wiki.",
                 )
             )
-        faults += [
-            Fault((*at, key), "link", f"The link's `{key}` is {_what(link[key])}; write some text or leave it out.")
+        broken += [
+            BrokenRule(
+                (*at, key), "link", f"The link's `{key}` is {_what(link[key])}; write some text or leave it out."
+            )
             for key in ("title", "icon", "type")
             if key in link and not _is_link_text(key, link[key])
         ]
-    return faults
+    return broken
 
 
 def _is_link_text(key: str, value: object) -> bool:
     return isinstance(value, str) and bool(value if key == "type" else value.strip())
 
 
-def _check_case(value: Any, at: FieldPath) -> Iterator[Fault]:
+def _check_case(value: Any, at: FieldPath) -> Iterator[BrokenRule]:
     """Two keys that differ only by case would be one key in the index."""
     if isinstance(value, dict):
         seen: dict[str, str] = {}
         for key, inner in value.items():
             if (first := seen.setdefault(key.lower(), key)) != key:
-                yield Fault(
+                yield BrokenRule(
                     (*at, key),
                     "same-key",
                     f'The keys "{first}" and "{key}" differ only in upper and lower case. Keep one.',
@@ -314,12 +328,12 @@ def _check_case(value: Any, at: FieldPath) -> Iterator[Fault]:
             yield from _check_case(inner, (*at, index))
 
 
-def _check_kind(document: Mapping[str, Any]) -> list[Fault]:
+def _check_kind(document: Mapping[str, Any]) -> list[BrokenRule]:
     name: str = document["kind"]
     kind = KINDS.get(name)
     if kind is None:
         return [
-            Fault(
+            BrokenRule(
                 ("kind",),
                 "unknown-kind",
                 f'The kind "{name}" is not known.{_near(name)} Known kinds are {_list(KINDS)}.',
@@ -328,7 +342,7 @@ def _check_kind(document: Mapping[str, Any]) -> list[Fault]:
     version = document.get("apiVersion")
     if is_api_version(version) and version not in kind.versions:
         return [
-            Fault(
+            BrokenRule(
                 ("apiVersion",),
                 "api-version",
                 f"`apiVersion` is {_show(version)}, which {name} does not have. Write {kind.versions[0]}.",
@@ -338,12 +352,14 @@ def _check_kind(document: Mapping[str, Any]) -> list[Fault]:
     if spec is None:
         needed = [each.name for each in kind.fields if each.required]
         if not needed:
-            return [Fault(("spec",), "missing", "`spec` is missing. Write `spec: {}` when there is nothing to say.")]
-        return [Fault(("spec",), "missing", f"`spec` is missing. A {name} says at least {_list(needed)}.")]
+            return [
+                BrokenRule(("spec",), "missing", "`spec` is missing. Write `spec: {}` when there is nothing to say.")
+            ]
+        return [BrokenRule(("spec",), "missing", f"`spec` is missing. A {name} says at least {_list(needed)}.")]
     if not isinstance(spec, dict):
         return []
-    faults = [fault for each in fields_of(name, spec) for fault in _check_field(each, spec, document)]
-    return faults + [fault for extra in _EXTRA.get(name, ()) for fault in extra(spec)]
+    broken = [rule for each in fields_of(name, spec) for rule in _check_field(each, spec, document)]
+    return broken + [rule for extra in _EXTRA.get(name, ()) for rule in extra(spec)]
 
 
 def _near(name: str) -> str:
@@ -353,33 +369,35 @@ def _near(name: str) -> str:
     return ""
 
 
-def _check_field(field: Field, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_field(field: KindField, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[BrokenRule]:
     at: FieldPath = ("spec", field.name)
     if field.name not in spec:
         if field.required:
             hint = f" Write {field.hint}." if field.hint else ""
-            yield Fault(at, "missing", f"`spec.{field.name}` is missing; every {document['kind']} needs it.{hint}")
+            yield BrokenRule(at, "missing", f"`spec.{field.name}` is missing; every {document['kind']} needs it.{hint}")
         return
     value = spec[field.name]
     if field.shape == "text" and not (isinstance(value, str) and value):
         hint = f" Write {field.hint}." if field.hint else _quote(value)
-        yield Fault(at, "shape", f"`spec.{field.name}` is {_what(value)}; it must be text.{hint}")
+        yield BrokenRule(at, "shape", f"`spec.{field.name}` is {_what(value)}; it must be text.{hint}")
     elif field.shape == "object" and not isinstance(value, dict):
-        yield Fault(at, "shape", f"`spec.{field.name}` is {_what(value)}; it must be a mapping.")
+        yield BrokenRule(at, "shape", f"`spec.{field.name}` is {_what(value)}; it must be a mapping.")
     elif field.shape == "texts":
         yield from _check_list(field, value)
     elif field.relation:
         yield from _check_ref(field, value, at)
 
 
-def _check_list(field: Field, value: object) -> Iterator[Fault]:
+def _check_list(field: KindField, value: object) -> Iterator[BrokenRule]:
     at: FieldPath = ("spec", field.name)
     if not isinstance(value, list):
-        yield Fault(at, "shape", f"`spec.{field.name}` is {_what(value)}; it must be a list, e.g. [first, second].")
+        yield BrokenRule(
+            at, "shape", f"`spec.{field.name}` is {_what(value)}; it must be a list, e.g. [first, second]."
+        )
         return
     for index, item in enumerate(value):
         if not (isinstance(item, str) and item):
-            yield Fault(
+            yield BrokenRule(
                 (*at, index),
                 "shape",
                 f"`spec.{field.name}` holds {_what(item)}; each entry must be text.{_quote(item)}",
@@ -388,67 +406,67 @@ def _check_list(field: Field, value: object) -> Iterator[Fault]:
             yield from _check_ref(field, item, (*at, index))
 
 
-def _check_ref(field: Field, value: str, at: FieldPath) -> Iterator[Fault]:
+def _check_ref(field: KindField, value: str, at: FieldPath) -> Iterator[BrokenRule]:
     if len(value) > MAX_REF:
-        yield Fault(at, "reference", f"`spec.{field.name}` holds a reference of more than {MAX_REF} characters.")
+        yield BrokenRule(at, "reference", f"`spec.{field.name}` holds a reference of more than {MAX_REF} characters.")
         return
     try:
         parse_ref(value, kind=field.target)
     except BadRef as problem:
-        yield Fault(at, "reference", f"`spec.{field.name}`: {problem}")
+        yield BrokenRule(at, "reference", f"`spec.{field.name}`: {problem}")
 
 
-def _check_profile(spec: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_profile(spec: Mapping[str, Any]) -> Iterator[BrokenRule]:
     profile = spec.get("profile")
     for key in ("displayName", "email", "picture"):
         if isinstance(profile, dict) and key in profile and not (isinstance(profile[key], str) and profile[key]):
-            yield Fault(
+            yield BrokenRule(
                 ("spec", "profile", key), "shape", f"`spec.profile.{key}` is {_what(profile[key])}; it must be text."
             )
 
 
-def _check_presence(spec: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_presence(spec: Mapping[str, Any]) -> Iterator[BrokenRule]:
     if "presence" in spec and spec["presence"] not in ("required", "optional"):
-        yield Fault(
+        yield BrokenRule(
             ("spec", "presence"), "shape", f"`spec.presence` is {_show(spec['presence'])}. Write required or optional."
         )
 
 
-def _check_remotes(spec: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_remotes(spec: Mapping[str, Any]) -> Iterator[BrokenRule]:
     if spec.get("type") != "mcp-server" or "remotes" not in spec:
         return
     remotes = spec["remotes"]
     if not isinstance(remotes, list) or not remotes:
-        yield Fault(("spec", "remotes"), "shape", "`spec.remotes` must be a list with at least one {type, url}.")
+        yield BrokenRule(("spec", "remotes"), "shape", "`spec.remotes` must be a list with at least one {type, url}.")
         return
     for index, remote in enumerate(remotes):
         for key in ("type", "url"):
             if not isinstance(remote, dict) or not isinstance(remote.get(key), str) or not remote[key]:
-                yield Fault(
+                yield BrokenRule(
                     ("spec", "remotes", index),
                     "shape",
                     f"A remote needs `{key}`, e.g. {{type: streamable-http, url: https://…}}.",
                 )
 
 
-def _check_template(spec: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_template(spec: Mapping[str, Any]) -> Iterator[BrokenRule]:
     steps = spec.get("steps")
     if "steps" in spec and not isinstance(steps, list):
-        yield Fault(("spec", "steps"), "shape", f"`spec.steps` is {_what(steps)}; it must be a list of steps.")
+        yield BrokenRule(("spec", "steps"), "shape", f"`spec.steps` is {_what(steps)}; it must be a list of steps.")
     for index, step in enumerate(steps if isinstance(steps, list) else ()):
         at: FieldPath = ("spec", "steps", index)
         if not isinstance(step, dict):
-            yield Fault(at, "step", f"Step {index + 1} is {_what(step)}; it must be a mapping with an `action`.")
+            yield BrokenRule(at, "step", f"Step {index + 1} is {_what(step)}; it must be a mapping with an `action`.")
         elif not (isinstance(step.get("action"), str) and step["action"]):
-            yield Fault(at, "step", f"Step {index + 1} does not say its `action`, e.g. `action: fetch:template`.")
+            yield BrokenRule(at, "step", f"Step {index + 1} does not say its `action`, e.g. `action: fetch:template`.")
     pages = spec.get("parameters", [])
     if not isinstance(pages, dict | list) or (isinstance(pages, list) and not all(isinstance(p, dict) for p in pages)):
-        yield Fault(
+        yield BrokenRule(
             ("spec", "parameters"), "shape", "`spec.parameters` must be one JSON Schema or a list of them, one a page."
         )
 
 
-_EXTRA: Mapping[str, tuple[Callable[[Mapping[str, Any]], Iterator[Fault]], ...]] = {
+_EXTRA: Mapping[str, tuple[Callable[[Mapping[str, Any]], Iterator[BrokenRule]], ...]] = {
     "Group": (_check_profile,),
     "User": (_check_profile,),
     "Location": (_check_presence,),

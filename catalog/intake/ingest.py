@@ -17,16 +17,16 @@ from catalog.intake.sources.tree import Tree
 from catalog.models import Entity, Problem, Relation, Source
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
-from portal.kit.live import announce
+from portal.kit.announcing import announce
 
 BATCH = 500
 GRACE = timedelta(days=14)
 # First key of the advisory lock that lets one ingestion write in an organisation at a time.
 LOCK_SPACE = 20_261
 
-AfterIngest = Callable[[Organisation, Source, list[Entity]], Iterable[Finding] | None]
-# Called with the entities that were added or changed, inside the transaction. Higher rooms register here. What one
-# finds is kept until the next ingestion; what has to stand longer is found by ALSO_STORE each time.
+AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
+# Called with the entities that were added or changed, inside the transaction. Higher rooms register here. It finds
+# nothing wrong: what only a change brought up would be gone after the next refresh. ALSO_STORE finds, each time.
 AFTER_INGEST: dict[str, AfterIngest] = {}
 
 # A room above that keeps something of the files themselves takes it while they are open: no transaction is open then.
@@ -58,7 +58,7 @@ NOBODY = Watch()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ingested:
     """What an ingestion did; `entity_refs` in the order of the files."""
 
     added: int = 0
@@ -93,13 +93,13 @@ def read_tree(source: Source, tree: Tree) -> Reading:
     return replace(reading, beside={name: take(source, tree, reading) for name, take in ALSO_READ.items()})
 
 
-def ingest(source: Source, watch: Watch = NOBODY) -> Outcome:
+def ingest(source: Source, watch: Watch = NOBODY) -> Ingested:
     """Reads the source and stores what it says; raises Refusal when it cannot be read (nothing is written then)."""
     watch.tell("Reading the source", 0, 0)
     return store(source, gather(source), watch)
 
 
-def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Outcome:
+def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Ingested:
     """Writes the difference between the rows and the reading.
 
     A small source in one transaction; a large one in several, each with whole entities. Whoever is killed in between
@@ -122,7 +122,7 @@ def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Outcome:
     return outcome
 
 
-def store_part(source: Source, reading: Reading) -> Outcome:
+def store_part(source: Source, reading: Reading) -> Ingested:
     """Writes what the reading holds and leaves the rest of the source as it is. Must run inside the tenant."""
     _one_at_a_time(source.organisation_id)
     work = _Work(source, replace(reading, is_whole=False))
@@ -162,7 +162,7 @@ def _one_at_a_time(organisation_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, organisation_id])
 
 
-def _remember(source: Source, reading: Reading, outcome: Outcome) -> None:
+def _remember(source: Source, reading: Reading, outcome: Ingested) -> None:
     source.state, source.state_text, source.failures = Source.State.OK, "", 0
     source.digest, source.read_revision = reading.digest, reading.revision[:100]
     source.refreshed_at = now()
@@ -242,9 +242,9 @@ class _Work:
         self.done += len(chunk)
         if fresh:
             for hook in AFTER_INGEST.values():
-                self.problems.update(hook(self.organisation, self.source, fresh) or ())
+                hook(self.organisation, self.source, fresh)
 
-    def finish(self, paths: Sequence[str] = ()) -> Outcome:
+    def finish(self, paths: Sequence[str] = ()) -> Ingested:
         """What is left when all are written: what has gone, what is wrong, what rooms above keep.
 
         paths: the files that were read, when not all were; problems of the others stay.
@@ -258,7 +258,7 @@ class _Work:
         for name, keep in ALSO_STORE.items():
             self.problems.update(keep(self.organisation, self.source, self.reading, self.reading.beside.get(name)))
         self._write_problems(paths)
-        return Outcome(
+        return Ingested(
             added=self.added,
             changed=self.changed,
             unchanged=len(self.refs) - self.added - self.changed,

@@ -8,8 +8,10 @@ class OwnershipConfig(AppConfig):
     label = "ownership"
 
     def ready(self) -> None:
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
 
         register_entry(
-            Entry("teams", "Teams", "users-group", "people.view", 70, also=("team", "team-*"), words="groups owners"),
+            NavEntry(
+                "teams", "Teams", "users-group", "people.view", 70, also=("team", "team-*"), words="groups owners"
+            ),
         )

@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.descriptors.kinds import HAS_MEMBER, KINDS
 from catalog.models import Entity, Problem, Relation
 from catalog.naming import named
@@ -60,7 +60,7 @@ def teams(request: TenantRequest) -> HttpResponse:
     }
     by_ref = {branch.team.ref: branch for branch in branches.values()}
     owned = (
-        live(organisation)
+        entities_of(organisation)
         .exclude(owner_ref="")
         .values_list("owner_ref", "kind")
         .annotate(count=Count("id"))
@@ -70,7 +70,7 @@ def teams(request: TenantRequest) -> HttpResponse:
         if owner_ref in by_ref:
             by_ref[owner_ref].owned[kind] = count
     unowned = (
-        live(organisation)
+        entities_of(organisation)
         .filter(kind__in=[name for name, kind in KINDS.items() if kind.is_owned])
         .exclude(owner_ref__in=by_ref)
     )
@@ -124,7 +124,7 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         "owned_count": sum(len(rows) for _, rows in owned),
         "problems": problems,
         "names": named(organisation.pk, [problem.entity_ref for problem in problems]),
-        "entity": live(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
+        "entity": entities_of(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
         "may_manage": request.access.can("teams.manage", found.ref),
     }
     return render(request, "ownership/team.html", context)
@@ -132,7 +132,7 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
 
 def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple[Entity, Any]]]]:
     """(plural of the kind, entities with their status), in the order of the kinds."""
-    rows = list(live(organisation).filter(owner_ref=ref).only(*LISTED).order_by("sort_name", "id")[:OWNED_SHOWN])
+    rows = list(entities_of(organisation).filter(owner_ref=ref).only(*LISTED).order_by("sort_name", "id")[:OWNED_SHOWN])
     statuses = with_status(organisation, rows)
     return [
         (kind.plural, shown)
@@ -143,7 +143,7 @@ def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple
 
 def problems_of(organisation: Organisation, ref: str) -> Any:
     """Problems of what the team owns."""
-    mine = live(organisation).filter(owner_ref=ref).values("ref")
+    mine = entities_of(organisation).filter(owner_ref=ref).values("ref")
     return (
         Problem.objects.for_tenant(organisation)
         .filter(Q(entity_ref__in=mine) | Q(entity_ref=ref))
@@ -156,7 +156,7 @@ def described_members(organisation: Organisation, ref: str, emails: set[str]) ->
     they have no rights from it. People whom nobody describes go by the name that the file gives them."""
     edges = Relation.objects.for_tenant(organisation).filter(source_ref=ref, type=HAS_MEMBER)
     refs = sorted(set(edges.values_list("target_ref", flat=True)))[:200]
-    rows = live(organisation).filter(ref__in=refs).only("id", "ref", "kind", "title", "name", "document")
+    rows = entities_of(organisation).filter(ref__in=refs).only("id", "ref", "kind", "title", "name", "document")
     users = {row.ref: row for row in rows}
     return [
         (each, users[each].display_name if each in users else each.partition("/")[2])

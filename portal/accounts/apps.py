@@ -9,11 +9,11 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.accounts import checks
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
 
         checks.register()
         register_entry(
-            Entry(
+            NavEntry(
                 "people",
                 "People",
                 "users",
@@ -23,7 +23,7 @@ class AccountsConfig(AppConfig):
                 also=("people-*", "person", "invitation-*"),
                 words="members invite roles",
             ),
-            Entry(
+            NavEntry(
                 "tokens",
                 "API tokens",
                 "key",
@@ -33,7 +33,7 @@ class AccountsConfig(AppConfig):
                 also=("token-*", "tokens-*"),
                 words="credentials personal access",
             ),
-            Entry(
+            NavEntry(
                 "audit",
                 "Audit log",
                 "history",
@@ -43,7 +43,7 @@ class AccountsConfig(AppConfig):
                 also=("audit-*",),
                 words="events who did what",
             ),
-            Entry(
+            NavEntry(
                 "settings",
                 "Settings",
                 "settings",

@@ -14,7 +14,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from portal.accounts.models import Invitation, Organisation
-from portal.kit.errors import Unavailable
+from portal.kit.away import is_network
+from portal.kit.errors import Away
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +25,21 @@ def delivery() -> Iterator[None]:
     """Around the sending of a mail: a server that is away or says no is a sentence, and a line for the operator."""
     try:
         yield
-    except (SMTPException, OSError) as error:
-        log.warning("mail not sent: %s", error)
-        raise Unavailable(
-            "The mail could not be sent: the mail server is away or refused it."
-            " What you did is kept; send it again later."
-        ) from error
+    except SMTPException as error:
+        raise _unsent(error) from error
+    except OSError as error:
+        if not is_network(error):
+            raise
+        raise _unsent(error) from error
+
+
+def _unsent(error: Exception) -> Away:
+    log.warning("mail not sent: %s", error)
+    return Away(
+        "The mail could not be sent: the mail server is away or refused it. What you did is kept; send it again later.",
+        what="the mail server",
+        why=error,
+    )
 
 
 def with_public_links(context: dict[str, Any]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Membership(TenantModel):
         return f"{self.user} as {self.role}"
 
 
-class Origin(models.TextChoices):
+class TeamOrigin(models.TextChoices):
     """Where a team was born."""
 
     PORTAL = "portal", "Made in the portal"
@@ -108,7 +108,7 @@ class Team(TenantModel):
         max_length=8,
         blank=True,
         db_default="",
-        choices=Origin.choices,
+        choices=TeamOrigin.choices,
         help_text="Where it was born: there it is changed. Empty until the catalog has looked.",
     )
     described_in = models.CharField(max_length=300, blank=True, db_default="", help_text="The file, if one does.")
@@ -136,7 +136,7 @@ class Team(TenantModel):
     @property
     def is_filed(self) -> bool:
         """Whether a file describes it: then the file says its name, place and contact, and the portal its people."""
-        return self.origin == Origin.FILE
+        return self.origin == TeamOrigin.FILE
 
 
 class TeamMembership(TenantModel):

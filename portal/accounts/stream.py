@@ -14,16 +14,17 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.db import Error as DatabaseAway
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 
 from portal.accounts.access import STRANGER, Access
 from portal.accounts.entering import by_session
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
+from portal.kit.announcing import TOPICS, Hub, Listener, event
+from portal.kit.away import is_database_away
 from portal.kit.connecting import in_thread, tend
 from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooMany, Unauthenticated
-from portal.kit.live import TOPICS, Hub, Listener, event
 from portal.kit.refusing import answer
 
 MOST_TOPICS = 300
@@ -106,7 +107,9 @@ async def live_door(scope: dict[str, Any], receive: Callable[[], Any], send: Cal
         await _say(send, refusal.status, "text/plain; charset=utf-8")
         await send({"type": "http.response.body", "body": refusal.text.encode()})
         return
-    except DatabaseAway:
+    except DatabaseError as error:
+        if not is_database_away(error):
+            raise
         await _say(send, 503, "text/plain; charset=utf-8")
         await send({"type": "http.response.body", "body": b"The database does not answer at the moment."})
         return
@@ -189,7 +192,9 @@ async def _events(
                 except Refusal:
                     yield event("closed", {"version": time.time_ns()})
                     return
-                except DatabaseAway:
+                except DatabaseError as error:
+                    if not is_database_away(error):
+                        raise
                     return  # who may not be checked is not served; the browser tries again
     finally:
         here.leave(listener)

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from portal.accounts import audit
 from portal.accounts.access import Access, whose_right
 from portal.accounts.actor import Actor
-from portal.accounts.models import Membership, Organisation, Origin, Team, TeamMembership, User
+from portal.accounts.models import Membership, Organisation, Team, TeamMembership, TeamOrigin, User
 from portal.accounts.permissions import PERMISSIONS, Verdict, rank
 from portal.kit.errors import Conflict, Forbidden, Invalid
 from portal.kit.refs import ref_to
@@ -78,7 +78,7 @@ def create_team(
                 ref=ref_to("group", slug),
                 parent=parent,
                 description=description,
-                origin=Origin.PORTAL,
+                origin=TeamOrigin.PORTAL,
                 **contact,
             )
     except IntegrityError as error:
@@ -120,7 +120,7 @@ def change_team(
         if team.pk in {above.pk for above in lineage(parent)}:
             raise Invalid(f"{parent} is {team} itself or below it.", field="parent", code="cycle")
         _check_depth(parent)
-    changes = {"name": name, "description": description, "parent": parent, "origin": Origin.PORTAL, **contact}
+    changes = {"name": name, "description": description, "parent": parent, "origin": TeamOrigin.PORTAL, **contact}
     changed = [field for field, value in changes.items() if getattr(team, field) != value]
     if not changed:
         return

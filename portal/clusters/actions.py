@@ -8,23 +8,22 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.text import slugify
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.accounts import audit
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.clusters import kubeconfig as kubeconfigs
 from portal.clusters.bindings import ANNOTATIONS
-from portal.clusters.credentials import Place, fingerprint, seal
+from portal.clusters.credentials import CredentialPlace, fingerprint, seal
 from portal.clusters.errors import KubeError
 from portal.clusters.kube import Kube, connect_target
-from portal.clusters.kubeconfig import Target
+from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.models import CONNECTING, Binding, Cluster
 from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, fresh_key, hash_key
 from portal.clusters.structs import WATCHED
+from portal.kit import away
+from portal.kit.announcing import announce, valkey
 from portal.kit.errors import Conflict, Invalid
-from portal.kit.live import announce, valkey
 
 BINDING_LENGTHS = {
     "entity_ref": 300,
@@ -43,7 +42,7 @@ OVERREACH = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class BindingWish:
     """What an entity says of where its workloads are."""
 
     entity_uid: UUID
@@ -91,13 +90,13 @@ def examine(kube: Kube) -> Examination:
     return Examination(version, advice)
 
 
-def _secret(target: Target) -> dict[str, str]:
+def _secret(target: ClusterTarget) -> dict[str, str]:
     if target.token:
         return {"token": target.token}
     return {"certificate": target.certificate, "key": target.key}
 
 
-def _examined(name: str, target: Target) -> Examination:
+def _examined(name: str, target: ClusterTarget) -> Examination:
     try:
         return examine(connect_target(name, target))
     except KubeError as error:
@@ -105,11 +104,13 @@ def _examined(name: str, target: Target) -> Examination:
         raise
 
 
-def _fill(cluster: Cluster, target: Target, seen: Examination) -> None:
+def _fill(cluster: Cluster, target: ClusterTarget, seen: Examination) -> None:
     cluster.server, cluster.ca, cluster.tls_server_name = target.server, target.ca, target.tls_server_name
     cluster.credential_kind = target.credential_kind
     cluster.credential_fingerprint = fingerprint(target.token or target.certificate)
-    cluster.sealed = seal(_secret(target), Place(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca))
+    cluster.sealed = seal(
+        _secret(target), CredentialPlace(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca)
+    )
     cluster.version, cluster.advice = seen.version, "\n".join(seen.advice)
     cluster.state, cluster.state_text = CONNECTING, ""
 
@@ -205,7 +206,7 @@ def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster
 def _unpublish(*keys: str) -> None:
     try:
         valkey().delete(*keys)
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return  # readers go by the rows: without one the hash is never looked at
 
 
@@ -226,10 +227,10 @@ def set_bindings(
     slipway_id: str = "",
 ) -> None:
     """Remembers how an entity finds its workloads; without any way to, the binding goes. Writes only what changed."""
-    set_many_bindings(organisation, [Wish(UUID(str(entity_uid)), entity_ref, annotations, slipway_id)])
+    set_many_bindings(organisation, [BindingWish(UUID(str(entity_uid)), entity_ref, annotations, slipway_id)])
 
 
-def set_many_bindings(organisation: Organisation, wishes: Sequence[Wish]) -> None:
+def set_many_bindings(organisation: Organisation, wishes: Sequence[BindingWish]) -> None:
     """The same for many entities, a few statements for each batch of them. Each entity may be named once."""
     changed = False
     for start in range(0, len(wishes), BINDINGS_AT_ONCE):
@@ -238,7 +239,7 @@ def set_many_bindings(organisation: Organisation, wishes: Sequence[Wish]) -> Non
         transaction.on_commit(lambda: announce(organisation.pk, BINDINGS_TOPIC))
 
 
-def _set_batch(organisation: Organisation, wishes: Sequence[Wish]) -> bool:
+def _set_batch(organisation: Organisation, wishes: Sequence[BindingWish]) -> bool:
     rows = Binding.objects.for_tenant(organisation)
     standing = {row.entity_uid: row for row in rows.filter(entity_uid__in=[wish.entity_uid for wish in wishes])}
     new: list[Binding] = []

@@ -10,13 +10,13 @@ class ClustersConfig(AppConfig):
     def ready(self) -> None:
         from portal.clusters import panels
         from portal.kit.duties import Duty, register_duty
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
 
         register_duty(Duty("clusters", watch="portal.clusters.watching.hub.run_clusters"))
         register_duty(Duty("history", turn="portal.clusters.retention.fold_transitions", every=3600.0))
         panels.register()
         register_entry(
-            Entry(
+            NavEntry(
                 "clusters",
                 "Clusters",
                 "server-2",

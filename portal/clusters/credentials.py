@@ -8,11 +8,11 @@ from portal.kit import sealing
 from portal.kit.errors import Unavailable
 from portal.kit.sealing import fingerprint, key_id
 
-__all__ = ["Place", "fingerprint", "key_id", "seal", "unseal"]
+__all__ = ["CredentialPlace", "fingerprint", "key_id", "seal", "unseal"]
 
 
 @dataclass(frozen=True)
-class Place:
+class CredentialPlace:
     """Where a credential belongs; it opens nowhere else: not in another row, nor when the row names another server."""
 
     organisation: int
@@ -26,12 +26,12 @@ class Place:
         return (self.organisation, self.cluster, self.server, self.ca, "credential")
 
 
-def seal(plain: dict[str, str], place: Place) -> str:
+def seal(plain: dict[str, str], place: CredentialPlace) -> str:
     """The credential as text that only the holder of the private key can open."""
     return sealing.seal(plain, place.binding)
 
 
-def unseal(sealed: str, place: Place) -> dict[str, str]:
+def unseal(sealed: str, place: CredentialPlace) -> dict[str, str]:
     """Opens a sealed credential; only live and worker can. Raises Unavailable with the reason when it does not open."""
     try:
         return sealing.unseal(sealed, place.binding)

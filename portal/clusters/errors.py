@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.kit.errors import Refusal
+from portal.kit.errors import Away, Refusal
 
 
 class KubeError(Refusal):
@@ -14,7 +14,7 @@ class KubeError(Refusal):
     status = 502
 
 
-class KubeUnreachable(KubeError):
+class KubeUnreachable(KubeError, Away):
     """No answer, or none that means anything: trying again later is sensible."""
 
     code = "cluster-unreachable"

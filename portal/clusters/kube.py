@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3 import exceptions as failing
 
 from portal.clusters.credentials import unseal
 from portal.clusters.errors import (
@@ -27,7 +27,7 @@ from portal.clusters.errors import (
     KubeUnauthorized,
     KubeUnreachable,
 )
-from portal.clusters.kubeconfig import Target
+from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.network import resolve, tls_context
 from portal.clusters.structs import BY_KIND
 
@@ -36,6 +36,14 @@ if TYPE_CHECKING:
 
 FIELD_MANAGER = "slipway"
 TIMEOUT = (5.0, 10.0)  # connect, read
+# What the transport raises where nobody answers, or breaks off; anything else that it raises is a mistake of ours.
+AWAY = (
+    failing.TimeoutError,
+    failing.NewConnectionError,
+    failing.ProtocolError,
+    failing.SSLError,
+    failing.DecodeError,
+)
 PAGE = 500
 MAX_BODY = 32 * 1024 * 1024
 MAX_LOG_BYTES = 1024 * 1024
@@ -201,14 +209,14 @@ def preload() -> None:
 class Client:
     """One cluster over the official client's transport."""
 
-    def __init__(self, name: str, target: Target) -> None:
+    def __init__(self, name: str, target: ClusterTarget) -> None:
         # importing it costs a second and 40 MiB, which web should pay only if it ever registers a cluster
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.client.exceptions import ApiException
 
         endpoint = resolve(target.server)
         self.name = name
-        self._failures = (ApiException, HTTPError, OSError, ValueError)
+        self._failures = (ApiException, *AWAY)  # it wraps what TLS refuses in an ApiException without a status
         # an empty proxy is a decision: with None the client would take one from the environment
         configuration = Configuration(host=endpoint.url, proxy="")
         self._api = ApiClient(configuration)
@@ -244,7 +252,8 @@ class Client:
             raw = answer.response.read(MAX_BODY + 1)
             answer.response.release_conn()
         except self._failures as error:
-            raise KubeUnreachable(f"The cluster {self.name} does not answer: {_reason(error)}.") from error
+            words = f"The cluster {self.name} does not answer: {_reason(error)}."
+            raise KubeUnreachable(words, what=self.name, why=error) from error
         if len(raw) > MAX_BODY:
             raise KubeUnreachable(f"The cluster {self.name} answered with more than 32 MiB.")
         return int(answer.status), bytes(raw)
@@ -431,15 +440,15 @@ def failure(name: str, status: int, answer: dict[str, Any]) -> KubeError:
     return KubeUnreachable(f"The cluster {name} could not do it ({status}): {said or 'no reason given'}.")
 
 
-def connect_target(name: str, target: Target) -> Kube:
+def connect_target(name: str, target: ClusterTarget) -> Kube:
     """A cluster whose credential is at hand. Raises Invalid for addresses that Slipway may not connect to."""
     return Client(name, target)
 
 
-def target_of(cluster: Cluster) -> Target:
+def target_of(cluster: Cluster) -> ClusterTarget:
     """Opens a cluster's credential: only in a process that has the private key."""
     secret = unseal(cluster.sealed, cluster.place)
-    return Target(
+    return ClusterTarget(
         server=cluster.server,
         ca=cluster.ca,
         tls_server_name=cluster.tls_server_name,

@@ -25,7 +25,7 @@ FILE_KEYS = ("certificate-authority", "client-certificate", "client-key", "token
 
 
 @dataclass(frozen=True)
-class Target:
+class ClusterTarget:
     """A cluster's address and the one credential to use there. Secrets never show in its repr."""
 
     server: str
@@ -171,7 +171,7 @@ def _refuse_dangers(cluster: dict[str, Any], user: dict[str, Any]) -> None:
     _refuse_files(user)
 
 
-def parse(text: str, context: str | None = None) -> Target:
+def parse(text: str, context: str | None = None) -> ClusterTarget:
     """The address and credential of a kubeconfig's context, by default its current one; raises Invalid with why not."""
     document = _load(text)
     names = contexts_of(document)
@@ -184,7 +184,7 @@ def parse(text: str, context: str | None = None) -> Target:
     cluster = _named(document, "clusters", str(pair.get("cluster") or ""), "cluster")
     user = _named(document, "users", str(pair.get("user") or ""), "user")
     _refuse_dangers(cluster, user)
-    target = Target(
+    target = ClusterTarget(
         server=_address(_text(cluster, "server")),
         ca=_pem(cluster, "certificate-authority-data"),
         tls_server_name=_text(cluster, "tls-server-name"),

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from portal.accounts.tenancy import TenantModel
-from portal.clusters.credentials import Place
+from portal.clusters.credentials import CredentialPlace
 
 SLUG = RegexValidator(r"^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single dashes.")
 
@@ -79,9 +79,9 @@ class Cluster(TenantModel):
         return tuple(self.namespaces.split())
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CredentialPlace:
         """What its sealed credential is bound to."""
-        return Place(self.organisation_id, str(self.uid), self.server, self.ca)
+        return CredentialPlace(self.organisation_id, str(self.uid), self.server, self.ca)
 
 
 class AllowedKind(TenantModel):

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from portal.clusters.errors import KubeUnreachable
-from portal.clusters.kubeconfig import Target
+from portal.clusters.kubeconfig import ClusterTarget
 from portal.kit import outbound
 from portal.kit.errors import Invalid
 
@@ -53,7 +53,7 @@ def resolve(server: str) -> Endpoint:
     return Endpoint(host, port, found.literal, is_tls, parts.path.rstrip("/"))
 
 
-def tls_context(target: Target) -> ssl.SSLContext:
+def tls_context(target: ClusterTarget) -> ssl.SSLContext:
     """TLS as the cluster wants it: its own authority, our client certificate where that is the credential."""
     context = ssl.create_default_context(cadata=target.ca or None)
     if target.certificate:

@@ -13,8 +13,8 @@ from portal.clusters.bindings import ANNOTATIONS
 from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, Binding, Cluster, Transition
 from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
+from portal.kit.announcing import TopicKind, register_topic
 from portal.kit.answers import is_wanted
-from portal.kit.live import TopicKind, register_topic
 from portal.kit.refs import name_of
 from portal.kit.templatetags.ui import health
 

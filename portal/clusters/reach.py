@@ -52,7 +52,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Place:
+class NamespacePlace:
     """A namespace: does it stand, and did this organisation make it for this entity (None: nobody could look)?"""
 
     name: str
@@ -105,7 +105,7 @@ def shown(reach: Reach) -> list[str]:
     return list(dict.fromkeys(one.replace(TEAM, reach.team).replace(ENTITY, reach.entity) for one in known))
 
 
-def namespace_refusal(reach: Reach, place: Place) -> str:
+def namespace_refusal(reach: Reach, place: NamespacePlace) -> str:
     """Why a run may not write into a namespace; "" when it may.
 
     An entity's name is chosen by whoever launches: `{entity}` alone opens a namespace only if it is new, or was made
@@ -138,7 +138,7 @@ def kind_name(api_version: str, kind: str) -> str:
     return f"{kind}.{group}" if group else kind
 
 
-def object_refusal(reach: Reach, manifest: Mapping[str, Any], *, is_namespaced: bool, place: Place) -> str:
+def object_refusal(reach: Reach, manifest: Mapping[str, Any], *, is_namespaced: bool, place: NamespacePlace) -> str:
     """Why a run may not write this object at all, whoever's it is; "" when it may.
 
     place is the namespace that the object lies in, or, for a Namespace, the one that it is.

@@ -15,13 +15,12 @@ from typing import cast
 from uuid import UUID
 
 import msgspec
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.health.judging import hint, note, roll_up, sentence
 from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
-from portal.kit.live import valkey
+from portal.kit import away
+from portal.kit.announcing import valkey
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +160,7 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     pods: int = 0
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PlacedStatus(msgspec.Struct, frozen=True):
     """An entity's status in one cluster, with the cluster's name for the page."""
 
     cluster_slug: str
@@ -186,7 +185,7 @@ class EntityStatus(Judged, frozen=True, kw_only=True):
 
     as_of: datetime | None = None
     since: datetime | None = None
-    places: tuple[Placed, ...] = ()
+    places: tuple[PlacedStatus, ...] = ()
     silent: tuple[str, ...] = ()
     looked_in: tuple[Looked, ...] = ()
 
@@ -247,7 +246,7 @@ def look(clusters: list[Cluster], fields: list[str]) -> list[View]:
         for cluster in clusters if fields else ():
             pipe.hmget(hash_key(cluster.organisation_id, cluster.uid), fields)
         states, *answers = pipe.execute()
-    except (BrokerAway, BrokerSlow) as error:
+    except away.BROKER as error:
         log.warning("status cannot be read: %s", error)
         return [View(False, [None] * len(fields)) for _ in clusters]
     if not fields:
@@ -281,13 +280,13 @@ def _unknown(row: ClusterRow) -> ClusterRow:
 def _everything(organisation_id: int, wanted: list[str]) -> dict[str, EntityStatus]:
     """The status of every entity that is asked for, those that have nothing to show included."""
     clusters = _clusters(organisation_id)
-    places: dict[str, list[Placed]] = {uid: [] for uid in wanted}
+    places: dict[str, list[PlacedStatus]] = {uid: [] for uid in wanted}
     views = look(clusters, wanted)
     silent = tuple(cluster.name for cluster, view in zip(clusters, views, strict=True) if not view.is_fresh)
     for cluster, view in zip(clusters, views, strict=True):
         for uid, raw in zip(wanted, view.values, strict=True):
             if raw:
-                places[uid].append(Placed(cluster.slug, cluster.name, view.is_fresh, ENTITY.decode(raw)))
+                places[uid].append(PlacedStatus(cluster.slug, cluster.name, view.is_fresh, ENTITY.decode(raw)))
     asked = tuple(Looked(cluster.slug, cluster.name) for cluster in clusters)
     return {uid: _together(found, silent, asked) for uid, found in places.items()}
 
@@ -310,7 +309,7 @@ def worth_telling(organisation_id: int, found: dict[str, EntityStatus]) -> dict[
     return {uid: status for uid, status in found.items() if status.places or uid in bound}
 
 
-def _together(places: list[Placed], silent: tuple[str, ...], looked_in: tuple[Looked, ...]) -> EntityStatus:
+def _together(places: list[PlacedStatus], silent: tuple[str, ...], looked_in: tuple[Looked, ...]) -> EntityStatus:
     """What is known stays known: the clusters that are lost are named, and decide only when they are all there is."""
     seen = [place.row for place in places if place.is_fresh]
     health = roll_up([row.health for row in seen]) if seen else STALE
@@ -337,7 +336,7 @@ def containers_of(cluster: Cluster, namespace: str, pod: str) -> list[str]:
     """The names of a pod's containers, main ones first, as far as any entity's status knows the pod."""
     try:
         found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return []
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:

@@ -15,7 +15,7 @@ class Slim(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Base of every struct here: unknown fields are skipped by the decoder and never become Python objects."""
 
 
-class Owner(Slim, frozen=True):
+class OwnerReference(Slim, frozen=True):
     """One owner reference."""
 
     uid: str
@@ -44,10 +44,10 @@ class Meta(Slim, frozen=True):
     labels: dict[str, str] | None = None
     annotations: Annotations | None = None
     finalizers: tuple[str, ...] | None = None
-    owner_references: tuple[Owner, ...] | None = None
+    owner_references: tuple[OwnerReference, ...] | None = None
 
     @property
-    def controller(self) -> Owner | None:
+    def controller(self) -> OwnerReference | None:
         """The owner that controls this object, if any."""
         return next((owner for owner in self.owner_references or () if owner.controller), None)
 
@@ -415,7 +415,7 @@ class EndpointConditions(Slim, frozen=True):
     ready: bool | None = None
 
 
-class Endpoint(Slim, frozen=True):
+class SliceEndpoint(Slim, frozen=True):
     """One endpoint of a slice."""
 
     addresses: tuple[str, ...] = ()
@@ -426,7 +426,7 @@ class EndpointSlice(Slim, frozen=True):
     """discovery.k8s.io/v1 (or v1beta1) EndpointSlice."""
 
     metadata: Meta
-    endpoints: tuple[Endpoint, ...] | None = None
+    endpoints: tuple[SliceEndpoint, ...] | None = None
 
 
 class BackendService(Slim, frozen=True):

@@ -8,8 +8,8 @@ from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.kube import connect
 from portal.clusters.models import Cluster
+from portal.kit.announcing import announce
 from portal.kit.errors import Refusal
-from portal.kit.live import announce
 
 
 @shared_task(name=podlogs.TASK)

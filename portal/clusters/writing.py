@@ -17,7 +17,7 @@ from portal.clusters import claims, labels, reach, restoring
 from portal.clusters.claims import Claimant, Remembered, Standing
 from portal.clusters.errors import KubeConflict, KubeExists, KubeForbidden
 from portal.clusters.kube import Kube
-from portal.clusters.reach import Place, Reach
+from portal.clusters.reach import NamespacePlace, Reach
 
 Manifest = dict[str, Any]
 Remember = Callable[[str], Remembered | None]
@@ -77,26 +77,26 @@ class Written:
         return "unchanged" if same else "updated"
 
 
-def place_of(kube: Kube, guard: Guard, name: str) -> Place:
+def place_of(kube: Kube, guard: Guard, name: str) -> NamespacePlace:
     """A namespace as the rule wants to know it; looked at only where an entity's name alone opens it."""
     found = reach.matching(guard.reach, name)
     if not found or any(reach.ENTITY not in pattern for pattern in found):
-        return Place(name)
+        return NamespacePlace(name)
     try:
         standing = kube.get("v1", "Namespace", None, name)
     except KubeForbidden:
-        return Place(name, exists=True, is_ours=None)
+        return NamespacePlace(name, exists=True, is_ours=None)
     if standing is None:
-        return Place(name)
+        return NamespacePlace(name)
     wanted = {"kind": "Namespace", "metadata": {"name": name}}
     whose = claims.standing_of(standing, wanted, guard.claimant, _ledger(standing, guard.remember))
-    return Place(name, exists=True, is_ours=whose.kind in ("own", "lineage") and bool(guard.claimant.entities))
+    return NamespacePlace(name, exists=True, is_ours=whose.kind in ("own", "lineage") and bool(guard.claimant.entities))
 
 
 def refusals(kube: Kube, guard: Guard, wanted: Iterable[Manifest]) -> list[str]:
     """Why some of these objects may not be written at all, one sentence each; [] when all may."""
     discovery = kube.discovery()
-    places: dict[str, Place] = {}
+    places: dict[str, NamespacePlace] = {}
     found = []
     for manifest in wanted:
         is_namespaced = discovery.resource(manifest["apiVersion"], manifest["kind"]).is_namespaced
@@ -105,7 +105,7 @@ def refusals(kube: Kube, guard: Guard, wanted: Iterable[Manifest]) -> list[str]:
         is_asked = is_namespaced or (manifest["apiVersion"], manifest["kind"]) == ("v1", "Namespace")
         if is_asked and name not in places:
             places[name] = place_of(kube, guard, name)
-        place = places.get(name, Place(name))
+        place = places.get(name, NamespacePlace(name))
         found.append(reach.object_refusal(guard.reach, manifest, is_namespaced=is_namespaced, place=place))
     return [sentence for sentence in dict.fromkeys(found) if sentence]
 
@@ -273,7 +273,7 @@ def _tidied(kube: Kube, guard: Guard, found: Manifest) -> Manifest:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptObject:
     """What the ledger keeps of a changed object: as it stood before, and as it was right after."""
 
     before: Manifest
@@ -288,7 +288,7 @@ class PutBack:
     kept: tuple[str, ...]
 
 
-def put_back(kube: Kube, claimant: Claimant, kept: Kept, now: Manifest) -> PutBack | None:
+def put_back(kube: Kube, claimant: Claimant, kept: KeptObject, now: Manifest) -> PutBack | None:
     """Give an object its earlier content again, where nobody else has changed it since.
 
     None when it changed while it was being written: look again. Server fields and status stay as they are.

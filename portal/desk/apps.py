@@ -8,9 +8,9 @@ class InsightsConfig(AppConfig):
     label = "insights"
 
     def ready(self) -> None:
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
 
         register_entry(
-            Entry("home", "Home", "home", "org.view", 10, words="start mine"),
-            Entry("api-docs", "API docs", "api", "org.view", 150, "Organisation", words="openapi reference rest"),
+            NavEntry("home", "Home", "home", "org.view", 10, words="start mine"),
+            NavEntry("api-docs", "API docs", "api", "org.view", 150, "Organisation", words="openapi reference rest"),
         )

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.asking.query import live
+from catalog.asking.query import entities_of
 from catalog.models import Entity, Problem, Source
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -24,7 +24,7 @@ FAILED_RUNS_MATTER_FOR = timedelta(days=14)
 
 
 @dataclass(frozen=True)
-class Service:
+class MyService:
     """An entity of mine and how it is."""
 
     entity: Entity
@@ -49,10 +49,10 @@ class Matter:
 
 
 @dataclass(frozen=True)
-class Overview:
+class MyOverview:
     """Everything on the home page."""
 
-    services: list[Service]
+    services: list[MyService]
     services_total: int
     runs: list[Run]
     matters: list[Matter]
@@ -60,16 +60,16 @@ class Overview:
     has_catalog: bool
 
 
-def overview(access: Access) -> Overview:
+def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
-    mine = live(access.organisation).filter(owner_ref__in=access.team_refs)
+    mine = entities_of(access.organisation).filter(owner_ref__in=access.team_refs)
     components = mine.filter(kind="Component")
     rows = list(components.order_by("sort_name", "id")[:200])
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
-    services = sorted((Service(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
+    services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
     runs = runs.select_related("requester").order_by("-id")
-    return Overview(
+    return MyOverview(
         services=services[:SHOWN],
         services_total=components.count(),
         runs=list(runs[:5]),
@@ -81,7 +81,7 @@ def overview(access: Access) -> Overview:
             *_sources(access),
         ],
         teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
-        has_catalog=bool(rows) or live(access.organisation).exists(),
+        has_catalog=bool(rows) or entities_of(access.organisation).exists(),
     )
 
 
@@ -90,7 +90,7 @@ def _entity_url(access: Access, entity: Entity) -> str:
     return reverse("entity", kwargs={"org": access.organisation.slug, **where})
 
 
-def _troubles(access: Access, services: list[Service]) -> list[Matter]:
+def _troubles(access: Access, services: list[MyService]) -> list[Matter]:
     return [
         Matter(
             "heartbeat",
@@ -104,7 +104,7 @@ def _troubles(access: Access, services: list[Service]) -> list[Matter]:
     ][:6]
 
 
-def _unseen(access: Access, services: list[Service]) -> list[Matter]:
+def _unseen(access: Access, services: list[MyService]) -> list[Matter]:
     """Clusters of which there is no current view, when services of mine run there, or may: quiet is not well."""
     hidden = Counter(name for one in services if one.status for name in one.status.lost or one.status.unknown_in)
     return [
@@ -139,7 +139,7 @@ def _failures(access: Access) -> list[Matter]:
 
 
 def _problems(access: Access) -> list[Matter]:
-    refs = live(access.organisation).filter(owner_ref__in=access.team_refs).values("ref")
+    refs = entities_of(access.organisation).filter(owner_ref__in=access.team_refs).values("ref")
     rows = Problem.objects.for_tenant(access.organisation).filter(entity_ref__in=refs)
     where = reverse("catalog-problems", kwargs={"org": access.organisation.slug})
     return [

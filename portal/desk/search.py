@@ -6,7 +6,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import Case, F, FloatField, Q, QuerySet, Value, When
 from django.urls import reverse
 
-from catalog.asking.query import live, text_search
+from catalog.asking.query import entities_of, text_search
 from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -73,7 +73,7 @@ def ranked(access: Access, words: str) -> QuerySet[Entity]:
         output_field=FloatField(),
     )
     found: QuerySet[Entity] = (
-        live(access.organisation)
+        entities_of(access.organisation)
         .filter(text_search(words) | Q(name__istartswith=words))
         .annotate(nearness=order + SearchRank(F("search"), query))
         .order_by("-nearness", "sort_name", "id")

@@ -9,11 +9,11 @@ class GithostsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.githosts import connections
-        from portal.jobs.registry import Kind, register
-        from portal.kit.navigation import Entry, register_entry
+        from portal.jobs.registry import JobKind, register
+        from portal.kit.navigation import NavEntry, register_entry
 
         register_entry(
-            Entry(
+            NavEntry(
                 "repos",
                 "Repositories",
                 "git-branch",
@@ -23,4 +23,4 @@ class GithostsConfig(AppConfig):
                 words="git code clone",
             ),
         )
-        register(Kind(connections.JOB, "Try a git host", connections.try_connection, lane="asking"))
+        register(JobKind(connections.JOB, "Try a git host", connections.try_connection, lane="asking"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from portal.githosts import gitcli
 from portal.githosts.fetch import check_ref
-from portal.githosts.protocol import Author, Commit, Entry, TreeFile
+from portal.githosts.protocol import Author, Commit, TreeEntry, TreeFile
 from portal.kit import paths
 from portal.kit.errors import Conflict, Invalid, NotFound, TooLarge
 
@@ -188,31 +188,31 @@ def branches(path: Path) -> list[str]:
     return listed.decode("utf-8", "replace").splitlines()
 
 
-def entry_at(path: Path, commit: str, inner: str) -> Entry | None:
+def entry_at(path: Path, commit: str, inner: str) -> TreeEntry | None:
     """What lies at a path inside a commit, or None."""
     listed = gitcli.run(["--literal-pathspecs", "ls-tree", "-z", "-l", commit, "--", _asked_for(inner)], path)
     return next((entry for entry in _parsed(listed) if entry.path == inner), None)
 
 
-def folder(path: Path, commit: str, inner: str = "") -> list[Entry]:
+def folder(path: Path, commit: str, inner: str = "") -> list[TreeEntry]:
     """The entries of one folder, folders first; paths are relative to the repository."""
     place = [f"{_asked_for(inner)}/"] if inner else []
     listed = gitcli.run(["--literal-pathspecs", "ls-tree", "-z", "-l", commit, "--", *place], path)
     return sorted(_parsed(listed), key=lambda entry: (entry.kind != "folder", entry.name.lower()))
 
 
-def tree(path: Path, commit: str) -> list[Entry]:
+def tree(path: Path, commit: str) -> list[TreeEntry]:
     """Every file below the root."""
     return _parsed(gitcli.run(["ls-tree", "-r", "-z", "-l", commit], path))
 
 
-def _parsed(listing: bytes) -> list[Entry]:
+def _parsed(listing: bytes) -> list[TreeEntry]:
     found = []
     for line in filter(None, listing.split(b"\0")):
         head, _, path = line.partition(b"\t")
         mode, _, identity, size = head.decode().split()
         kind = KINDS.get(mode, "file")
-        found.append(Entry(path.decode("utf-8", "replace"), kind, mode, int(size) if size != "-" else 0, identity))
+        found.append(TreeEntry(path.decode("utf-8", "replace"), kind, mode, int(size) if size != "-" else 0, identity))
     return found
 
 

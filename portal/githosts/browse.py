@@ -9,8 +9,9 @@ from django.utils.safestring import SafeString
 
 from portal.githosts import bare
 from portal.githosts.models import Repository
-from portal.githosts.protocol import Commit, Entry
+from portal.githosts.protocol import Commit, TreeEntry
 from portal.kit.errors import NotFound
+from portal.kit.paths import visible
 from portal.kit.prose import ANCHOR, to_html
 
 SHOWN_BYTES = 512 * 1024
@@ -21,7 +22,7 @@ PAGE = 50
 
 
 @dataclass(frozen=True)
-class Place:
+class TreePlace:
     """Where a visitor stands: a commit by its branch, tag or id, and a path inside it."""
 
     ref: str
@@ -39,7 +40,7 @@ class Place:
 class Shown:
     """A file as a page can show it: `lines` is None when it is binary or too large, and `why` says so."""
 
-    entry: Entry
+    entry: TreeEntry
     lines: list[str] | None
     why: str = ""
     text: str = ""
@@ -49,7 +50,7 @@ class Shown:
         return self.lines is not None and self.entry.name.lower().endswith(MARKDOWN)
 
 
-def place(repository: Repository, ref: str, path: str = "") -> Place | None:
+def place(repository: Repository, ref: str, path: str = "") -> TreePlace | None:
     """The commit a visitor asks for; None while the repository is empty. NotFound for a ref that is not there."""
     if not bare.is_repository(repository.path):
         raise NotFound(f"The files of {repository.name} are gone from the disk. Ask the operator of this portal.")
@@ -61,20 +62,20 @@ def place(repository: Repository, ref: str, path: str = "") -> Place | None:
         commit = bare.resolve(repository.path, wanted) if wanted else None
     if commit is None:
         if ref:
-            raise NotFound(f"{repository.name} has no branch, tag or commit “{ref[:80]}”.")
+            raise NotFound(f"{repository.name} has no branch, tag or commit “{visible(ref[:80])}”.")
         return None
-    return Place(wanted, commit, path.removesuffix("/"))
+    return TreePlace(wanted, commit, path.removesuffix("/"))
 
 
-def entry(repository: Repository, at: Place) -> Entry:
+def entry(repository: Repository, at: TreePlace) -> TreeEntry:
     """What lies at the place's path; NotFound otherwise."""
     found = bare.entry_at(repository.path, at.commit, at.path)
     if found is None:
-        raise NotFound(f"There is no “{at.path[:200]}” in {repository.name} at {at.ref}.")
+        raise NotFound(f"There is no “{visible(at.path[:200])}” in {repository.name} at {at.ref}.")
     return found
 
 
-def show(repository: Repository, at: Place, found: Entry) -> Shown:
+def show(repository: Repository, at: TreePlace, found: TreeEntry) -> Shown:
     """The file, if it is text of a size that a page can hold."""
     if found.kind != "file":
         return Shown(found, None, "This entry points elsewhere and has no content of its own.")
@@ -99,7 +100,7 @@ def as_text(content: bytes) -> str | None:
         return None
 
 
-def readme(repository: Repository, at: Place, entries: list[Entry]) -> Shown | None:
+def readme(repository: Repository, at: TreePlace, entries: list[TreeEntry]) -> Shown | None:
     """The README among a folder's entries, if it can be shown."""
     by_name = {found.name.lower(): found for found in entries if found.kind == "file"}
     found = next((by_name[name] for name in README if name in by_name), None)
@@ -109,7 +110,7 @@ def readme(repository: Repository, at: Place, entries: list[Entry]) -> Shown | N
     return shown if shown.lines is not None else None
 
 
-def written(repository: Repository, at: Place, shown: Shown, organisation: str) -> SafeString:
+def written(repository: Repository, at: TreePlace, shown: Shown, organisation: str) -> SafeString:
     """A Markdown file as HTML: relative addresses lead to the files of the same commit's branch."""
     folder = posixpath.dirname(shown.entry.path)
 
@@ -127,7 +128,7 @@ def written(repository: Repository, at: Place, shown: Shown, organisation: str) 
     return to_html(shown.text, link=link)
 
 
-def commits(repository: Repository, at: Place, *, page: int) -> tuple[list[Commit], bool]:
+def commits(repository: Repository, at: TreePlace, *, page: int) -> tuple[list[Commit], bool]:
     """One page of the history (of the place's path), and whether there is more."""
     found = bare.history(repository.path, at.commit, limit=PAGE + 1, skip=(page - 1) * PAGE, inner=at.path)
     return found[:PAGE], len(found) > PAGE

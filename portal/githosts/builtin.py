@@ -15,7 +15,7 @@ from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts import actions, bare, names, pushes, rights
 from portal.githosts.models import Repository
-from portal.githosts.protocol import Author, Entry, Repo, TreeFile
+from portal.githosts.protocol import Author, Repo, TreeEntry, TreeFile
 from portal.kit.errors import Conflict, Invalid, NotFound
 
 HOST = "slipway"
@@ -114,7 +114,7 @@ class BuiltinHost:
     def author_of(self, repo: Repo, commit: str) -> Author:
         return bare.history(self._path(repo), commit, limit=1)[0].author
 
-    def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:
+    def list_tree(self, repo: Repo, ref: str = "") -> list[TreeEntry]:
         commit = self.head(repo, ref)
         if commit is None and ref:
             raise NotFound(f"{repo.name} has no “{ref}”.")

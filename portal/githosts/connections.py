@@ -13,7 +13,7 @@ from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts.fetch import Credential, parse_location, probe
 from portal.githosts.models import Connection
-from portal.jobs.registry import Done
+from portal.jobs.registry import JobDone
 from portal.jobs.work import Work
 from portal.kit import sealing
 from portal.kit.errors import Conflict, Invalid, NotFound, Refusal, Unavailable
@@ -121,7 +121,7 @@ def remove_connection(*, organisation: Organisation, actor: Actor, connection: C
     connection.delete()
 
 
-def try_connection(work: Work) -> Done:
+def try_connection(work: Work) -> JobDone:
     """The job that tries a connection: reads the branches of its repository with its credential."""
     organisation, pk = work.organisation, int(work.arguments["connection"])
     with tenant(organisation):
@@ -136,7 +136,7 @@ def try_connection(work: Work) -> Done:
         raise
     text = f"{row.probe_url} has {count} branch{'' if count == 1 else 'es'}."
     _note(organisation, pk, Connection.State.WORKS, text)
-    return Done(text=text, goes_to=f"/o/{organisation.slug}/git-hosts/")
+    return JobDone(text=text, goes_to=f"/o/{organisation.slug}/git-hosts/")
 
 
 def _note(organisation: Organisation, pk: int, state: str, text: str) -> None:

@@ -1,6 +1,6 @@
 """What can go wrong with git, in words for the person who asked."""
 
-from portal.kit.errors import Refusal
+from portal.kit.errors import Away, Refusal
 
 
 class GitFailed(Refusal):
@@ -13,6 +13,13 @@ class GitFailed(Refusal):
 
 class GitTimedOut(GitFailed):
     """Git did not end in its time."""
+
+
+class GitAway(GitFailed, Away):
+    """The git host does not answer, or broke off."""
+
+    def __init__(self, text: str, *, stderr: str = "") -> None:
+        super().__init__(text, stderr=stderr, code="unreachable", status=503)
 
 
 class GitTooMuch(GitFailed):

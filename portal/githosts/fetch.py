@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from portal.githosts import gitcli
-from portal.githosts.errors import GitFailed
+from portal.githosts.errors import GitAway, GitFailed, GitTimedOut
 from portal.kit import outbound
 from portal.kit.errors import Invalid, TooLarge
 from portal.kit.plain import split_url
@@ -20,6 +20,20 @@ HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
 SCP_LIKE = re.compile(r"^(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)$")
 ASKPASS = Path(__file__).resolve().parent / "hooks" / "askpass"
 DEFAULT_PORTS = {"https": 443, "ssh": 22}
+
+# What git and its transports say where nobody answers; the second, which may come with a better reason, is asked last.
+NO_ANSWER = (
+    "could not resolve",
+    "failed to connect",
+    "timed out",
+    "connection refused",
+    "no route to host",
+    "network is unreachable",
+    "reset by peer",
+    "empty reply from server",
+    "ssl_error_syscall",
+)
+BROKEN_OFF = ("early eof", "hung up unexpectedly", "unexpected disconnect", "transfer closed with")
 
 FETCH_SECONDS = 45.0
 PACK_LIMIT = 200 * 1024 * 1024
@@ -131,7 +145,8 @@ def fetch(url: str, ref: str, into: Path, *, credential: Credential | None = Non
     with tempfile.TemporaryDirectory(prefix="slipway-fetch-") as scratch:
         git_dir = Path(scratch) / "fetch.git"
         gitcli.run(["init", "--quiet", "--bare", "--template=", str(git_dir)], Path(scratch))
-        fetched = gitcli.attempt(
+        fetched = _over_network(
+            location,
             [
                 "fetch",
                 "--quiet",
@@ -143,11 +158,8 @@ def fetch(url: str, ref: str, into: Path, *, credential: Credential | None = Non
                 wanted,
             ],
             git_dir,
-            config=config,
-            env=env,
-            protocols=location.protocol,
-            timeout=FETCH_SECONDS,
-            file_limit=PACK_LIMIT,
+            config,
+            env,
         )
         if fetched.code != 0:
             raise _explained(location, ref, fetched)
@@ -174,17 +186,31 @@ def probe(url: str, *, credential: Credential | None = None) -> int:
         raise Invalid("Only addresses of git hosts can be tried.", field="target")
     config, env = _connection(location, credential)
     with tempfile.TemporaryDirectory(prefix="slipway-probe-") as scratch:
-        ended = gitcli.attempt(
-            ["ls-remote", "--heads", "--end-of-options", location.url],
-            Path(scratch),
+        command = ["ls-remote", "--heads", "--end-of-options", location.url]
+        ended = _over_network(location, command, Path(scratch), config, env)
+    if ended.code != 0:
+        raise _explained(location, "", ended)
+    return len(ended.stdout.splitlines())
+
+
+def _over_network(
+    location: Location, args: list[str], cwd: Path, config: tuple[str, ...], env: dict[str, str]
+) -> gitcli.GitEnding:
+    """Git, speaking to the repository's host; raises GitAway when it does not end in its time."""
+    try:
+        return gitcli.attempt(
+            args,
+            cwd,
             config=config,
             env=env,
             protocols=location.protocol,
             timeout=FETCH_SECONDS,
+            file_limit=PACK_LIMIT,
         )
-    if ended.code != 0:
-        raise _explained(location, "", ended)
-    return len(ended.stdout.splitlines())
+    except GitTimedOut as error:
+        if location.protocol == "file":
+            raise
+        raise GitAway(f"{location.host} does not answer in time.") from error
 
 
 def _connection(location: Location, credential: Credential | None) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -218,10 +244,12 @@ def _local(path: str) -> Path:
     return real
 
 
-def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed:
+def _explained(location: Location, ref: str, ended: gitcli.GitEnding) -> GitFailed:
     """The sentence for a fetch that failed: by what git is known to say, and without repeating its text."""
     said = ended.words.lower()
     place = location.host or location.url
+    if any(clue in said for clue in NO_ANSWER):
+        return GitAway(f"{place} does not answer.", stderr=ended.words)
     if "couldn't find remote ref" in said or "not our ref" in said:
         named = f"“{ref}”" if ref else "a default branch"
         return GitFailed(f"The repository has no {named}.", stderr=ended.words, code="no_ref", status=400)
@@ -241,7 +269,10 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
             code="host_key",
             status=400,
         )
-    if any(clue in said for clue in ("authentication", "could not read username", "permission denied", "403", "401")):
+    if any(
+        clue in said
+        for clue in ("authentication", "could not read username", "permission denied", "error: 403", "error: 401")
+    ):
         return GitFailed(
             f"{place} wants a sign-in that the portal does not have. "
             "An admin adds or replaces it under Repositories → Git hosts.",
@@ -249,12 +280,12 @@ def _explained(location: Location, ref: str, ended: gitcli.Outcome) -> GitFailed
             code="git_auth",
             status=400,
         )
-    if any(clue in said for clue in ("not found", "does not exist", "not appear to be a git repository", "404")):
+    if any(clue in said for clue in ("not found", "does not exist", "not appear to be a git repository", "error: 404")):
         return GitFailed(
             f"There is no repository at this address on {place}.", stderr=ended.words, code="no_repository", status=400
         )
-    if any(clue in said for clue in ("could not resolve", "failed to connect", "timed out", "connection refused")):
-        return GitFailed(f"{place} does not answer.", stderr=ended.words, code="unreachable", status=503)
+    if any(clue in said for clue in BROKEN_OFF):
+        return GitAway(f"{place} broke off the transfer.", stderr=ended.words)
     return GitFailed(f"Git could not fetch from {place}.", stderr=ended.words)
 
 

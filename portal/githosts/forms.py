@@ -13,7 +13,7 @@ from portal.githosts.models import Repository
 class OwnerForm(forms.Form):
     """The team that a repository is handed over to."""
 
-    team = forms.ModelChoiceField(Team.objects.none(), label="Team")
+    team = forms.ModelChoiceField(Team.objects.none(), label="Team", empty_label="Choose…")
 
     def __init__(self, *args: Any, organisation: Organisation, repository: Repository, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,8 +25,8 @@ class OwnerForm(forms.Form):
 class GrantForm(forms.Form):
     """A team or a person that may push as well."""
 
-    team = forms.ModelChoiceField(Team.objects.none(), label="Team", required=False)
-    person = forms.ModelChoiceField(User.objects.none(), label="or person", required=False)
+    team = forms.ModelChoiceField(Team.objects.none(), label="Team", required=False, empty_label="Choose…")
+    person = forms.ModelChoiceField(User.objects.none(), label="or person", required=False, empty_label="Choose…")
 
     def __init__(self, *args: Any, organisation: Organisation, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

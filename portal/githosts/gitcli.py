@@ -36,7 +36,7 @@ HARDENING = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GitEnding:
     """How a git command ended."""
 
     code: int
@@ -117,7 +117,7 @@ def attempt(
     timeout: float = TIMEOUT,
     limit: int = OUTPUT_LIMIT,
     file_limit: int = 0,
-) -> Outcome:
+) -> GitEnding:
     """Like `run`, but an unhappy end is an answer rather than an exception."""
     command = argv(args, config)
     if file_limit:
@@ -144,7 +144,7 @@ def _verb(args: Sequence[str]) -> str:
     return next((arg for arg in args if not arg.startswith("-")), "git")
 
 
-def _collect(process: subprocess.Popen[bytes], verb: str, timeout: float, limit: int) -> Outcome:
+def _collect(process: subprocess.Popen[bytes], verb: str, timeout: float, limit: int) -> GitEnding:
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = _Capped(limit, process), _Capped(STDERR_LIMIT, None)
@@ -166,7 +166,7 @@ def _collect(process: subprocess.Popen[bytes], verb: str, timeout: float, limit:
         process.stderr.close()
     if out.overflowed:
         raise GitTooMuch(f"Git’s answer to “{verb}” is larger than {limit} bytes.", status=413)
-    return Outcome(process.returncode, bytes(out.kept), bytes(err.kept))
+    return GitEnding(process.returncode, bytes(out.kept), bytes(err.kept))
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -43,7 +43,7 @@ class Author:
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """One line of a tree: kind is "file", "folder", "link" or "submodule"; size in bytes, 0 unless a file."""
 
     path: str
@@ -136,7 +136,7 @@ class GitHost(Protocol):
         """Who a commit names as its author."""
         ...
 
-    def list_tree(self, repo: Repo, ref: str = "") -> list[Entry]:
+    def list_tree(self, repo: Repo, ref: str = "") -> list[TreeEntry]:
         """Every file of the repository at that ref; [] while there is no commit."""
         ...
 

@@ -31,7 +31,7 @@ _pushing: set[asyncio.Future[bytes]] = set()
 
 
 @dataclass(frozen=True)
-class Visit:
+class GitVisit:
     """Somebody's git at somebody's repository, let in."""
 
     organisation: Organisation
@@ -55,7 +55,7 @@ def _secret(request: HttpRequest) -> str:
     return decoded.partition(":")[2]
 
 
-def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
+def visit(request: HttpRequest, org: str, repo: str, service: str) -> GitVisit:
     """Let git in or raise the refusal; the same rules as for pages, and every request is checked again."""
     if service not in smart.SERVICES:
         raise Invalid("Only the smart protocol is served: git 1.6.6 or newer speaks it.")
@@ -69,7 +69,7 @@ def visit(request: HttpRequest, org: str, repo: str, service: str) -> Visit:
         if service == PUSHES and not (verdict := rights.may_push(access, repository)):
             raise Forbidden(verdict.sentence)
     note_use(token)
-    return Visit(access.organisation, access.actor, repository, repository.path, request)
+    return GitVisit(access.organisation, access.actor, repository, repository.path, request)
 
 
 def decided(request: HttpRequest, org: str, repo: str) -> dict[str, str]:
@@ -104,7 +104,7 @@ def _environment(request: HttpRequest) -> dict[str, str]:
     return smart.environment(request.headers.get("Git-Protocol", ""))
 
 
-def _permit(visitor: Visit) -> dict[str, str]:
+def _permit(visitor: GitVisit) -> dict[str, str]:
     return decided(visitor.request, visitor.organisation.slug, visitor.repository.name)
 
 
@@ -150,16 +150,16 @@ async def receive_pack(request: HttpRequest, org: str, repo: str) -> HttpRespons
     return _uncached(HttpResponse(answer, content_type=f"application/x-{service}-result"))
 
 
-async def _receive(visitor: Visit, service: str, body: IO[bytes], env: dict[str, str]) -> bytes:
+async def _receive(visitor: GitVisit, service: str, body: IO[bytes], env: dict[str, str]) -> bytes:
     before = await sync_to_async(bare.refs)(visitor.path)
     args = smart.command(service, visitor.path, advertise=False, limit=settings.GIT_PUSH_LIMIT)
     permit = await sync_to_async(_permit)(visitor)
-    answer = await smart.whole(args, env | permit, body)
+    answer = smart.told(await smart.whole(args, env | permit, body))
     await sync_to_async(_note)(visitor, before)
     return answer
 
 
-def _note(visitor: Visit, before: dict[str, str]) -> None:
+def _note(visitor: GitVisit, before: dict[str, str]) -> None:
     note_push(
         organisation=visitor.organisation,
         actor=visitor.actor,
@@ -169,7 +169,7 @@ def _note(visitor: Visit, before: dict[str, str]) -> None:
     )
 
 
-def _opened(request: HttpRequest, org: str, repo: str, service: str) -> tuple[Visit, IO[bytes]]:
+def _opened(request: HttpRequest, org: str, repo: str, service: str) -> tuple[GitVisit, IO[bytes]]:
     """The visitor and the request's body; refuses by the announced size before it reads."""
     if request.method != "POST":
         raise Refusal("Git posts here.", status=405)

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +16,21 @@ SERVICES = ("git-upload-pack", "git-receive-pack")
 HOOKS = Path(__file__).resolve().parent / "hooks"
 PROTOCOL = re.compile(r"^version=[0-9](:[a-z0-9=.-]{1,40}){0,4}$")
 CHUNK = 64 * 1024
+SIDE = b"\x02"  # the band of a packet that git prints as `remote: …`
 SECONDS = 300
+# What git calls the faults that it finds in a push, as a sentence for who pushed; the object's id is in git's own line.
+FAULTS = {
+    "hasDotgit": "A file or folder in this push has a name that some systems take for a repository’s own .git folder.",
+    "hasDotdot": "A folder in this push is called “..”, which leads out of the repository.",
+    "hasDot": "A folder in this push is called “.”, which is the folder itself.",
+    "fullPathname": "A name in this push has a slash in it, which no file can have.",
+    "gitmodulesSymlink": "The file .gitmodules in this push is a symbolic link; git reads it as a file alone.",
+    "gitmodulesUrl": "The file .gitmodules in this push names an address that git takes for an option or a command.",
+    "gitmodulesPath": "The file .gitmodules in this push names a path that git takes for an option.",
+    "gitmodulesName": "The file .gitmodules in this push names a submodule whose name leads out of the repository.",
+    "gitmodulesUpdate": "The file .gitmodules in this push names a command to run.",
+}
+FAULT = re.compile(rb"^error: object [0-9a-f]{40,64}: (\w+): ", re.MULTILINE)
 MEMORY = 1024 * 1024
 
 
@@ -24,6 +38,25 @@ def packet(text: str) -> bytes:
     """One line of git's wire format, its length in front."""
     data = text.encode()
     return b"%04x" % (len(data) + 4) + data
+
+
+def told(answer: bytes) -> bytes:
+    """A push's answer, with a sentence in front where git refused an object by the name of a fault alone."""
+    said = b"".join(data[1:] for data in _packets(answer) if data[:1] == SIDE)
+    names = dict.fromkeys(found[1].decode() for found in FAULT.finditer(said))
+    sentences = [FAULTS[name] for name in names if name in FAULTS]
+    if not sentences:
+        return answer
+    return packet(SIDE.decode() + " ".join([*sentences, "Nothing of this push was kept."]) + "\n") + answer
+
+
+def _packets(answer: bytes) -> Iterator[bytes]:
+    """The data of each line of git's wire format; ends at what is none."""
+    at = 0
+    while re.fullmatch(rb"[0-9a-f]{4}", answer[at : at + 4]):
+        length = int(answer[at : at + 4], 16)
+        yield answer[at + 4 : at + length]
+        at += max(length, 4)
 
 
 def command(service: str, path: Path, *, advertise: bool, limit: int) -> list[str]:

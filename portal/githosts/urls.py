@@ -1,14 +1,24 @@
 """Addresses of the built-in git host: pages, the API and git's own protocol."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, register_converter
+from django.urls.converters import StringConverter
 
 from portal.githosts import api, serve, views, views_access, views_connections
+
+
+class RepoPathConverter(StringConverter):
+    """A path inside a repository: whatever git lets a name be, line breaks too."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(RepoPathConverter, "repopath")
 
 page_urls: list[URLPattern | URLResolver] = [
     path("repos/", views.repos, name="repos"),
     path("repos/<slug:repo>/", views.repo, name="repo"),
-    path("repos/<slug:repo>/files/<path:path>", views.repo_file, name="repo-file"),
-    path("repos/<slug:repo>/raw/<path:path>", views.repo_raw, name="repo-raw"),
+    path("repos/<slug:repo>/files/<repopath:path>", views.repo_file, name="repo-file"),
+    path("repos/<slug:repo>/raw/<repopath:path>", views.repo_raw, name="repo-raw"),
     path("repos/<slug:repo>/commits/", views.repo_commits, name="repo-commits"),
     path("repos/<slug:repo>/access/", views_access.repo_access, name="repo-access"),
     path("repos/<slug:repo>/access/owner", views_access.repo_hand_over, name="repo-hand-over"),

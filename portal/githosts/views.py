@@ -12,7 +12,7 @@ from portal.accounts.access import TenantRequest, gate
 from portal.githosts import bare, browse, rights
 from portal.githosts.builtin import clone_path
 from portal.githosts.models import Repository
-from portal.githosts.protocol import Entry
+from portal.githosts.protocol import TreeEntry
 from portal.kit.errors import NotFound
 from portal.kit.references import named
 
@@ -58,7 +58,7 @@ def repos(request: TenantRequest) -> HttpResponse:
     return render(request, "githosts/repos.html", context)
 
 
-def _shared(request: TenantRequest, repository: Repository, at: browse.Place | None) -> dict[str, Any]:
+def _shared(request: TenantRequest, repository: Repository, at: browse.TreePlace | None) -> dict[str, Any]:
     """What the pages of one repository have in common."""
     clone_url = f"{settings.PUBLIC_URL}{clone_path(request.access.organisation.slug, repository.name)}"
     return {
@@ -72,7 +72,9 @@ def _shared(request: TenantRequest, repository: Repository, at: browse.Place | N
     }
 
 
-def _listed(request: TenantRequest, repository: Repository, at: browse.Place, entries: list[Entry]) -> dict[str, Any]:
+def _listed(
+    request: TenantRequest, repository: Repository, at: browse.TreePlace, entries: list[TreeEntry]
+) -> dict[str, Any]:
     """A folder's entries and its README."""
     readme = browse.readme(repository, at, entries)
     is_markdown = readme is not None and readme.is_markdown

@@ -62,7 +62,7 @@ def publish(
     Raises InvalidTemplate with every fault and its line, and Conflict where the name belongs to another origin.
     """
     prepared = prepare(files, template_path)
-    refuse(prepared.faults)
+    refuse(prepared.findings)
     return publish_prepared(organisation=organisation, actor=actor, prepared=prepared, origin=origin)
 
 
@@ -79,7 +79,7 @@ def publish_prepared(
     Where the trust in a source publishes, the actor is Slipway itself. Raises InvalidTemplate and Conflict as
     `publish` does.
     """
-    refuse(prepared.faults)
+    refuse(prepared.findings)
     document = prepared.document or {}
     with transaction.atomic():
         path, is_new = _path(organisation, document, origin)

@@ -11,7 +11,7 @@ class GoldenpathsConfig(AppConfig):
         from catalog.intake import ingest
         from portal.goldenpaths import jobs
         from portal.goldenpaths.curation import bringing, trusting
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
 
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
@@ -19,7 +19,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         jobs.register_kinds()
         register_entry(
-            Entry(
+            NavEntry(
                 "paths",
                 "Golden paths",
                 "route",

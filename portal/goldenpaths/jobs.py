@@ -17,7 +17,7 @@ from portal.goldenpaths.preparing import prepare
 from portal.goldenpaths.questions.keywords import ignored
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
-from portal.jobs.registry import Done, Kind, register
+from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
 
 MOST_WARNINGS = 100
@@ -48,7 +48,7 @@ def ask_to_publish_shipped(access: Access) -> Job:
     )
 
 
-def publish(work: Work) -> Done:
+def publish(work: Work) -> JobDone:
     """Examine the files that came along, then publish them in one transaction."""
     work.tell("Checking the template and everything that it renders…")
     prepared = prepare(unpacked(work.payload), str(work.arguments["template_path"]))
@@ -59,7 +59,7 @@ def publish(work: Work) -> Done:
         )
         slug = version.path.slug
     warnings = ignored(version.document)[:MOST_WARNINGS]
-    return Done(
+    return JobDone(
         " ".join([f"Published {version}.", *warnings]),
         {"path": slug, "number": version.number, "digest": version.digest, "warnings": warnings},
         reverse("path", kwargs={"org": work.organisation.slug, "path": slug}),
@@ -67,7 +67,7 @@ def publish(work: Work) -> Done:
     )
 
 
-def publish_shipped(work: Work) -> Done:
+def publish_shipped(work: Work) -> JobDone:
     """The paths that come with the product, each as a new version only where its files changed."""
     names = shipped_paths.names()
     versions: list[Version] = []
@@ -82,10 +82,10 @@ def publish_shipped(work: Work) -> Done:
                 )
             )
     said = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
-    return Done(f"Published: {said}.", {}, reverse("paths", kwargs={"org": work.organisation.slug}))
+    return JobDone(f"Published: {said}.", {}, reverse("paths", kwargs={"org": work.organisation.slug}))
 
 
 def register_kinds() -> None:
     """Makes the kinds known."""
-    register(Kind(PUBLISH, "Publish a golden path", publish, lane="asking"))
-    register(Kind(PUBLISH_SHIPPED, "Publish the shipped paths", publish_shipped, lane="asking"))
+    register(JobKind(PUBLISH, "Publish a golden path", publish, lane="asking"))
+    register(JobKind(PUBLISH_SHIPPED, "Publish the shipped paths", publish_shipped, lane="asking"))

@@ -10,8 +10,10 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from catalog.descriptors.findings import Finding
 from portal.accounts.tenancy import TenantModel
 from portal.goldenpaths.files import File, Workspace
+from portal.goldenpaths.shape import CODE
 from portal.kit.errors import Conflict
 
 SLUG = RegexValidator(r"^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single dashes.")
@@ -176,6 +178,10 @@ class Candidate(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+    def findings(self) -> list[Finding]:
+        """What keeps it from being published."""
+        return [Finding(each["path"], each["line"], CODE, each["sentence"]) for each in self.problems]
 
     def bundle(self) -> Workspace:
         """Every file, by its path beside template.yaml."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.descriptors.findings import Finding
 from portal.goldenpaths.files import File, Workspace, checked, tree_digest, within
 from portal.goldenpaths.questions import schemas
-from portal.goldenpaths.templates import Fault, examine, folder_of
+from portal.goldenpaths.templates import examine, folder_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Prepared:
     bundle: Workspace
     digest: str
     document: dict[str, Any] | None
-    faults: list[Fault]
+    findings: list[Finding]
 
 
 def prepare(files: Mapping[str, File], template_path: str = "template.yaml") -> Prepared:
@@ -28,9 +29,9 @@ def prepare(files: Mapping[str, File], template_path: str = "template.yaml") -> 
     examined = examine(tree, template_path)
     bundle = within(tree, folder_of(template_path))
     document = examined.document
-    if document is not None and not examined.faults:
+    if document is not None and not examined.findings:
         document = _in_order(document)
-    return Prepared(bundle, tree_digest(bundle), document, examined.faults)
+    return Prepared(bundle, tree_digest(bundle), document, examined.findings)
 
 
 def _in_order(document: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
-class Finding(Protocol):
+class SchemaError(Protocol):
     """The part of jsonschema's errors that is read here; its own annotations say that any of it may be unset."""
 
     validator: Any
@@ -25,12 +25,12 @@ _TYPES = {
 }
 
 
-def _type(error: Finding, label: str) -> str:
+def _type(error: SchemaError, label: str) -> str:
     wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     return f"{label} must be {' or '.join(_TYPES.get(kind, str(kind)) for kind in wanted)}."
 
 
-def _enum(error: Finding, label: str) -> str:
+def _enum(error: SchemaError, label: str) -> str:
     options = ", ".join(_plain(option) for option in error.validator_value[:12])
     return f"{label} must be one of: {options}."
 
@@ -39,30 +39,30 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _required(error: Finding, label: str) -> str:
+def _required(error: SchemaError, label: str) -> str:
     missing = next((name for name in error.validator_value if name not in error.instance), "")
     return f"{label} lacks “{missing}”."
 
 
-def _additional(error: Finding, label: str) -> str:
+def _additional(error: SchemaError, label: str) -> str:
     known = set(error.schema.get("properties", {}))
     extra = ", ".join(f"“{name}”" for name in sorted(set(error.instance) - known))
     return f"{label} has no {extra}; it takes {', '.join(sorted(known)) or 'nothing'}."
 
 
-def _pattern(error: Finding, label: str) -> str:
+def _pattern(error: SchemaError, label: str) -> str:
     return f"{label} does not have the expected form ({error.validator_value})."
 
 
-def _count(word: str, unit: str) -> Callable[[Finding, str], str]:
-    def sentence(error: Finding, label: str) -> str:
+def _count(word: str, unit: str) -> Callable[[SchemaError, str], str]:
+    def sentence(error: SchemaError, label: str) -> str:
         number = error.validator_value
         return f"{label} must have {word} {number} {unit}{'' if number == 1 else 's'}."
 
     return sentence
 
 
-def _bound(word: str) -> Callable[[Finding, str], str]:
+def _bound(word: str) -> Callable[[SchemaError, str], str]:
     return lambda error, label: f"{label} must be {word} {error.validator_value}."
 
 
@@ -76,7 +76,7 @@ _FORMATS = {
     "uuid": "a UUID",
 }
 
-_SENTENCES: dict[str, Callable[[Finding, str], str]] = {
+_SENTENCES: dict[str, Callable[[SchemaError, str], str]] = {
     "type": _type,
     "enum": _enum,
     "const": lambda error, label: f"{label} must be {_plain(error.validator_value)}.",
@@ -100,12 +100,12 @@ _SENTENCES: dict[str, Callable[[Finding, str], str]] = {
 }
 
 
-def _alternatives(error: Finding) -> str:
+def _alternatives(error: SchemaError) -> str:
     names = [name for option in error.validator_value for name in option.get("required", [])]
     return ", ".join(f"“{name}”" for name in names) or "the allowed forms"
 
 
-def sentence_of(error: Finding, label: str) -> str:
+def sentence_of(error: SchemaError, label: str) -> str:
     """One finding as a sentence about `label`, which stands at its beginning."""
     name = f"{label[:1].upper()}{label[1:]}"
     keyword = str(error.validator)

@@ -4,6 +4,8 @@ from typing import Any
 
 API_VERSION = "scaffolder.backstage.io/v1beta3"
 
+CODE = "golden-path"  # of every finding about one
+
 _NAME = {"type": "string", "pattern": r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$", "maxLength": 63}
 STEP = {
     "type": "object",

@@ -6,22 +6,23 @@ from typing import Any
 
 from jsonschema import Draft7Validator, FormatChecker, SchemaError
 
+from catalog.descriptors.findings import Finding
 from portal.goldenpaths.files import File, within
 from portal.goldenpaths.language.rendering import (
     Checked,
-    Job,
     Options,
     Read,
     RenderError,
+    RenderJob,
     check_texts,
     is_template,
     matches,
 )
 from portal.goldenpaths.questions import schemas
 from portal.goldenpaths.sentences import sentence_of
-from portal.goldenpaths.shape import SHAPE
-from portal.goldenpaths.vocabulary import ACTIONS
-from portal.goldenpaths.workspace import Plan, source_folder
+from portal.goldenpaths.shape import CODE, SHAPE
+from portal.goldenpaths.vocabulary import ACTION_SPECS
+from portal.goldenpaths.workspace import RenderPlan, source_folder
 from portal.kit.errors import Invalid, Refusal
 from portal.kit.yamltext import Document, YamlError, load_all
 from portal.kit.yamltext import FieldPath as Path
@@ -30,42 +31,34 @@ NO_FORMATS = FormatChecker(formats=())  # patterns are tried in the rendering ch
 ROOTS = frozenset({"parameters", "steps", "secrets", "user", "environment", "context", "each", "always", "failure"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Fault:
-    """One thing that is wrong with a golden path: where, and a sentence."""
-
-    path: str
-    line: int
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{self.path}, line {self.line}: {self.sentence}"
-
-
 @dataclass(frozen=True, slots=True)
 class Examined:
     """A template's document (or None when there is none to speak of) and what is wrong with it."""
 
     document: dict[str, Any] | None
-    faults: list[Fault]
+    findings: list[Finding]
+
+
+def _finding(path: str, line: int, sentence: str) -> Finding:
+    return Finding(path, line, CODE, sentence)
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Collects the faults of one golden path."""
+    """Collects the findings of one golden path."""
 
     path: str
     document: Document
     bundle: Mapping[str, File]
-    faults: list[Fault] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def spec(self) -> Mapping[str, Any]:
         spec: Mapping[str, Any] = self.document.data["spec"]
         return spec
 
-    def fault(self, place: Path, sentence: str) -> None:
-        self.faults.append(Fault(self.path, self.document.line(place), sentence))
+    def find(self, place: Path, sentence: str) -> None:
+        self.findings.append(_finding(self.path, self.document.line(place), sentence))
 
 
 def folder_of(template_path: str) -> str:
@@ -77,11 +70,11 @@ def examine(files: Mapping[str, File], template_path: str = "template.yaml") -> 
     file = files.get(template_path)
     text = file.text() if file else None
     if text is None:
-        return Examined(None, [Fault(template_path, 1, "There is no such file, or it is not text.")])
+        return Examined(None, [_finding(template_path, 1, "There is no such file, or it is not text.")])
     try:
         documents = load_all(text, template_path)
     except YamlError as error:
-        return Examined(None, [Fault(error.path, error.line, error.sentence)])
+        return Examined(None, [_finding(error.path, error.line, error.sentence)])
     templates = [
         document
         for document in documents
@@ -90,7 +83,7 @@ def examine(files: Mapping[str, File], template_path: str = "template.yaml") -> 
     if len(templates) != 1:
         count = "no" if not templates else str(len(templates))
         return Examined(
-            None, [Fault(template_path, 1, f"The file must hold one document of kind Template; it has {count}.")]
+            None, [_finding(template_path, 1, f"The file must hold one document of kind Template; it has {count}.")]
         )
     reader = _Reader(template_path, templates[0], within(files, folder_of(template_path)))
     if _check_shape(reader):
@@ -98,14 +91,14 @@ def examine(files: Mapping[str, File], template_path: str = "template.yaml") -> 
         _check_steps(reader)
         _check_expressions(reader)
         _check_skeletons(reader)
-    return Examined(reader.document.data, sorted(set(reader.faults)))
+    return Examined(reader.document.data, sorted(set(reader.findings)))
 
 
 def _check_shape(reader: _Reader) -> bool:
     for error in Draft7Validator(SHAPE).iter_errors(reader.document.data):
         place = tuple(error.absolute_path)
-        reader.fault(place, sentence_of(error, ".".join(str(part) for part in place) or "the template"))
-    return not reader.faults
+        reader.find(place, sentence_of(error, ".".join(str(part) for part in place) or "the template"))
+    return not reader.findings
 
 
 def _check_pages(reader: _Reader) -> None:
@@ -116,18 +109,18 @@ def _check_pages(reader: _Reader) -> None:
         try:
             Draft7Validator.check_schema(page, format_checker=NO_FORMATS)
         except SchemaError as error:
-            reader.fault((*place, *error.absolute_path), _schema_sentence(error))
+            reader.find((*place, *error.absolute_path), _schema_sentence(error))
             continue
         for at in _references(page):
-            reader.fault((*place, *at), "“$ref” is not available in a form's schema; write the part out.")
+            reader.find((*place, *at), "“$ref” is not available in a form's schema; write the part out.")
         for at in _quoting(page):
             sentence = "A form takes this as it stands; “${{ … }}” would never be worked out. Work it out in a step."
-            reader.fault((*place, *at), sentence)
+            reader.find((*place, *at), sentence)
         _check_required(reader, page, place)
         patterns += [((*place, *at), pattern) for at, pattern in _patterns(page)]
     for (at, pattern), verdict in zip(patterns, matches((pattern, "") for _, pattern in patterns), strict=True):
         if verdict is None:
-            reader.fault(at, f"The pattern “{pattern}” is not a valid regular expression.")
+            reader.find(at, f"The pattern “{pattern}” is not a valid regular expression.")
 
 
 def _schema_sentence(error: SchemaError) -> str:
@@ -164,7 +157,7 @@ def _check_required(reader: _Reader, schema: Mapping[str, Any], place: Path) -> 
     known = schemas.declared(schema)
     for name in schema.get("required") or []:
         if name not in known:
-            reader.fault((*place, "required"), f"“{name}” is required but the page has no such field.")
+            reader.find((*place, "required"), f"“{name}” is required but the page has no such field.")
     for name, child in (schema.get("properties") or {}).items():
         if isinstance(child, Mapping) and child.get("type") == "object":
             _check_required(reader, child, (*place, "properties", name))
@@ -192,15 +185,15 @@ def _check_steps(reader: _Reader) -> None:
         identity = step_id(step, index)
         # The usual idiom for one of two hosts; that only one of them runs is seen when the answers are known.
         if identity in seen and not (seen[identity] and "if" in step):
-            reader.fault(
+            reader.find(
                 (*place, "id"),
                 f"Two steps have the id “{identity}”. They may share it where the “if” of each excludes the other.",
             )
         seen[identity] = seen.get(identity, True) and "if" in step
-        spec = ACTIONS.get(step["action"])
+        spec = ACTION_SPECS.get(step["action"])
         if spec is None:
-            known = ", ".join(ACTIONS)
-            reader.fault((*place, "action"), f"There is no action called “{step['action']}”; there are: {known}.")
+            known = ", ".join(ACTION_SPECS)
+            reader.find((*place, "action"), f"There is no action called “{step['action']}”; there are: {known}.")
             continue
         for error in Draft7Validator(spec.input_schema).iter_errors(step.get("input") or {}):
             at = tuple(error.absolute_path)
@@ -212,7 +205,7 @@ def _check_steps(reader: _Reader) -> None:
                 if not at
                 else f"{'.'.join(str(part) for part in at)} of step “{identity}”"
             )
-            reader.fault((*place, "input", *at), sentence_of(error, label))
+            reader.find((*place, "input", *at), sentence_of(error, label))
 
 
 def _texts(value: Any, place: Path) -> Iterator[tuple[Path, str]]:
@@ -229,21 +222,21 @@ def _texts(value: Any, place: Path) -> Iterator[tuple[Path, str]]:
 def _check_expressions(reader: _Reader) -> None:
     """Every expression of steps and output: syntax, filters, and that it reads only what exists by then."""
     places = [*_texts(reader.spec["steps"], ("spec", "steps")), *_texts(reader.spec.get("output"), ("spec", "output"))]
-    jobs = [Job(text, reader.path, reader.document.line(place)) for place, text in places]
+    jobs = [RenderJob(text, reader.path, reader.document.line(place)) for place, text in places]
     parameters: dict[str, Any] = {}
     for page in schemas.pages_of(reader.document.data):
         parameters |= schemas.declared(page)
     steps = [step_id(step, index) for index, step in enumerate(reader.spec["steps"])]
     for (place, _), checked in zip(places, check_texts(jobs), strict=True):
-        reader.faults += [Fault(reader.path, line, sentence) for sentence, line in checked.problems]
+        reader.findings += [_finding(reader.path, line, sentence) for sentence, line in checked.problems]
         earlier = steps[: int(place[2])] if place[1] == "steps" else steps
         hyphens = [
-            Fault(reader.path, read.line, sentence)
+            _finding(reader.path, read.line, sentence)
             for read in checked.reads
             if (sentence := _hyphen(read, {"steps": earlier, "parameters": list(parameters)}))
         ]
-        reader.faults += hyphens or [
-            Fault(reader.path, read.line, sentence)
+        reader.findings += hyphens or [
+            _finding(reader.path, read.line, sentence)
             for read in checked.reads
             if not read.is_guarded and (sentence := _unknown(reader, read, checked, parameters, earlier, place))
         ]
@@ -297,11 +290,11 @@ def _check_skeletons(reader: _Reader) -> None:
         try:
             folder = source_folder(url.partition("${{")[0].rpartition("/")[0] if "${{" in url else url)
         except Refusal as refusal:
-            reader.fault(place, refusal.text)
+            reader.find(place, refusal.text)
             continue
         source = within(reader.bundle, folder)
         if not source:
-            reader.fault(place, f"The golden path has no folder “{folder or './'}”.")
+            reader.find(place, f"The golden path has no folder “{folder or './'}”.")
         elif step["action"] == "fetch:template":
             _check_skeleton(reader, step.get("input") or {}, folder, source, place)
 
@@ -318,20 +311,20 @@ def _check_skeleton(
         cookiecutter=cookiecutter,
     )
     try:
-        plan = Plan(source, step_input)
+        plan = RenderPlan(source, step_input)
     except Refusal as refusal:
-        reader.fault(place, refusal.text)
+        reader.find(place, refusal.text)
         return
     prefix = f"{folder_of(reader.path)}/" if folder_of(reader.path) else ""
-    jobs: list[Job] = []
+    jobs: list[RenderJob] = []
     for path in source:
         shown = f"{prefix}{folder}/{path}" if folder else f"{prefix}{path}"
-        jobs.append(Job("" if path in plan.keep_names else path, shown))
-        jobs.append(Job(plan.text(path) or "", shown))
+        jobs.append(RenderJob("" if path in plan.keep_names else path, shown))
+        jobs.append(RenderJob(plan.text(path) or "", shown))
     for job, checked in zip(jobs, check_texts(jobs, options), strict=True):
-        reader.faults += [Fault(job.path, line, sentence) for sentence, line in checked.problems]
-        reader.faults += [
-            Fault(job.path, read.line, sentence)
+        reader.findings += [_finding(job.path, line, sentence) for sentence, line in checked.problems]
+        reader.findings += [
+            _finding(job.path, read.line, sentence)
             for read in checked.reads
             if not read.is_guarded and (sentence := _unknown_value(read, checked, known, cookiecutter))
         ]
@@ -349,9 +342,9 @@ def _unknown_value(read: Read, checked: Checked, known: set[str] | None, cookiec
     return ""
 
 
-def refuse(faults: Iterable[Fault]) -> None:
-    """Raise all faults as one refusal, when there are any."""
-    found = list(faults)
+def refuse(findings: Iterable[Finding]) -> None:
+    """Raise all findings as one refusal, when there are any."""
+    found = list(findings)
     if not found:
         return
     first = found[0]
@@ -360,14 +353,14 @@ def refuse(faults: Iterable[Fault]) -> None:
 
 
 class InvalidTemplate(Invalid):
-    """A golden path cannot be published; `faults` has every reason."""
+    """A golden path cannot be published; `findings` has every reason."""
 
     code = "invalid-template"
 
-    def __init__(self, text: str, faults: list[Fault]) -> None:
-        listed = [{"path": fault.path, "line": fault.line, "sentence": fault.sentence} for fault in faults]
+    def __init__(self, text: str, findings: list[Finding]) -> None:
+        listed = [{"path": finding.path, "line": finding.line, "sentence": finding.sentence} for finding in findings]
         super().__init__(text, detail={"faults": listed})
-        self.faults = faults
+        self.findings = findings
 
 
-__all__ = ["Examined", "Fault", "InvalidTemplate", "RenderError", "examine", "folder_of", "refuse", "step_id"]
+__all__ = ["Examined", "InvalidTemplate", "RenderError", "examine", "folder_of", "refuse", "step_id"]

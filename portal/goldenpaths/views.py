@@ -17,10 +17,10 @@ from portal.goldenpaths.files import tree_digest
 from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.goldenpaths.questions import answers, choices
 from portal.goldenpaths.questions.answers import PREFIX
-from portal.goldenpaths.questions.fields import Field, fields_of
+from portal.goldenpaths.questions.fields import FormField, fields_of
 from portal.goldenpaths.questions.forms import (
     Cleaned,
-    Page,
+    FormPage,
     clean,
     pages_of,
 )
@@ -172,7 +172,7 @@ def _question(version: Version, path: str) -> Mapping[str, Any] | None:
     return child
 
 
-def _find(fields: list[Field], wanted: str) -> Field | None:
+def _find(fields: list[FormField], wanted: str) -> FormField | None:
     for field in fields:
         if field.path == wanted:
             return field
@@ -204,7 +204,7 @@ def _page_number(request: TenantRequest, version: Version) -> int:
     return int(text) if text.isdigit() and len(text) < 4 else 1
 
 
-def _names_on(page: Page) -> set[str]:
+def _names_on(page: FormPage) -> set[str]:
     return {*page.names, FORM}
 
 
@@ -244,7 +244,7 @@ def form_page(
     """The form at one of its pages, with what was answered so far and what is wrong with it."""
     pages = pages_of(version)
     number = min(max(number, 1), max(len(pages), 1))
-    page = pages[number - 1] if pages else Page(1, "Nothing to ask", "This path needs no answers.", {}, {})
+    page = pages[number - 1] if pages else FormPage(1, "Nothing to ask", "This path needs no answers.", {}, {})
     fields = fields_of(page.schema, values, errors, request.access, names=page.names)
     if not any(field.is_first for field in fields) and fields and not errors:
         fields[0].is_first = number > 1

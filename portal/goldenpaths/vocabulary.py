@@ -42,13 +42,13 @@ class ActionSpec:
     examples: tuple[Example, ...] = ()
 
 
-ACTIONS: dict[str, ActionSpec] = {}
+ACTION_SPECS: dict[str, ActionSpec] = {}
 
 
 def checked_input(action: str, step_input: Mapping[str, Any], *, step: str = "") -> dict[str, Any]:
     """A rendered input without its unanswered (null) entries, or a refusal that names the step and the field."""
     given = {key: value for key, value in step_input.items() if value is not None}
-    for error in Draft7Validator(ACTIONS[action].input_schema).iter_errors(given):
+    for error in Draft7Validator(ACTION_SPECS[action].input_schema).iter_errors(given):
         place = ".".join(str(part) for part in error.absolute_path)
         raise Invalid(
             f"Step “{step or action}”: {sentence_of(error, place or 'the input')}", code="bad-input", field=place

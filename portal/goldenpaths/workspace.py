@@ -6,7 +6,7 @@ from typing import Any
 from portal.goldenpaths import files as paths
 from portal.goldenpaths.files import File, Workspace
 from portal.goldenpaths.globs import select
-from portal.goldenpaths.language.rendering import Job, Options, RenderError, render_tree
+from portal.goldenpaths.language.rendering import Options, RenderError, RenderJob, render_tree
 from portal.kit.errors import Invalid, NotFound
 from portal.kit.paths import safe_path
 
@@ -60,12 +60,12 @@ def render_files(source: Mapping[str, File], step_input: Mapping[str, Any], *, l
     )
     values = dict(step_input.get("values") or {})
     context: dict[str, Any] = {"values": values} | ({"cookiecutter": values} if cookiecutter else {})
-    plan = Plan(source, step_input)
-    jobs: list[Job] = []
+    plan = RenderPlan(source, step_input)
+    jobs: list[RenderJob] = []
     for path in source:
         shown = f"{label}/{path}" if label else path
-        jobs.append(Job(path if path not in plan.keep_names else "", shown))
-        jobs.append(Job(plan.text(path) or "", shown))
+        jobs.append(RenderJob(path if path not in plan.keep_names else "", shown))
+        jobs.append(RenderJob(plan.text(path) or "", shown))
     results = iter(render_tree(jobs, context, options))
     tree: Workspace = {}
     for path, file in source.items():
@@ -79,7 +79,7 @@ def render_files(source: Mapping[str, File], step_input: Mapping[str, Any], *, l
     return tree
 
 
-class Plan:
+class RenderPlan:
     """Which files of a template are rendered, by name and by content."""
 
     def __init__(self, source: Mapping[str, File], step_input: Mapping[str, Any]) -> None:

@@ -19,10 +19,10 @@ from django.db.models.functions import Now
 from portal.accounts.tenancy import tenant
 from portal.jobs import states
 from portal.jobs.models import Job
-from portal.jobs.registry import KINDS, Done, Kind
+from portal.jobs.registry import KINDS, JobDone, JobKind
+from portal.kit.announcing import announce
 from portal.kit.answers import leave_answer
 from portal.kit.errors import Refusal
-from portal.kit.live import announce
 
 OWNER = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 # First key of the advisory lock under which a person's jobs are counted.
@@ -39,7 +39,7 @@ class JobLost(Exception):
 
 
 @dataclass(frozen=True)
-class Lease:
+class JobLease:
     """One worker's hold on one job."""
 
     organisation_id: int
@@ -62,7 +62,7 @@ def count_alone(person: int | None) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [COUNTING, person or 0])
 
 
-def claim(organisation_id: int, job_id: int) -> tuple[Lease, Job] | None:
+def claim(organisation_id: int, job_id: int) -> tuple[JobLease, Job] | None:
     """Take the job if nobody alive holds it and its person has not enough at work; None for a message too many."""
     with tenant(organisation_id):
         row = Job.objects.for_tenant(organisation_id).only("actor_id").filter(pk=job_id).first()
@@ -94,7 +94,7 @@ def claim(organisation_id: int, job_id: int) -> tuple[Lease, Job] | None:
         job.save(update_fields=["state", "epoch", "lease_owner", "lease_until", "wake_at", "started_at"])
         tell(job)
         job.refresh_from_db(fields=["payload"])  # left out elsewhere; the runner may want it outside the tenant
-    return Lease(organisation_id, job_id, job.epoch), job
+    return JobLease(organisation_id, job_id, job.epoch), job
 
 
 def _at_work(job: Job) -> int:
@@ -126,14 +126,14 @@ def _hold(job: Job) -> None:
     job.lease_until = job.wake_at = job.now + timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
 
-def renew(lease: Lease) -> None:
+def renew(lease: JobLease) -> None:
     """Write down that the worker lives."""
     with lease.fenced() as job:
         _hold(job)
         job.save(update_fields=["lease_until", "wake_at"])
 
 
-def progress(lease: Lease, text: str, done: int, total: int) -> None:
+def progress(lease: JobLease, text: str, done: int, total: int) -> None:
     """Write down how far it is, and that the worker lives."""
     with lease.fenced() as job:
         _hold(job)
@@ -142,7 +142,7 @@ def progress(lease: Lease, text: str, done: int, total: int) -> None:
         tell(job)
 
 
-def note(lease: Lease, facts: Mapping[str, Any]) -> None:
+def note(lease: JobLease, facts: Mapping[str, Any]) -> None:
     """Keep what the runner did, in the transaction in which it did it. Must run inside the tenant's transaction."""
     job = _locked(lease.organisation_id, Q(pk=lease.job_id, epoch=lease.epoch, state="running"))
     if job is None:
@@ -151,7 +151,7 @@ def note(lease: Lease, facts: Mapping[str, Any]) -> None:
     job.save(update_fields=["notes"])
 
 
-def end_well(lease: Lease, done: Done) -> None:
+def end_well(lease: JobLease, done: JobDone) -> None:
     """The work is done."""
     with lease.fenced() as job:
         job.result, job.result_text, job.goes_to = dict(done.result), done.text[:1000], done.goes_to[:500]
@@ -159,13 +159,13 @@ def end_well(lease: Lease, done: Done) -> None:
         _end(job, "succeeded")
 
 
-def end_badly(lease: Lease, state: str, refusal: Refusal) -> None:
+def end_badly(lease: JobLease, state: str, refusal: Refusal) -> None:
     """The work ended without success, for the reason that the refusal says."""
     with lease.fenced() as job:
         _end(job, state, refusal=refusal)
 
 
-def let_go(lease: Lease) -> None:
+def let_go(lease: JobLease) -> None:
     """Give the job back unfinished; it is taken up again soon."""
     with lease.fenced() as job:
         _move(job, "queued")
@@ -186,7 +186,7 @@ def _end(job: Job, state: str, refusal: Refusal | None = None) -> None:
     _move(job, state)
     job.lease_owner, job.lease_until, job.wake_at, job.payload = "", None, None, None
     job.ended_at = job.now
-    kind: Kind | None = KINDS.get(job.kind)
+    kind: JobKind | None = KINDS.get(job.kind)
     job.keep_until = job.now + (kind.kept if kind else timedelta(days=7))
     job.refusal = as_data(refusal) if refusal else {}
     job.save(

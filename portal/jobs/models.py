@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from portal.accounts.actor import Actor
 from portal.accounts.tenancy import TenantModel
-from portal.jobs.states import ACTIVE_JOB, JOB_STATES, State
+from portal.jobs.states import ACTIVE_JOB, JOB_STATES, JobState
 
 
 class Job(TenantModel):
@@ -81,7 +81,7 @@ class Job(TenantModel):
         return Actor.kept(self.origin, self.actor)
 
     @property
-    def shown(self) -> State:
+    def shown(self) -> JobState:
         """Its state with label and badge."""
         return JOB_STATES[self.state]
 

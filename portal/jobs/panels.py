@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 
 from portal.accounts.models import Organisation
 from portal.jobs.models import Job
-from portal.kit.live import TopicKind, register_topic
+from portal.kit.announcing import TopicKind, register_topic
 
 
 def context(organisation: Organisation, job: Job) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Done:
+class JobDone:
     """A good end. `result` is for programs (plain JSON), `goes_to` the page that shows it (a path of this site)."""
 
     text: str = ""
@@ -24,11 +24,11 @@ class Done:
     is_doubtful: bool = False
 
 
-Runner = Callable[["Work"], Done]
+Runner = Callable[["Work"], JobDone]
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """One kind of job.
 
     run     does the work in a worker, outside any transaction; may be called again after a worker died, so what it
@@ -50,9 +50,9 @@ class Kind:
     ended_badly: Callable[[Job, Refusal], None] | None = None
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, JobKind] = {}
 
 
-def register(kind: Kind) -> None:
+def register(kind: JobKind) -> None:
     """Makes a kind known."""
     KINDS[kind.name] = kind

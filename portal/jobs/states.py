@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class State:
+class JobState:
     """One word of the vocabulary; `badge` is the word whose badge it wears on pages."""
 
     name: str
@@ -14,15 +14,15 @@ class State:
     is_final: bool = False
 
 
-JOB_STATES: Mapping[str, State] = {
+JOB_STATES: Mapping[str, JobState] = {
     state.name: state
     for state in (
-        State("queued", "Waiting", "queued"),
-        State("running", "Working", "running"),
-        State("succeeded", "Done", "succeeded", is_final=True),
-        State("refused", "Refused", "rejected", is_final=True),
-        State("failed", "Failed", "failed", is_final=True),
-        State("cancelled", "Cancelled", "cancelled", is_final=True),
+        JobState("queued", "Waiting", "queued"),
+        JobState("running", "Working", "running"),
+        JobState("succeeded", "Done", "succeeded", is_final=True),
+        JobState("refused", "Refused", "rejected", is_final=True),
+        JobState("failed", "Failed", "failed", is_final=True),
+        JobState("cancelled", "Cancelled", "cancelled", is_final=True),
     )
 }
 

@@ -17,11 +17,11 @@ from django.db import connections
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.jobs import lease as leases
-from portal.jobs.lease import BROKEN, JobLost, Lease
+from portal.jobs.lease import BROKEN, JobLease, JobLost
 from portal.jobs.models import Job
-from portal.jobs.registry import KINDS, Done
+from portal.jobs.registry import KINDS, JobDone
+from portal.kit.away import is_database_away
 from portal.kit.errors import Refusal
-from portal.kit.middleware import is_database_away
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ class Work:
     """What a runner is given: the job as it was claimed, and the ways to say how far it is."""
 
     job: Job
-    lease: Lease
-    keeper: Keeper
+    lease: JobLease
+    keeper: JobKeeper
     _told: float = 0.0
 
     @property
@@ -81,10 +81,10 @@ class Work:
         self.keeper.check()
 
 
-class Keeper:
+class JobKeeper:
     """The thread beside a runner: says that the worker lives, and hears that the job is not ours any more."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: JobLease) -> None:
         self.lease = lease
         self.is_lost = False
         self._stop = threading.Event()
@@ -145,11 +145,11 @@ def work(organisation_id: int, job_id: int) -> tuple[int, int] | None:
     return organisation_id, job.actor_id or 0
 
 
-def _run(lease: Lease, job: Job) -> None:
+def _run(lease: JobLease, job: Job) -> None:
     kind = KINDS[job.kind]
-    with Keeper(lease) as keeper:
+    with JobKeeper(lease) as keeper:
         try:
-            done: Done = kind.run(Work(job, lease, keeper))
+            done: JobDone = kind.run(Work(job, lease, keeper))
         except Refusal as refusal:
             leases.end_badly(lease, "refused", refusal)
         except JobLost:

@@ -23,11 +23,10 @@ from typing import Any, TypeVar
 from celery import current_app
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError as QueueAway
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
-from portal.kit.errors import Unavailable
-from portal.kit.live import valkey
+from portal.kit import away
+from portal.kit.announcing import valkey
+from portal.kit.errors import Away
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ def asked_outside(work: Callable[[], Result]) -> Result:
 def ask(question: Question) -> bytes | None:
     """The answer; waits WAIT_SECONDS for a worker, in no transaction. None when there is none in time.
 
-    Raises Unavailable when the question cannot be sent.
+    Raises Away when the question cannot be sent.
     """
     known = _known.get()
     if known is not None and (question.key in known or len(known) >= MOST_QUESTIONS):
@@ -115,7 +114,7 @@ def _asked(question: Question) -> bytes | None:
 def want(question: Question) -> None:
     """Has the question answered without waiting for it; once within ASKED_AGAIN_AFTER, however many want it.
 
-    Raises Unavailable when the question cannot be sent.
+    Raises Away when the question cannot be sent.
     """
     name = _name(question.organisation_id, question.key)
     try:
@@ -125,16 +124,16 @@ def want(question: Question) -> None:
         valkey().set(f"{name}:wanted", b"1", ex=WORTH_SECONDS)
         arguments = (question.organisation_id, question.key, *question.arguments)
         current_app.send_task(question.task, arguments, expires=WORTH_SECONDS, retry=False)
-    except (BrokerAway, BrokerSlow, QueueAway) as error:
+    except (*away.BROKER, QueueAway) as error:
         log.warning("%s is not asked: %s", question.task, error)
-        raise Unavailable("A worker cannot be asked at the moment: the message broker is away.") from error
+        raise Away("A worker cannot be asked at the moment: the message broker is away.") from error
 
 
 def look(organisation_id: int, key: str) -> bytes | None:
     """The answer that is kept, if there is one; never waits for a worker. A key of another organisation finds none."""
     try:
         found = valkey().get(_name(organisation_id, key))
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return None
     return found if isinstance(found, bytes) else None
 
@@ -143,7 +142,7 @@ def is_wanted(organisation_id: int, key: str) -> bool:
     """Whether somebody asked this within the last minute."""
     try:
         return bool(valkey().exists(f"{_name(organisation_id, key)}:wanted"))
-    except (BrokerAway, BrokerSlow):
+    except away.BROKER:
         return False
 
 
@@ -152,7 +151,7 @@ def answer(organisation_id: int, key: str, content: bytes, *, kept: int = KEPT_S
     name = _name(organisation_id, key)
     try:
         valkey().set(name, content, ex=kept)
-    except (BrokerAway, BrokerSlow) as error:
+    except away.BROKER as error:
         log.warning("the answer for %s is lost: %s", name, error)
         return
     leave_answer(name, content)
@@ -169,7 +168,7 @@ def leave_answer(name: str, answer: bytes = b"1") -> None:
         pipe.rpush(f"answer:{name}", *[answer] * 20)
         pipe.expire(f"answer:{name}", KEPT_SECONDS)
         pipe.execute()
-    except (BrokerAway, BrokerSlow) as error:
+    except away.BROKER as error:
         log.warning("the answer for %s is lost: %s", name, error)
 
 
@@ -179,7 +178,7 @@ def wait_for_answer(name: str, seconds: float) -> bytes | None:
     while (left := end - time.monotonic()) > 0:
         try:
             found = valkey().blpop([f"answer:{name}"], timeout=min(left, LONGEST_CALL))
-        except (BrokerAway, BrokerSlow):
+        except away.BROKER:
             # Without a broker there is nothing to wait at: let the caller look at the row in its own time.
             time.sleep(min(left, 0.5))
             continue

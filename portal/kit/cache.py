@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
+
+from portal.kit import away
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ def _or(fallback: Callable[[], Any]) -> Callable[[Callable[..., Any]], Callable[
         def tolerant(*args: Any, **kwargs: Any) -> Any:
             try:
                 return method(*args, **kwargs)
-            except (BrokerAway, BrokerSlow) as error:
+            except away.BROKER as error:
                 log.warning("cache is away: %s", error)
                 return fallback()
 

@@ -102,3 +102,18 @@ class Unavailable(Refusal):
     status = 503
     code = "unavailable"
     wire_name = "ServiceUnavailableError"
+
+
+class Away(Unavailable):
+    """Another system does not answer; raised at the one door of each, of connection errors alone (kit/away.py).
+
+    what  the system, in words or by its host
+    why   the library's own name for what happened; never an address with a credential, nor what was sent
+    """
+
+    code = "away"
+
+    def __init__(self, text: str, *, what: str = "", why: BaseException | None = None, **more: Any) -> None:
+        super().__init__(text, **more)
+        self.what = what
+        self.why = type(why).__name__ if why else ""

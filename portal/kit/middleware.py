@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
@@ -15,7 +14,8 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
+from portal.kit.away import is_database_away
+from portal.kit.errors import Away, Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from portal.kit.refusing import answer, body_of
 
 log = logging.getLogger(__name__)
@@ -31,19 +31,12 @@ def as_refusal(exception: BaseException) -> Refusal | None:
         return TooLarge("That form has more fields than we accept.")
     if is_database_away(exception):
         log.warning("the database is away: %s", exception)
-        return Unavailable("The database does not answer at the moment. Try again in a minute; nothing is lost.")
+        return Away(
+            "The database does not answer at the moment. Try again in a minute; nothing is lost.",
+            what="the database",
+            why=exception,
+        )
     return None
-
-
-def is_database_away(exception: BaseException) -> bool:
-    """Whether PostgreSQL cannot be reached, is shutting down or has ended the connection; its other errors are bugs.
-
-    Class 08 and 57P0x of PostgreSQL's error codes; none at all when no connection came about or the pool had none.
-    """
-    if not isinstance(exception, OperationalError | InterfaceError):
-        return False
-    state = getattr(exception.__cause__, "sqlstate", None)
-    return state is None or state.startswith(("08", "57P"))
 
 
 class PlainAddressMiddleware(MiddlewareMixin):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Entry:
+class NavEntry:
     """A page of an organisation that is reached from anywhere.
 
     name        the URL name it leads to
@@ -37,22 +37,22 @@ class Entry:
         )
 
 
-ENTRIES: dict[str, Entry] = {}
+ENTRIES: dict[str, NavEntry] = {}
 
 
-def register_entry(*entries: Entry) -> None:
+def register_entry(*entries: NavEntry) -> None:
     """Makes pages known; called from an app's ready()."""
     ENTRIES.update({entry.name: entry for entry in entries})
 
 
-def in_order() -> list[Entry]:
+def in_order() -> list[NavEntry]:
     """All entries, as they stand."""
     return sorted(ENTRIES.values(), key=lambda entry: entry.order)
 
 
-def menu() -> list[tuple[str, list[Entry]]]:
+def menu() -> list[tuple[str, list[NavEntry]]]:
     """(heading, entries) of the menu."""
-    sections: dict[str, list[Entry]] = {}
+    sections: dict[str, list[NavEntry]] = {}
     for entry in in_order():
         if entry.in_menu:
             sections.setdefault(entry.section, []).append(entry)

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from portal.kit import addresses
-from portal.kit.errors import Invalid
+from portal.kit.away import is_network
+from portal.kit.errors import Away, Invalid
 
 Resolver = Callable[[str, int], Iterable[str]]
 
@@ -52,8 +53,13 @@ class Destination:
         return addresses.parse(self.address).is_loopback
 
     def connect(self, timeout: float) -> socket.socket:
-        """A TCP connection to exactly that address; `timeout` in seconds. Raises OSError."""
-        return socket.create_connection((self.address, self.port), timeout=timeout)
+        """A TCP connection to exactly that address; `timeout` in seconds. Raises Away."""
+        try:
+            return socket.create_connection((self.address, self.port), timeout=timeout)
+        except OSError as error:
+            if not is_network(error):
+                raise
+            raise Away(f"{self.host} cannot be reached.", what=self.host, why=error) from error
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -16,6 +16,11 @@ MAX_NAME_BYTES = 255
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_JOINERS = "\u200c\u200d"
+# Control and format characters, separators of lines and paragraphs, half characters.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Letters and marks by their category, and drawn as nothing at all.
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -64,6 +69,26 @@ def is_git_folder(name: str) -> bool:
     # NTFS: the part before a colon is the file, what follows is a stream of it; trailing dots and spaces do not count.
     bare = folded.partition(":")[0].rstrip(". ")
     return bare == ".git" or re.fullmatch(r"git~[1-9]", bare) is not None
+
+
+def visible(name: str) -> str:
+    """A name as a page shows it: each character that would hide, break or turn it stands as its number, `⟨U+202E⟩`.
+
+    For names that were never asked for a rule: what somebody pushed, a source's files. Joiners stay between letters
+    beyond ASCII, where emoji and some scripts need them.
+    """
+    if name.isascii() and name.isprintable():
+        return name
+    return "".join(
+        f"⟨U+{ord(character):04X}⟩" if _is_hidden(name, at) else character for at, character in enumerate(name)
+    )
+
+
+def _is_hidden(name: str, at: int) -> bool:
+    if name[at] in _JOINERS:
+        beside = (name[at - 1 : at], name[at + 1 : at + 2])
+        return any(not other or other.isascii() or other in _JOINERS for other in beside)
+    return unicodedata.category(name[at]) in _UNSEEN or name[at] in _BLANKS
 
 
 def _shown(path: str) -> str:

@@ -14,24 +14,27 @@ from portal.kit.plain import split_url
 LONGEST = 200_000
 TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code", "em", "strong", "s", "del"),
-    *("ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td"),
+    *("ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "input"),
 }
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 # In front of a heading's name: what somebody wrote never takes the name of a part of our own page.
 ANCHOR = "doc-"
+# `- [x] done`: a list of tasks, as git hosts draw it.
+TASK = re.compile(r"\[([ xX])\]\s+")
 _reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 Link = Callable[[str], str]
 
 
 def to_html(text: str, *, link: Link | None = None) -> SafeString:
-    """CommonMark with tables; raw HTML shows as text, images as their words, links open nothing by script.
+    """CommonMark with tables and task lists; raw HTML shows as text, images as words, links open nothing by script.
 
     link  where a relative address leads to, "" for nowhere; without it they stay as they are
     Headings can be linked to by their words, as on git hosts: `#what-is-it`.
     """
     tokens = _reader.parse(text[:LONGEST])
     _name_headings(tokens)
+    _mark_tasks(tokens)
     for token in tokens:
         if token.children:
             token.children = [piece for child in token.children for piece in _settled(child, link)]
@@ -44,6 +47,8 @@ def to_html(text: str, *, link: Link | None = None) -> SafeString:
             "td": {"align"},
             "code": {"class"},
             "ol": {"start"},
+            "li": {"class"},
+            "input": {"type", "disabled", "checked", "aria-label"},
             **{heading: {"id"} for heading in HEADINGS},
         },
         url_schemes={"http", "https", "mailto"},
@@ -63,6 +68,23 @@ def _name_headings(tokens: list[Token]) -> None:
         number = taken.get(name, 0)
         taken[name] = number + 1
         opening.attrSet("id", f"{ANCHOR}{name}{f'-{number}' if number else ''}")
+
+
+def _mark_tasks(tokens: list[Token]) -> None:
+    """An item that begins with a box shows a box that nobody can tick here; the text of the file decides."""
+    for item, paragraph, inside in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if (item.type, paragraph.type) != ("list_item_open", "paragraph_open") or not inside.children:
+            continue
+        first = inside.children[0]
+        if first.type != "text" or not (found := TASK.match(first.content)):
+            continue
+        done, rest = found[1] != " ", first.content[found.end() :]
+        if not rest and len(inside.children) == 1:
+            continue
+        first.content = rest
+        attrs = {"type": "checkbox", "disabled": "", "aria-label": "Done" if done else "To do"}
+        inside.children.insert(0, Token("task", "input", 0, attrs={**attrs, **({"checked": ""} if done else {})}))
+        item.attrSet("class", "task")
 
 
 def _settled(token: Token, link: Link | None) -> list[Token]:

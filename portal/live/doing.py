@@ -7,54 +7,23 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
-from django.db import connections
-from django.db.utils import InterfaceError, OperationalError
 from django.utils.module_loading import import_string
 
+from portal.kit.dbthread import DatabaseAway, DatabaseThread
 from portal.kit.duties import Duty
 from portal.live import leases
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 # Seconds that a killed process's duties wait for another, at most; longer ones take three turns.
 LEASE = float(settings.DUTY_LEASE_SECONDS)
 PAUSE_FIRST, PAUSE_MOST = 1.0, 30.0
 AWAY_MOST = 5.0  # while the database is away it is asked more often: it is missed by everybody
 LINE_EVERY = 10.0
-
-
-class DatabaseAway(Exception):
-    """PostgreSQL does not answer."""
-
-
-class Thread:
-    """Synchronous work in one thread with a database connection of its own."""
-
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
-
-    async def __call__(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs the function there. Raises DatabaseAway."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work, arguments)
-
-    @staticmethod
-    def _run(work: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
-        try:
-            return work(*arguments)
-        except (OperationalError, InterfaceError) as error:
-            connections.close_all()
-            raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
-
-    async def close(self) -> None:
-        """Gives the connection back and ends the thread, which finishes what it is at."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, connections.close_all)
-        self._pool.shutdown()
 
 
 @dataclass
@@ -64,15 +33,15 @@ class Doing:
     duty: Duty
     owner: str
     stop: asyncio.Event
-    thread: Thread = field(init=False)
-    clerk: Thread = field(init=False)  # leases and lines are written while the duty's own thread is busy
+    thread: DatabaseThread = field(init=False)
+    clerk: DatabaseThread = field(init=False)  # leases and lines are written while the duty's own thread is busy
     _pause: float = 0.0
     _held_at: float = float("-inf")
     _lined: tuple[str, bool, float] = ("", False, float("-inf"))
 
     def __post_init__(self) -> None:
-        self.thread = Thread(f"{self.duty.name}")
-        self.clerk = Thread(f"{self.duty.name}-lease")
+        self.thread = DatabaseThread(f"{self.duty.name}")
+        self.clerk = DatabaseThread(f"{self.duty.name}-lease")
 
     @property
     def place(self) -> str:

@@ -15,7 +15,7 @@ FORGOTTEN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Line:
+class DutyLine:
     """How a duty goes, for whoever asks."""
 
     name: str
@@ -64,10 +64,10 @@ def release(name: str, place: str, owner: str) -> None:
     DutyLease.objects.exclude(place="").filter(until__lt=Now() - FORGOTTEN).delete()
 
 
-def lines() -> list[Line]:
+def lines() -> list[DutyLine]:
     """The health line of every duty that anybody has begun."""
     now = timezone.now()
     return [
-        Line(row.name, row.owner, row.until > now, row.state, row.text, row.since, row.done_at)
+        DutyLine(row.name, row.owner, row.until > now, row.state, row.text, row.since, row.done_at)
         for row in DutyLease.objects.all()
     ]

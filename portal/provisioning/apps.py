@@ -12,7 +12,7 @@ class ProvisioningConfig(AppConfig):
 
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
-        from portal.kit.navigation import Entry, register_entry
+        from portal.kit.navigation import NavEntry, register_entry
         from portal.provisioning import fragments, panels, previewing, steps, waking
 
         rollouts.LISTENERS.append(waking.call)
@@ -23,5 +23,5 @@ class ProvisioningConfig(AppConfig):
         panels.register()
         previewing.register_kinds()
         register_entry(
-            Entry("runs", "Runs", "player-play", "runs.view", 40, also=("run", "run-*"), words="history launches"),
+            NavEntry("runs", "Runs", "player-play", "runs.view", 40, also=("run", "run-*"), words="history launches"),
         )

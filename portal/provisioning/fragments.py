@@ -11,7 +11,7 @@ from django.urls import reverse
 from catalog import naming
 from portal.accounts.models import Organisation
 from portal.kit import icons
-from portal.kit.live import TopicKind, register_topic
+from portal.kit.announcing import TopicKind, register_topic
 from portal.kit.plain import split_url
 from portal.kit.references import named
 from portal.kit.templatetags.ui import state

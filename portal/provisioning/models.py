@@ -12,14 +12,14 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import User
 from portal.accounts.tenancy import TenantModel
 from portal.provisioning import states
-from portal.provisioning.states import State
+from portal.provisioning.states import RunState
 
 
 class IllegalMove(Exception):
     """Code asked for a state that the table does not lead to: a bug, never a person's mistake."""
 
 
-def _choices(words: dict[str, State]) -> list[tuple[str, str]]:
+def _choices(words: dict[str, RunState]) -> list[tuple[str, str]]:
     return [(state.name, state.label) for state in words.values()]
 
 
@@ -104,7 +104,7 @@ class Run(TenantModel):
         return Actor.kept(self.steered_as, self.steered_by)
 
     @property
-    def state(self) -> State:
+    def state(self) -> RunState:
         """The status with its label and colour."""
         return states.RUN_STATES[self.status]
 
@@ -170,7 +170,7 @@ class Step(TenantModel):
         return f"{self.idx + 1}. {self.name}"
 
     @property
-    def state(self) -> State:
+    def state(self) -> RunState:
         """The status with its label and colour."""
         return states.STEP_STATES[self.status]
 

@@ -13,7 +13,7 @@ from portal.accounts.tenancy import tenant
 from portal.goldenpaths.models import Version
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
-from portal.jobs.registry import Done, Kind, register
+from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
 from portal.kit.errors import NotFound
 from portal.provisioning import actions
@@ -48,7 +48,7 @@ def ask(access: Access, version: Version, values: Mapping[str, Any]) -> Job:
     )
 
 
-def review(work: Work) -> Done:
+def review(work: Work) -> JobDone:
     """Walk the path. What stands in the way of a launch is in the result; the walk itself always comes to an end."""
     version = version_of(work.job)
     made = preview(
@@ -59,7 +59,7 @@ def review(work: Work) -> Done:
         watch=work.tell,
     )
     where = {"org": work.organisation.slug, "path": version.path.slug, "uid": work.job.uid}
-    return Done("", body_of(version, made), reverse("path-reviewed", kwargs=where))
+    return JobDone("", body_of(version, made), reverse("path-reviewed", kwargs=where))
 
 
 def version_of(job: Job) -> Version:
@@ -74,7 +74,7 @@ def version_of(job: Job) -> Version:
 
 def register_kinds() -> None:
     """Makes the kind known."""
-    register(Kind(REVIEW, "Review a launch", review, lane="asking", kept=timedelta(days=1)))
+    register(JobKind(REVIEW, "Review a launch", review, lane="asking", kept=timedelta(days=1)))
 
 
 def body_of(version: Version, made: Preview) -> dict[str, Any]:

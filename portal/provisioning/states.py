@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class State:
+class RunState:
     """One word of the vocabulary.
 
     tone is the colour of its badge (good, busy, held, idle, bad); the label always stands beside it.
@@ -23,31 +23,31 @@ class State:
         return "failed" if self.tone == "bad" else self.name
 
 
-def _vocabulary(*states: State) -> dict[str, State]:
+def _vocabulary(*states: RunState) -> dict[str, RunState]:
     return {state.name: state for state in states}
 
 
 # In the order of a run's life; pages list and filter in this order.
 RUN_STATES = _vocabulary(
-    State("queued", "Queued", "idle"),
-    State("running", "Running", "busy"),
-    State("waiting", "Waiting", "held"),
-    State("succeeded", "Succeeded", "good", is_final=True),
-    State("failed", "Failed", "bad", is_final=True),
-    State("cancelled", "Cancelled", "idle", is_final=True),
-    State("undoing", "Undoing", "busy"),
-    State("undone", "Undone", "idle", is_final=True),
-    State("undo_failed", "Undo failed", "bad", is_final=True),
+    RunState("queued", "Queued", "idle"),
+    RunState("running", "Running", "busy"),
+    RunState("waiting", "Waiting", "held"),
+    RunState("succeeded", "Succeeded", "good", is_final=True),
+    RunState("failed", "Failed", "bad", is_final=True),
+    RunState("cancelled", "Cancelled", "idle", is_final=True),
+    RunState("undoing", "Undoing", "busy"),
+    RunState("undone", "Undone", "idle", is_final=True),
+    RunState("undo_failed", "Undo failed", "bad", is_final=True),
 )
 
 STEP_STATES = _vocabulary(
-    State("pending", "Pending", "idle"),
-    State("running", "Running", "busy"),
-    State("waiting", "Waiting", "held"),
-    State("succeeded", "Succeeded", "good", is_final=True),
-    State("skipped", "Skipped", "idle", is_final=True),
-    State("failed", "Failed", "bad", is_final=True),
-    State("cancelled", "Cancelled", "idle", is_final=True),
+    RunState("pending", "Pending", "idle"),
+    RunState("running", "Running", "busy"),
+    RunState("waiting", "Waiting", "held"),
+    RunState("succeeded", "Succeeded", "good", is_final=True),
+    RunState("skipped", "Skipped", "idle", is_final=True),
+    RunState("failed", "Failed", "bad", is_final=True),
+    RunState("cancelled", "Cancelled", "idle", is_final=True),
 )
 
 Moves = Mapping[str, frozenset[str]]

@@ -49,7 +49,7 @@ class House:
     def fill(self, address: str, converters: dict[str, str]) -> dict[str, Any]:
         """The values for one address: a `path` is a golden path's name here and a file's there."""
         values = self.names | self.by_address.get(address, {})
-        if converters.get("path") == "path":
+        if converters.get("path") == "repopath":
             values = values | {"path": "README.md"}
         return {name: values[name] for name in converters if name in values}
 

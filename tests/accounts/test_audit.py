@@ -28,7 +28,6 @@ NO_CHANGE: dict[str, str] = {
     "catalog.tasks.ask_refresh": "a part of asking for a refresh, which writes the event, and of the sweep",
     "catalog.teams.after_change": "the hook of a team's verbs, in their transaction: they write the event",
     "catalog.teams.before_delete": "the hook of a team's deletion, in its transaction: it writes the event",
-    "catalog.teams.write_group": "what those hooks do: the Group says what the team says",
     "portal.provisioning.acting.claiming.adoptions_of": "reads what was confirmed; taking an object over is the event",
     "portal.provisioning.actions.require_same": "compares and refuses",
 }

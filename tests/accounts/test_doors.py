@@ -26,13 +26,20 @@ from portal.accounts.stream import Viewer, admit, render_topic
 from portal.accounts.tenancy import TenantModel, tenant
 from portal.accounts.views import PUBLIC, SIGNED_IN
 from portal.asgi import application
+from portal.kit.announcing import TOPICS
 from portal.kit.errors import Forbidden, NotFound
-from portal.kit.live import TOPICS
 from tests.accounts.house import MARK, furnish
 from tests.accounts.url_table import API, OUTSIDE, OWN_DOORS, PAGES
 from tests.asgi import asked
 
-FILL: dict[str, Any] = {"int": 1, "slug": "thing", "str": "thing", "path": "a/thing", "uuid": uuid.UUID(int=7)}
+FILL: dict[str, Any] = {
+    "int": 1,
+    "slug": "thing",
+    "str": "thing",
+    "path": "a/thing",
+    "repopath": "a/thing",
+    "uuid": uuid.UUID(int=7),
+}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

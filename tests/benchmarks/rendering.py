@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from portal.goldenpaths.language.rendering import Job, render_tree
+from portal.goldenpaths.language.rendering import RenderJob, render_tree
 
 ROUNDS = 30
 FRESH = "import portal.goldenpaths.language.batches as batches; batches.warm()"
@@ -30,7 +30,7 @@ def timed(act: Callable[[], object]) -> float:
 
 def main() -> None:
     fresh = timed(lambda: subprocess.run([sys.executable, "-c", FRESH], check=True))
-    forked = timed(lambda: render_tree([Job("x ${{ a }}")], {"a": 1}))
+    forked = timed(lambda: render_tree([RenderJob("x ${{ a }}")], {"a": 1}))
     print(f"a fresh Python  {fresh:7.1f} ms")
     print(f"a forked child  {forked:7.1f} ms   {fresh / forked:.1f} times as fast")
 

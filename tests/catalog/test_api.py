@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from catalog import actions
 from catalog.asking.filters import matches, parse_filters, parse_query
-from catalog.asking.query import live, where
+from catalog.asking.query import entities_of, where
 from catalog.models import Entity, Relation, Source
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken
@@ -224,9 +224,9 @@ def test_sql_means_what_the_pure_filters_mean(company, filters):
             "source_ref", "type", "target_ref"
         ):
             edges.setdefault(ref, set()).update({f"relations.{kind}".lower(), f"relations.{kind}={target}".lower()})
-        rows = list(live(company.acme))
+        rows = list(entities_of(company.acme))
         expected = {row.ref for row in rows if matches(node, {*row.facts, *edges.get(row.ref, ())})}
-        assert {row.ref for row in live(company.acme).filter(where(node))} == expected
+        assert {row.ref for row in entities_of(company.acme).filter(where(node))} == expected
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_sql_means_what_the_pure_filters_mean(company, filters):
 )
 def test_predicates_in_sql(company, query, count):
     with company.tenant():
-        assert live(company.acme).filter(where(parse_query(query))).count() == count
+        assert entities_of(company.acme).filter(where(parse_query(query))).count() == count
 
 
 def test_validation_says_every_sentence(vic):

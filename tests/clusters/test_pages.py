@@ -10,13 +10,13 @@ from django.urls import reverse
 
 from portal.accounts.models import AuditEvent
 from portal.clusters import actions, panels, podlogs, status
-from portal.clusters.credentials import Place, fingerprint, seal, unseal
+from portal.clusters.credentials import CredentialPlace, fingerprint, seal, unseal
 from portal.clusters.health.terms import Health
 from portal.clusters.models import SYNCED, Cluster, Transition
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ClusterRow, ContainerRow, EntityRow, NodeRow, PodRow, WorkloadRow
 from portal.clusters.tasks import fetch_logs
-from portal.kit.live import TOPICS, valkey
+from portal.kit.announcing import TOPICS, valkey
 
 SERVING = Health("Serving", "Stable", "serving", {"wanted": 1})
 CRASH = Health("Down", "Stuck", "crash-loop", {"container": "api", "exit_code": 1, "restarts": 7, "pod": "api-1"})
@@ -24,7 +24,7 @@ CRASH = Health("Down", "Stuck", "crash-loop", {"container": "api", "exit_code": 
 
 def make_cluster(organisation, slug="prod", **more):
     uid = uuid.uuid4()
-    place = Place(organisation.pk, str(uid), "https://cluster.example:6443", "")
+    place = CredentialPlace(organisation.pk, str(uid), "https://cluster.example:6443", "")
     values = {
         "uid": uid,
         "slug": slug,
@@ -264,10 +264,10 @@ def test_a_sealed_credential_opens_only_where_it_belongs(world, prod, settings):
 
     assert unseal(prod.sealed, prod.place) == {"token": "secret-token"}
     for moved in (
-        Place(world.rival.pk, str(prod.uid), prod.server, prod.ca),
-        Place(world.acme.pk, str(uuid.uuid4()), prod.server, prod.ca),
-        Place(world.acme.pk, str(prod.uid), "https://elsewhere.example", prod.ca),
-        Place(world.acme.pk, str(prod.uid), prod.server, "another authority"),
+        CredentialPlace(world.rival.pk, str(prod.uid), prod.server, prod.ca),
+        CredentialPlace(world.acme.pk, str(uuid.uuid4()), prod.server, prod.ca),
+        CredentialPlace(world.acme.pk, str(prod.uid), "https://elsewhere.example", prod.ca),
+        CredentialPlace(world.acme.pk, str(prod.uid), prod.server, "another authority"),
     ):
         with pytest.raises(Unavailable, match="does not belong"):
             unseal(prod.sealed, moved)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.clusters.reach import Allowance, Place, Reach, faults, namespace_refusal, object_refusal
+from portal.clusters.reach import Allowance, NamespacePlace, Reach, faults, namespace_refusal, object_refusal
 
 PAYMENTS = Reach(("{team}", "{entity}", "shared-*"), team="payments", entity="orders", path="web", cluster="Prod")
 
@@ -10,20 +10,20 @@ PAYMENTS = Reach(("{team}", "{entity}", "shared-*"), team="payments", entity="or
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (Place("payments"), ""),
-        (Place("payments", exists=True), ""),
-        (Place("shared-tools"), ""),
-        (Place("orders"), ""),
-        (Place("orders", exists=True, is_ours=True), ""),
-        (Place("orders", exists=True), "stands there already and was not made for this entity"),
-        (Place("orders", exists=True, is_ours=None), "does not show whose namespace orders is"),
-        (Place("payments-2"), "not open to this run on Prod: open are payments, orders, shared-*"),
-        (Place("kube-system"), "Prod's own"),
-        (Place("kube-payments"), "Prod's own"),
-        (Place("default"), "Prod's own"),
-        (Place("Payments"), "not open"),
-        (Place("payments\n"), "not open"),
-        (Place(""), "not open"),
+        (NamespacePlace("payments"), ""),
+        (NamespacePlace("payments", exists=True), ""),
+        (NamespacePlace("shared-tools"), ""),
+        (NamespacePlace("orders"), ""),
+        (NamespacePlace("orders", exists=True, is_ours=True), ""),
+        (NamespacePlace("orders", exists=True), "stands there already and was not made for this entity"),
+        (NamespacePlace("orders", exists=True, is_ours=None), "does not show whose namespace orders is"),
+        (NamespacePlace("payments-2"), "not open to this run on Prod: open are payments, orders, shared-*"),
+        (NamespacePlace("kube-system"), "Prod's own"),
+        (NamespacePlace("kube-payments"), "Prod's own"),
+        (NamespacePlace("default"), "Prod's own"),
+        (NamespacePlace("Payments"), "not open"),
+        (NamespacePlace("payments\n"), "not open"),
+        (NamespacePlace(""), "not open"),
     ],
 )
 def test_a_namespace_is_open_by_pattern(place, words):
@@ -33,20 +33,22 @@ def test_a_namespace_is_open_by_pattern(place, words):
 
 def test_patterns_that_would_open_everything_still_do_not_open_the_clusters_own():
     wide = Reach(("*",), cluster="Prod")
-    assert namespace_refusal(wide, Place("anything", exists=True)) == ""
+    assert namespace_refusal(wide, NamespacePlace("anything", exists=True)) == ""
     for name in ("default", "kube-system", "kube-public"):
-        assert "own" in namespace_refusal(wide, Place(name))
+        assert "own" in namespace_refusal(wide, NamespacePlace(name))
 
 
 def test_an_owner_that_somebody_only_named_opens_no_team():
     stranger = Reach(("{team}",), why_no_team="Dev is not in Platform, so its namespaces stay shut.", cluster="Prod")
-    assert "Dev is not in Platform" in namespace_refusal(stranger, Place("platform"))
-    assert "not open" in namespace_refusal(Reach(("{team}",)), Place("")), "an empty team is no pattern of everything"
+    assert "Dev is not in Platform" in namespace_refusal(stranger, NamespacePlace("platform"))
+    assert "not open" in namespace_refusal(Reach(("{team}",)), NamespacePlace("")), (
+        "an empty team is no pattern of everything"
+    )
 
 
 def test_names_with_letters_of_patterns_mean_themselves():
-    assert "not open" in namespace_refusal(Reach(("{entity}",), entity="a.b"), Place("axb"))
-    assert "not open" in namespace_refusal(Reach(("{entity}",), entity="*"), Place("payments"))
+    assert "not open" in namespace_refusal(Reach(("{entity}",), entity="a.b"), NamespacePlace("axb"))
+    assert "not open" in namespace_refusal(Reach(("{entity}",), entity="*"), NamespacePlace("payments"))
 
 
 def obj(kind="ConfigMap", api="v1", namespace="payments", **more):
@@ -80,9 +82,9 @@ OWN = [{"kind": "ServiceAccount", "name": "x", "namespace": "payments"}]
     ],
 )  # fmt: skip
 def test_kinds_that_reach_further_need_an_admins_word(manifest, is_namespaced, words):
-    said = object_refusal(PAYMENTS, manifest, is_namespaced=is_namespaced, place=Place("payments"))
+    said = object_refusal(PAYMENTS, manifest, is_namespaced=is_namespaced, place=NamespacePlace("payments"))
     if manifest["metadata"].get("namespace") == "kube-system":
-        said = object_refusal(PAYMENTS, manifest, is_namespaced=True, place=Place("kube-system"))
+        said = object_refusal(PAYMENTS, manifest, is_namespaced=True, place=NamespacePlace("kube-system"))
     assert (words in said) if words else (said == "")
 
 
@@ -92,23 +94,29 @@ def test_an_admins_word_is_for_one_kind_one_path_and_one_place():
         (), path="web", allowances=frozenset({Allowance("web", kind), Allowance("web", "ConfigMap", "default")})
     )
     role = obj("ClusterRole", RBAC, "")
-    assert object_refusal(allowed, role, is_namespaced=False, place=Place("")) == ""
+    assert object_refusal(allowed, role, is_namespaced=False, place=NamespacePlace("")) == ""
     other = Reach((), path="job", allowances=allowed.allowances)
-    assert object_refusal(other, role, is_namespaced=False, place=Place(""))
-    assert object_refusal(allowed, obj(namespace="default"), is_namespaced=True, place=Place("default")) == ""
-    assert object_refusal(allowed, obj("Secret", namespace="default"), is_namespaced=True, place=Place("default"))
-    assert object_refusal(allowed, obj(namespace="kube-system"), is_namespaced=True, place=Place("kube-system"))
+    assert object_refusal(other, role, is_namespaced=False, place=NamespacePlace(""))
+    assert object_refusal(allowed, obj(namespace="default"), is_namespaced=True, place=NamespacePlace("default")) == ""
+    assert object_refusal(
+        allowed, obj("Secret", namespace="default"), is_namespaced=True, place=NamespacePlace("default")
+    )
+    assert object_refusal(
+        allowed, obj(namespace="kube-system"), is_namespaced=True, place=NamespacePlace("kube-system")
+    )
 
 
 def test_a_kind_of_the_same_name_in_another_group_is_another_kind():
     fake = {"apiVersion": "example.com/v1", "kind": "Namespace", "metadata": {"name": "payments"}}
-    assert "lies in no namespace" in object_refusal(PAYMENTS, fake, is_namespaced=False, place=Place("payments"))
+    assert "lies in no namespace" in object_refusal(
+        PAYMENTS, fake, is_namespaced=False, place=NamespacePlace("payments")
+    )
 
 
 def test_owners_are_named_by_controllers_only():
     owned = obj()
     owned["metadata"]["ownerReferences"] = [{"kind": "Node", "name": "a"}]
-    assert "ownerReferences" in object_refusal(PAYMENTS, owned, is_namespaced=True, place=Place("payments"))
+    assert "ownerReferences" in object_refusal(PAYMENTS, owned, is_namespaced=True, place=NamespacePlace("payments"))
 
 
 @pytest.mark.parametrize(

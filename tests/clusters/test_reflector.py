@@ -18,7 +18,7 @@ from portal.clusters.store import Key
 from portal.clusters.structs import BY_KIND
 from portal.clusters.watching import reflector as module
 from portal.clusters.watching.opening import version as _version
-from portal.clusters.watching.reflector import Backoff, Connection, Reflector
+from portal.clusters.watching.reflector import ApiConnection, Backoff, Reflector
 from tests.contract.test_kube_reflector import Memory, until
 
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -120,7 +120,7 @@ class Play:
         self.http = TestServer(app)
         await self.http.start_server()
         self.session = aiohttp.ClientSession()
-        connection = Connection(self.session, str(self.http.make_url("")).rstrip("/"))
+        connection = ApiConnection(self.session, str(self.http.make_url("")).rstrip("/"))
         connection.streams_lists, connection.silence = self.streams, self.silence
         self.reflector = Reflector(connection, BY_KIND["Pod"], "v1", self.memory, asyncio.Semaphore(1))
         self.reflector.backoff = Backoff(first=0.01, cap=0.05)

@@ -236,7 +236,7 @@ def test_another_authority_is_not_trusted(cluster: ClusterUnderTest, kube: Kube)
 
 
 def test_nobody_there_is_a_sentence() -> None:
-    target = kubeconfig.Target(server="https://127.0.0.1:1", token="x")
+    target = kubeconfig.ClusterTarget(server="https://127.0.0.1:1", token="x")
     with pytest.raises(KubeUnreachable, match=r"does not answer: the connection was refused\."):
         connect_target("nowhere", target).version()
 

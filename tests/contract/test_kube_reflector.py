@@ -19,7 +19,7 @@ from portal.clusters.network import resolve
 from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import BY_KIND, WATCHED, KubeObject
 from portal.clusters.watching.opening import discover, open_session
-from portal.clusters.watching.reflector import Connection, Reflector
+from portal.clusters.watching.reflector import ApiConnection, Reflector
 from tests.contract.planes import ClusterUnderTest
 from tests.contract.test_kube_client import config, deployment
 
@@ -71,7 +71,7 @@ async def until(check: Callable[[], Any], seconds: float = 30) -> Any:
     return found
 
 
-def opened(cluster: ClusterUnderTest) -> AbstractAsyncContextManager[Connection]:
+def opened(cluster: ClusterUnderTest) -> AbstractAsyncContextManager[ApiConnection]:
     target = kubeconfig.parse(cluster.kubeconfig.read_text())
     return open_session(target, resolve(target.server))
 

@@ -15,7 +15,7 @@ from portal.clusters.claims import Claimant, Remembered
 from portal.clusters.errors import KubeConflict
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.reach import Reach
-from portal.clusters.writing import Guard, Kept, Seen
+from portal.clusters.writing import Guard, KeptObject, Seen
 from tests.contract.manifests import config, deployment, service
 from tests.contract.planes import ClusterUnderTest
 from tests.sandbox.process import Api
@@ -221,7 +221,7 @@ def test_adopting_is_of_exactly_what_was_seen_and_undo_gives_it_back(kube: Kube,
     assert restoring.content_of(kept[0]) == theirs
     assert written.now["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example/web:2.0"
     now = kube.get("apps/v1", "Deployment", namespace, "web")
-    while (done := writing.put_back(kube, ACME.claimant, Kept(kept[0], written.now), now)) is None:
+    while (done := writing.put_back(kube, ACME.claimant, KeptObject(kept[0], written.now), now)) is None:
         now = kube.get("apps/v1", "Deployment", namespace, "web")
     assert done.kept == ()
     back = kube.get("apps/v1", "Deployment", namespace, "web")
@@ -248,7 +248,7 @@ def test_undo_leaves_what_others_changed_meanwhile(kube: Kube, api: Api, namespa
     api.create(path, config("settings", a="1", b="1", c="1"), fieldManager="hand")
     written, kept = write(kube, config("settings", a="2", b="2"), namespace, confirmed=adopt)
     api.patch(f"{path}/settings", {"data": {"b": "theirs", "d": "theirs"}}, fieldManager="hand")
-    done = writing.put_back(kube, ACME.claimant, Kept(kept[0], written.now), settings(kube, namespace))
+    done = writing.put_back(kube, ACME.claimant, KeptObject(kept[0], written.now), settings(kube, namespace))
     assert done is not None
     assert done.kept == ("data.b",)
     back = settings(kube, namespace)

@@ -25,7 +25,7 @@ def answer_the_form(page: Any, name: str, *, image: str = "", purpose: str = PUR
     """The web service path, page by page, up to its review."""
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("What it does").fill(purpose)
-    page.get_by_label("Owner", exact=True).select_option(label="Payments")
+    page.get_by_label("Owner", exact=True).select_option("group:default/payments")
     page.get_by_role("button", name="Next").last.click()
     page.get_by_label("Cluster", exact=True).wait_for()
     cluster = page.get_by_label("Cluster", exact=True)

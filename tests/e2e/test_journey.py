@@ -128,7 +128,7 @@ def launch_a_job(page: Any, served: Callable[[str, str], bool]) -> None:
     page.get_by_role("link", name=re.compile("Scheduled job")).first.click()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("What it does").fill("Counts the parcels of the night and tells each depot.")
-    page.get_by_label("Owner", exact=True).select_option(label="Payments")
+    page.get_by_label("Owner", exact=True).select_option("group:default/payments")
     page.get_by_role("button", name="Next").last.click()
     cluster = page.get_by_label("Cluster", exact=True)
     cluster.wait_for()

@@ -62,3 +62,18 @@ def test_what_bites_is_still_drawn():
     assert "track.gif" not in html
     assert "<b" not in html
     assert "pic" in html
+
+
+def test_lists_of_tasks_show_boxes_that_nobody_can_tick():
+    html = to_html("- [x] a `b`\n- [ ] **c**\n- [X] d\n- [x]e\n- [ ]\n- f [x] g\n\n[x] h\n")
+    done = '<li class="task"><input type="checkbox" disabled="" aria-label="Done" checked="">'
+    todo = '<li class="task"><input type="checkbox" disabled="" aria-label="To do">'
+    assert f"{done}a <code>b</code></li>" in html
+    assert f"{todo}<strong>c</strong></li>" in html
+    assert f"{done}d</li>" in html
+    for plain in ("<li>[x]e</li>", "<li>[ ]</li>", "<li>f [x] g</li>", "<p>[x] h</p>"):
+        assert plain in html
+
+
+def test_a_box_of_the_texts_own_stays_text():
+    assert "<input" not in to_html('- <input type="text" name="password">\n')

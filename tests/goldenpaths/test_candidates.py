@@ -94,7 +94,16 @@ def test_faults_are_problems_of_the_source_and_stay_at_the_next_unchanged_refres
         assert problems(world, source) == ["There is no filter called “shout”."]
         with world.tenant():
             assert Source.objects.for_tenant(world.acme).get(pk=source.pk).problem_count == 1
-            assert Problem.objects.for_tenant(world.acme).get().line == 9
+            row = Problem.objects.for_tenant(world.acme).get()
+            # The very finding that publishing refuses with is what the row keeps and the pages show.
+            (finding,) = waiting(world)[0].findings()
+            assert (row.path, row.line, row.code, row.sentence) == (
+                finding.path, finding.line, finding.code, finding.sentence,
+            )  # fmt: skip
+            assert (row.line, row.code, row.entity_ref) == (9, "golden-path", "template:default/ours")
+        page = client_for(world.ada).get(reverse("catalog-problems", kwargs={"org": "acme"})).content.decode()
+        assert "There is no filter called “shout”." in page
+        assert "paths/template.yaml:9" in page
     assert decide(client_for(world.ada), waiting(world)[0]) == 400
     assert paths(world) == {}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portal.goldenpaths.language.rendering import Job, RenderError, render_tree
+from portal.goldenpaths.language.rendering import RenderError, RenderJob, render_tree
 
 CONTEXT: dict[str, Any] = {"parameters": {"unanswered": None, "name": "my-service", "some": {"a": None}, "list": [1]}}
 
@@ -26,18 +26,18 @@ CONTEXT: dict[str, Any] = {"parameters": {"unanswered": None, "name": "my-servic
     ],
 )
 def test_filters_mean_what_the_originals_do(text: str, printed: str) -> None:
-    assert render_tree([Job(text)], CONTEXT) == [printed]
+    assert render_tree([RenderJob(text)], CONTEXT) == [printed]
 
 
 @pytest.mark.parametrize("argument", ["-1", "0", "'x'", "parameters.unanswered", "parameters.list"])
 @pytest.mark.parametrize("name", ["truncate", "batch", "center", "indent", "round", "slice", "int", "first", "title"])
 def test_no_filter_ends_the_renderer(name: str, argument: str) -> None:
     """An odd argument is a sentence at most: the renderer answers for the other texts too."""
-    jobs = [Job("${{ 'abc' | " + f"{name}({argument})" + " }}"), Job("${{ 1 + 1 }}")]
+    jobs = [RenderJob("${{ 'abc' | " + f"{name}({argument})" + " }}"), RenderJob("${{ 1 + 1 }}")]
     assert _printed_or_said(jobs) in ("2", "The expression cannot be worked out")
 
 
-def _printed_or_said(jobs: list[Job]) -> str:
+def _printed_or_said(jobs: list[RenderJob]) -> str:
     try:
         return str(render_tree(jobs, CONTEXT)[1])
     except RenderError as error:

@@ -11,7 +11,7 @@ from portal.accounts.models import Membership
 from portal.goldenpaths import actions
 from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions import answers
-from portal.goldenpaths.questions.fields import Field, fields_of
+from portal.goldenpaths.questions.fields import FormField, fields_of
 from portal.goldenpaths.questions.forms import clean, pages_of
 from portal.provisioning.answering import shown_answers
 from portal.provisioning.walking.preview import preview
@@ -126,7 +126,7 @@ def test_an_unticked_box_is_no(version: Version) -> None:
 
 
 def test_every_question_has_its_control(world: World, version: Version, access: Access) -> None:
-    def walk(fields: list[Field]) -> dict[str, str]:
+    def walk(fields: list[FormField]) -> dict[str, str]:
         found: dict[str, str] = {}
         for one in fields:
             kind = one.attributes.get("type", "")

@@ -7,9 +7,9 @@ import pytest
 
 from portal.goldenpaths.language.expressions import condition, iterations, runs_after_failure
 from portal.goldenpaths.language.rendering import (
-    Job,
     Options,
     RenderError,
+    RenderJob,
     check_texts,
     matches,
     render_tree,
@@ -175,7 +175,7 @@ def test_the_scaffolder_filters() -> None:
 
 
 def test_an_error_names_file_and_line() -> None:
-    jobs = [Job("fine", "a.txt"), Job("one\ntwo\n${{ values.nope }}\n", "deploy/b.yaml")]
+    jobs = [RenderJob("fine", "a.txt"), RenderJob("one\ntwo\n${{ values.nope }}\n", "deploy/b.yaml")]
     with pytest.raises(RenderError) as caught:
         render_tree(jobs, {"values": {}})
     assert (caught.value.path, caught.value.line) == ("deploy/b.yaml", 3)
@@ -184,13 +184,13 @@ def test_an_error_names_file_and_line() -> None:
 
 def test_line_ends_are_kept() -> None:
     text = "a\r\n${{ values.x }}\r\n"
-    assert render_tree([Job(text)], {"values": {"x": 1}}) == ["a\r\n1\r\n"]
+    assert render_tree([RenderJob(text)], {"values": {"x": 1}}) == ["a\r\n1\r\n"]
 
 
 def test_blocks_are_trimmed_on_request_and_cookiecutter_has_its_own_marks() -> None:
     text = "  {% if true %}\nx\n  {% endif %}\n"
-    assert render_tree([Job(text)], {}, Options(trim_blocks=True, lstrip_blocks=True)) == ["x\n"]
-    cookies = [Job("{{ cookiecutter.name }} {{ cookiecutter | jsonify }}")]
+    assert render_tree([RenderJob(text)], {}, Options(trim_blocks=True, lstrip_blocks=True)) == ["x\n"]
+    cookies = [RenderJob("{{ cookiecutter.name }} {{ cookiecutter | jsonify }}")]
     assert render_tree(cookies, {"cookiecutter": {"name": "x"}}, Options(cookiecutter=True)) == ['x {"name":"x"}']
 
 
@@ -221,10 +221,10 @@ def test_a_pattern_that_backtracks_for_ever_is_stopped() -> None:
 def test_checking_finds_what_is_wrong_without_running() -> None:
     filters, syntax, include, fine = check_texts(
         [
-            Job("{% if false %}${{ values.x | nofilter }}{% endif %}", line=10),
-            Job("a\n{% if %}"),
-            Job("{% include 'x' %}"),
-            Job("${{ values.a.b | default(1) }} ${{ values.c }}{% set q = 1 %}${{ q }}"),
+            RenderJob("{% if false %}${{ values.x | nofilter }}{% endif %}", line=10),
+            RenderJob("a\n{% if %}"),
+            RenderJob("{% include 'x' %}"),
+            RenderJob("${{ values.a.b | default(1) }} ${{ values.c }}{% set q = 1 %}${{ q }}"),
         ]
     )
     assert filters.problems == (("There is no filter called “nofilter”.", 10),)

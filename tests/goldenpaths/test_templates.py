@@ -22,7 +22,7 @@ def template(name: str) -> dict[str, File]:
 
 def test_a_sound_template_has_no_fault() -> None:
     examined = examine(template("sound"))
-    assert examined.faults == []
+    assert examined.findings == []
     assert examined.document is not None
     assert examined.document["metadata"]["name"] == "sound"
 
@@ -54,7 +54,7 @@ def test_a_sound_template_has_no_fault() -> None:
     ],
 )
 def test_a_fault_is_named_with_its_line(name: str, line: int, sentence: str) -> None:
-    faults = examine(template(name)).faults
+    faults = examine(template(name)).findings
     assert [fault for fault in faults if fault.line == line and sentence in fault.sentence], [str(f) for f in faults]
     assert all(fault.path == "template.yaml" for fault in faults)
 
@@ -66,7 +66,7 @@ def test_faults_in_the_skeleton_are_found_too() -> None:
         "skeleton/${{ values. }}.txt": File(b""),
         "skeleton/fine.bin": File(b"\x00${{ nothing }}"),
     }
-    assert [(fault.path, fault.line, fault.sentence) for fault in examine(files).faults][1:] == [
+    assert [(fault.path, fault.line, fault.sentence) for fault in examine(files).findings][1:] == [
         ("skeleton/a.txt", 2, "There is no filter called “shout”."),
         ("skeleton/b.txt", 1, "The step gives no value called “nmae”."),
         ("skeleton/b.txt", 1, "“parameters” is not a name that is known here; files of a skeleton read “values”."),
@@ -75,16 +75,16 @@ def test_faults_in_the_skeleton_are_found_too() -> None:
 
 def test_a_template_in_a_folder_has_its_skeleton_beside_it() -> None:
     files = {f"paths/one/{path}": file for path, file in template("sound").items()}
-    assert examine(files, "paths/one/template.yaml").faults == []
+    assert examine(files, "paths/one/template.yaml").findings == []
 
 
 def test_no_file_is_a_fault_too() -> None:
-    assert examine({}).faults[0].sentence == "There is no such file, or it is not text."
+    assert examine({}).findings[0].sentence == "There is no such file, or it is not text."
 
 
 def test_faults_are_refused_as_one_sentence_with_every_reason() -> None:
     with pytest.raises(InvalidTemplate, match=r"template.yaml, line 15: There is no filter") as caught:
-        refuse(examine(template("unknown-filter")).faults)
+        refuse(examine(template("unknown-filter")).findings)
     assert caught.value.detail["faults"][0]["line"] == 15
 
 

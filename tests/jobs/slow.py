@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 from portal.accounts.tenancy import tenant
-from portal.jobs.registry import Done
+from portal.jobs.registry import JobDone
 from portal.jobs.work import Work
 
 
-def slow(work: Work) -> Done:
+def slow(work: Work) -> JobDone:
     """Notes each beginning; hangs in the first."""
     begun = int(work.notes.get("begun", 0)) + 1
     with tenant(work.organisation):
@@ -16,4 +16,4 @@ def slow(work: Work) -> Done:
     Path(work.arguments["file"]).write_text(str(begun))
     if begun == 1:
         time.sleep(60)
-    return Done("Done.")
+    return JobDone("Done.")

@@ -8,7 +8,7 @@ class SlowConfig(AppConfig):
     label = "slow_jobs"
 
     def ready(self) -> None:
-        from portal.jobs.registry import Kind, register
+        from portal.jobs.registry import JobKind, register
         from tests.jobs.slow import slow
 
-        register(Kind("slow", "Slow", slow))
+        register(JobKind("slow", "Slow", slow))

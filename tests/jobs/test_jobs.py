@@ -18,7 +18,7 @@ from django.utils import timezone
 from portal.accounts.tenancy import tenant
 from portal.jobs import actions, lease, registry, states, sweeping
 from portal.jobs.models import Job
-from portal.jobs.registry import Done, Kind
+from portal.jobs.registry import JobDone, JobKind
 from portal.jobs.waiting import wait
 from portal.jobs.work import work
 from portal.kit.errors import Conflict, Invalid, TooMany
@@ -31,7 +31,7 @@ def kinds(monkeypatch):
 
     def known(**runners):
         for name, run in runners.items():
-            monkeypatch.setitem(registry.KINDS, name, Kind(name, name.capitalize(), run))
+            monkeypatch.setitem(registry.KINDS, name, JobKind(name, name.capitalize(), run))
 
     return known
 
@@ -67,7 +67,7 @@ def test_a_job_is_done_once_and_keeps_its_result(world, kinds):
     def say(job):
         job.tell("Half way", 1, 2)
         told.append((bytes(job.payload), job.arguments["words"]))
-        return Done("Said.", {"words": 2}, "/o/acme/")
+        return JobDone("Said.", {"words": 2}, "/o/acme/")
 
     kinds(say=say)
     job = asked(world, arguments={"words": "hello you"}, payload=b"secret")
@@ -131,7 +131,7 @@ def test_a_worker_that_is_called_off_at_work_writes_nothing_more(world, kinds):
 
 @pytest.mark.django_db
 def test_the_same_question_in_flight_is_one_job(world, kinds):
-    kinds(say=lambda job: Done())
+    kinds(say=lambda job: JobDone())
     first, second = asked(world, key="k"), asked(world, actor=world.mae, key="k")
     assert first.pk == second.pk
     work(world.acme.pk, first.pk)
@@ -144,7 +144,7 @@ def test_the_same_question_in_flight_is_one_job(world, kinds):
 @pytest.mark.django_db
 def test_a_person_and_an_organisation_have_only_so_much_in_flight(world, kinds, settings):
     settings.JOBS_PER_PERSON, settings.JOBS_PER_ORGANISATION = 3, 5
-    kinds(say=lambda job: Done())
+    kinds(say=lambda job: JobDone())
     mine = [asked(world) for _ in range(3)]
     with pytest.raises(TooMany, match="You have 3 pieces of work under way already") as refused:
         asked(world)
@@ -167,7 +167,7 @@ def test_one_persons_slow_jobs_take_one_worker(world, kinds):
             seen.append(again(world, mine).state)
             work(world.acme.pk, theirs.pk)
             seen.append(again(world, theirs).state)
-        return Done()
+        return JobDone()
 
     kinds(say=slow)
     first, mine, theirs = asked(world, arguments={"outer": True}), asked(world), asked(world, actor=world.mae)
@@ -180,7 +180,7 @@ def test_one_persons_slow_jobs_take_one_worker(world, kinds):
 @pytest.mark.django_db(transaction=True)
 def test_sixty_at_one_moment_are_counted_one_by_one(committed_world, kinds, settings):
     settings.JOBS_PER_PERSON = 7
-    kinds(say=lambda job: Done())
+    kinds(say=lambda job: JobDone())
     taken: list[str] = []
 
     def ask():
@@ -246,7 +246,7 @@ def test_who_lost_the_lease_writes_nothing(world, kinds):
         assert lease.claim(world.acme.pk, job.job.pk) is not None
         with tenant(world.acme), pytest.raises(lease.JobLost):
             job.note(written="no")
-        return Done("Mine!")
+        return JobDone("Mine!")
 
     kinds(say=slow)
     job = asked(world)
@@ -257,7 +257,7 @@ def test_who_lost_the_lease_writes_nothing(world, kinds):
 
 @pytest.mark.django_db
 def test_what_is_over_for_long_is_forgotten(world, kinds):
-    kinds(say=lambda job: Done())
+    kinds(say=lambda job: JobDone())
     old, new = asked(world), asked(world)
     for job in (old, new):
         work(world.acme.pk, job.pk)
@@ -274,7 +274,7 @@ def test_what_is_over_for_long_is_forgotten(world, kinds):
 @pytest.mark.django_db(transaction=True)
 def test_who_waits_holds_no_connection_and_hears_the_end_at_once(committed_world, kinds):
     world = committed_world
-    kinds(say=lambda job: Done("Said."))
+    kinds(say=lambda job: JobDone("Said."))
     job = asked(world)
 
     def later():
@@ -309,7 +309,7 @@ def test_the_page_shows_how_far_it_is_and_leads_on(world, kinds, client_for):
     def say(job):
         if job.arguments.get("no"):
             raise Invalid("It is not there.", field="target")
-        return Done("Said.", {}, "/o/acme/catalog/")
+        return JobDone("Said.", {}, "/o/acme/catalog/")
 
     kinds(say=say)
     good, bad = asked(world), asked(world, arguments={"no": True}, back_to="/o/acme/catalog/new/")
@@ -328,7 +328,7 @@ def test_the_page_shows_how_far_it_is_and_leads_on(world, kinds, client_for):
 
 @pytest.mark.django_db
 def test_a_job_is_its_persons_and_the_managers_business(world, kinds, client_for):
-    kinds(say=lambda job: Done("Said.", {"found": 3}))
+    kinds(say=lambda job: JobDone("Said.", {"found": 3}))
     job = asked(world)
     for person, status in ((world.dev, 200), (world.mae, 200), (world.vic, 404), (world.eve, 404)):
         for name in ("job", "api-job"):

@@ -9,7 +9,7 @@ import pytest
 from catalog.intake.sources import url
 from portal.clusters import network
 from portal.clusters.kube import Client
-from portal.clusters.kubeconfig import Target
+from portal.clusters.kubeconfig import ClusterTarget
 from portal.githosts import fetch
 from portal.kit import addresses, outbound
 from portal.kit.errors import Invalid, Refusal
@@ -113,7 +113,7 @@ WAYS_OUT = {
     "git over ssh, scp form": _git("git@git.example:a/b"),
     "an address": lambda into: url.fetch("https://git.example/catalog-info.yaml"),
     "a watched cluster": lambda into: network.resolve("https://git.example:6443"),
-    "a called cluster": lambda into: Client("c", Target("https://git.example:6443", "", token="t")),
+    "a called cluster": lambda into: Client("c", ClusterTarget("https://git.example:6443", "", token="t")),
 }
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from catalog.intake.sources.tree import FileUnreadable, inside
 from portal.goldenpaths import files
 from portal.kit.errors import Invalid
-from portal.kit.paths import CODE, from_root, is_git_folder, safe_path
+from portal.kit.paths import CODE, from_root, is_git_folder, safe_path, visible
 
 ROOT = Path(__file__).resolve().parents[2]
 # The code points that HFS+ leaves out when it compares names.
@@ -116,3 +116,23 @@ def test_there_is_one_rule() -> None:
         if "shipped" not in path.parts and own.search(path.read_text().replace('removesuffix(".git")', ""))
     }
     assert found == {"portal/kit/paths.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("plain name.txt", "plain name.txt"),
+        ("große-日本.md", "große-日本.md"),
+        ("gpj.\u202eexe", "gpj.⟨U+202E⟩exe"),
+        ("a\u2066b\u2069", "a⟨U+2066⟩b⟨U+2069⟩"),
+        ("two\nlines\x1b[2J\x85", "two⟨U+000A⟩lines⟨U+001B⟩[2J⟨U+0085⟩"),
+        ("a\u200bb\ufeff\u00ad", "a⟨U+200B⟩b⟨U+FEFF⟩⟨U+00AD⟩"),
+        ("a\u200db", "a⟨U+200D⟩b"),
+        ("\u200dend\u200c", "⟨U+200D⟩end⟨U+200C⟩"),
+        ("\U0001f469\u200d\U0001f680.txt", "\U0001f469\u200d\U0001f680.txt"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u3164\udcff\u2028", "⟨U+3164⟩⟨U+DCFF⟩⟨U+2028⟩"),
+    ],
+)
+def test_what_hides_or_turns_a_name_is_shown_by_its_number(name: str, shown: str) -> None:
+    assert visible(name) == shown

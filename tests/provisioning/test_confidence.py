@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from portal.provisioning import actions
-from portal.provisioning.acting.contract import Target
+from portal.provisioning.acting.contract import EffectTarget
 from portal.provisioning.acting.outcomes import Done, Wait
 from portal.provisioning.engine import sealing
 from portal.provisioning.engine.advance import advance
@@ -141,7 +141,7 @@ def test_after_the_end_it_is_nowhere(committed_world, silent, finish, monkeypatc
 
     def makes(ctx: Any, given: dict[str, Any]) -> Done:
         secret = given["message"]
-        target = Target(f"thing-{secret}", f"Thing {secret}", {"was": secret}, {"name": f"thing-{secret}"})
+        target = EffectTarget(f"thing-{secret}", f"Thing {secret}", {"was": secret}, {"name": f"thing-{secret}"})
         [intent] = ctx.intend("repository", [target])
         made.append(intent.reference["name"])
         ctx.log(f"made {secret}")

@@ -14,7 +14,7 @@ from portal.provisioning import actions, sweeping, tasks
 from portal.provisioning.acting.outcomes import Done, Wait
 from portal.provisioning.engine import advance as engine
 from portal.provisioning.engine import lease
-from portal.provisioning.engine.keeper import Keeper
+from portal.provisioning.engine.keeper import StepKeeper
 from portal.provisioning.engine.lease import Cancelled, LeaseLost
 from portal.provisioning.models import LogLine, Run, Step
 from tests.conftest import by
@@ -84,7 +84,7 @@ def test_the_keeper_renews_carries_out_lines_and_hears_a_wish_to_stop(committed_
     run = start_run(committed_world, [log()])
     held, _ = lease.claim(run.organisation_id, run.pk)
     before = reload(run).lease_until
-    with Keeper(held) as keeper:
+    with StepKeeper(held) as keeper:
         held.logbook.write("said while working")
         keeper.check()
         wait_for(lambda: texts(run) == ["said while working"])
@@ -106,7 +106,7 @@ def wait_for(condition, seconds=5.0):
 def test_a_line_is_in_the_table_within_a_blink(committed_world, silent):
     run = start_run(committed_world, [log()])
     held, _ = lease.claim(run.organisation_id, run.pk)
-    with Keeper(held):
+    with StepKeeper(held):
         began = time.monotonic()
         held.logbook.write("now")
         wait_for(lambda: rows(LogLine, run))

@@ -153,13 +153,13 @@ def test_a_step_that_kills_its_workers_is_given_up(committed_world, silent, fini
 
 def test_a_run_is_cancelled_before_its_next_effect(committed_world, silent, finish, monkeypatch):
     from portal.provisioning import actions
-    from portal.provisioning.acting.contract import Target
+    from portal.provisioning.acting.contract import EffectTarget
 
     made = []
 
     def two_effects(ctx, given):
         for name in ("first", "second"):
-            ctx.intend("thing", [Target(name, name)])
+            ctx.intend("thing", [EffectTarget(name, name)])
             made.append(name)
             with ctx.lease.fenced():
                 pass

@@ -136,7 +136,7 @@ def test_what_nobody_acts_on_is_refused_at_publishing(step, output, sentence):
         "metadata": {"name": "x"},
         "spec": {"type": "service", "steps": [{**LOG, **step}], "output": output},
     }
-    found = [fault.sentence for fault in examine({"template.yaml": File(yaml.safe_dump(document).encode())}).faults]
+    found = [fault.sentence for fault in examine({"template.yaml": File(yaml.safe_dump(document).encode())}).findings]
     assert any(sentence in one for one in found), found
 
 
@@ -167,7 +167,7 @@ def test_a_file_in_the_folder_is_an_action_and_nothing_else_names_it(monkeypatch
 
     files = {path.stem for path in Path(steps.__file__).parent.glob("*.py")} - {"__init__"}
     assert {name.replace(":", "_") for name in ACTIONS} == files
-    assert vocabulary.ACTIONS == ACTIONS
+    assert vocabulary.ACTION_SPECS == ACTIONS
     assert set(UNDO) == {"repository", "object", "source"}
     text = (Path(steps.__file__).parents[3] / "pyproject.toml").read_text()
     assert not any(name in text for name in files), "no contract names an action"

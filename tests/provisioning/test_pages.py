@@ -78,7 +78,7 @@ def test_the_page_shows_steps_log_answers_and_safe_links(world, client_for, fini
 def test_the_fragments_on_the_page_are_what_the_stream_sends(world, client_for, finished):
     from django.utils.html import strip_spaces_between_tags
 
-    from portal.kit.live import TOPICS
+    from portal.kit.announcing import TOPICS
 
     page = client_for(world.dev).get(f"/o/acme/runs/{finished.pk}/").content.decode()
     with world.tenant():

@@ -29,7 +29,7 @@ def case(name: str) -> dict[str, Any]:
 
 def faults(name: str) -> list[str]:
     files = {"template.yaml": File((CASES / f"{name}.yaml").read_bytes()), "skeleton/README.md": File(b"# hello\n")}
-    return [fault.sentence for fault in examine(files).faults]
+    return [fault.sentence for fault in examine(files).findings]
 
 
 def version_of(world: Any, document: dict[str, Any]) -> Any:
@@ -121,14 +121,14 @@ def test_case_hyphen_id_says_how_to_write_it(committed_world, silent):
     assert faults("hyphen-id") == ["A name with a hyphen is not read behind a dot: write steps['first-step']."]
     document = case("hyphen-id")
     text = yaml.safe_dump(document).replace("steps.first-step.output", "steps['first-step'].output")
-    assert examine({"template.yaml": File(text.encode())}).faults == []
+    assert examine({"template.yaml": File(text.encode())}).findings == []
 
 
 def test_a_question_with_a_hyphen_as_well():
     document = case("hyphen-id")
     document["spec"]["parameters"] = [{"properties": {"my-name": {"type": "string"}}}]
     document["spec"]["steps"] = [log("say", "${{ parameters.my-name }}")]
-    found = examine({"template.yaml": File(yaml.safe_dump(document).encode())}).faults
+    found = examine({"template.yaml": File(yaml.safe_dump(document).encode())}).findings
     assert [fault.sentence for fault in found] == [
         "A name with a hyphen is not read behind a dot: write parameters['my-name']."
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from portal.kit.errors import Invalid, Refusal
+from portal.kit.errors import Away, Invalid, Refusal
 from portal.kit.paths import is_git_folder, safe_path
 from portal.kit.yamltext import MAX_BYTES
 
@@ -22,6 +22,12 @@ class SourceUnreadable(Refusal):
     """The source as a whole cannot be read: the sentence says why and what to do."""
 
     code = "source-unreadable"
+
+
+class SourceAway(SourceUnreadable, Away):
+    """Where the source is, nobody answers; what was read before stays."""
+
+    status = 503
 
 
 class FileUnreadable(Exception):

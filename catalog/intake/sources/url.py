@@ -13,6 +13,7 @@ from catalog.intake.sources.tree import (
     FileUnreadable,
     MemoryTree,
     RawFile,
+    SourceAway,
     SourceUnreadable,
     Tree,
     inside,
@@ -21,7 +22,8 @@ from catalog.intake.sources.tree import (
 from catalog.models import Source
 from portal.githosts.weburls import raw_address
 from portal.kit import outbound
-from portal.kit.errors import Refusal
+from portal.kit.away import is_network
+from portal.kit.errors import Away, Refusal
 from portal.kit.plain import split_url
 from portal.kit.yamltext import MAX_BYTES
 
@@ -46,6 +48,8 @@ class UrlTree:
             address = self.base + quote(inside(path), safe="/:@!$&'()*+,;=~%-._?")
             try:
                 self.read_so_far[path] = fetch(address, deadline=self.deadline)
+            except Away:
+                raise  # not this file alone: nothing there can be read now
             except Refusal as refusal:
                 raise FileUnreadable(refusal.text) from refusal
         return text_of(self.read_so_far[path], path)
@@ -106,8 +110,12 @@ def _connect(found: outbound.Destination, is_encrypted: bool) -> http.client.HTT
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=found.host)
     except ssl.SSLCertVerificationError as error:
         raise SourceUnreadable(f"The certificate of {found.host} cannot be trusted.", field="target") from error
-    except (OSError, ssl.SSLError) as error:
-        raise SourceUnreadable(f"{found.host} cannot be reached.", field="target", status=503) from error
+    except Away as error:
+        raise SourceAway(error.text, field="target", what=found.host, why=error.__cause__) from error
+    except OSError as error:
+        if not is_network(error):
+            raise
+        raise SourceAway(f"{found.host} cannot be reached.", field="target", what=found.host, why=error) from error
     connection = http.client.HTTPConnection(found.host, found.port, timeout=CONNECT_SECONDS)
     connection.sock = sock
     return connection
@@ -125,10 +133,25 @@ def _exchange(connection: http.client.HTTPConnection, path: str, host: str, end:
         if answer.status != 200:
             raise SourceUnreadable(f"{connection.host} answered {answer.status} for {path}.", field="target")
         return _body(answer, connection, end)
-    except (OSError, http.client.HTTPException) as error:
-        raise SourceUnreadable(f"{connection.host} broke off the transfer.", field="target", status=503) from error
+    except http.client.InvalidURL as error:
+        raise SourceUnreadable(
+            "The address holds a space or a line break; write %20 for a space.", field="target"
+        ) from error
+    except (
+        ConnectionError,
+        TimeoutError,
+        ssl.SSLError,
+        http.client.IncompleteRead,
+        http.client.BadStatusLine,
+    ) as error:
+        raise _broke_off(connection, error) from error
     finally:
         connection.close()
+
+
+def _broke_off(connection: http.client.HTTPConnection, error: Exception | None = None) -> SourceAway:
+    text = f"{connection.host} broke off the transfer."
+    return SourceAway(text, field="target", what=connection.host, why=error)
 
 
 def _body(answer: http.client.HTTPResponse, connection: http.client.HTTPConnection, end: float) -> bytes:
@@ -138,8 +161,8 @@ def _body(answer: http.client.HTTPResponse, connection: http.client.HTTPConnecti
         if len(content) > MAX_BYTES:
             raise SourceUnreadable("The file at this address is larger than 1 MiB.", field="target")
         if time.monotonic() > end:
-            raise SourceUnreadable(f"{connection.host} takes too long to answer.", field="target", status=503)
+            raise SourceAway(f"{connection.host} takes too long to answer.", field="target", what=connection.host)
     if answer.length:
         # The connection ended before the announced length: half a file would bury the entities of the other half.
-        raise SourceUnreadable(f"{connection.host} broke off the transfer.", field="target", status=503)
+        raise _broke_off(connection)
     return bytes(content)

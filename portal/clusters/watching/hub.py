@@ -15,15 +15,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import connection, connections
-from django.db.utils import InterfaceError, OperationalError
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters import rollouts
 from portal.clusters.models import LIMITED, SYNCED
@@ -33,10 +27,11 @@ from portal.clusters.watching.leases import Held, Noted
 from portal.clusters.watching.publishing import FENCED, LOST, Publisher
 from portal.clusters.watching.session import Session
 from portal.clusters.watching.watch import Change
-from portal.kit.live import CHANNEL, valkey_async
+from portal.kit import away
+from portal.kit.announcing import CHANNEL, valkey_async
+from portal.kit.dbthread import DatabaseAway, DatabaseThread
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 RENEW_EVERY = settings.CLUSTER_LEASE_SECONDS / 3
 BEAT_EVERY = 2.0
@@ -49,34 +44,6 @@ BROKER_PATIENCE = 5.0
 AWAY_PAUSE = 1.0
 
 
-class DatabaseAway(Exception):
-    """PostgreSQL does not answer."""
-
-
-class Database:
-    """Django's synchronous database in one thread of its own, with its one connection."""
-
-    def __init__(self, name: str) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-
-    async def __call__(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs the function there. Raises DatabaseAway."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, arguments)
-
-    @staticmethod
-    def _run(work: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
-        try:
-            return work(*arguments)
-        except (OperationalError, InterfaceError) as error:
-            connection.close()
-            raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
-
-    def close(self) -> None:
-        """Ends the thread and its connection."""
-        self._thread.submit(connections.close_all)
-        self._thread.shutdown()
-
-
 class Watchers:
     """Every cluster that this process holds."""
 
@@ -84,7 +51,7 @@ class Watchers:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"[:80]
         self.on_workload = on_workload
         # leases must not wait behind a long history
-        self.database, self.archive = Database("leases"), Database("history")
+        self.database, self.archive = DatabaseThread("leases"), DatabaseThread("history")
         self.broker = valkey_async(patience=BROKER_PATIENCE)
         self.publisher = Publisher(self.broker)
         self.lists = asyncio.Semaphore(LISTS_AT_ONCE)
@@ -216,7 +183,7 @@ class Watchers:
                         self.wake.set()
                     elif message["data"] == BINDINGS_TOPIC.encode():
                         self._rebind(int(message["channel"][len(CHANNEL) :]))
-            except (BrokerAway, BrokerSlow, OSError) as error:
+            except away.BROKER as error:
                 log.warning("announcements are away: %s", error)
             finally:
                 await client.aclose()
@@ -233,7 +200,7 @@ class Watchers:
             await self.archive(leases.write_changes, {held: changes for held, changes in left.items() if changes})
             await self.database(leases.release, self.owner, list(self.sessions))
         for database in (self.database, self.archive):
-            await asyncio.to_thread(database.close)
+            await database.close()
         await self.broker.aclose()
 
 

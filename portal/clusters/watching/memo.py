@@ -130,7 +130,7 @@ class Now(datetime):
         return datetime.__ge__(self, other)  # type: ignore[operator]
 
 
-class Seen(Store):
+class NotingStore(Store):
     """A store's objects, with a note of what was read. It never changes them."""
 
     def __init__(self, store: Store) -> None:
@@ -195,7 +195,7 @@ class Looking(Around):
 
     def note(self, dep: Dep) -> None:
         """Notes something else that the answer is made from."""
-        assert isinstance(self.store, Seen)
+        assert isinstance(self.store, NotingStore)
         self.store.deps.add(dep)
 
     def holds_for(self, seconds: float) -> None:
@@ -226,7 +226,7 @@ class Memo:
             return cast(_T, found)  # what a unit answers is told by its word
         self.asked += 1
         now = self.clock()
-        seen = Seen(self.store)
+        seen = NotingStore(self.store)
         self._holding.append(float("inf"))
         try:
             answer = work(self._looking(seen, now))
@@ -235,7 +235,7 @@ class Memo:
         self._keep(unit, answer, seen.deps, now.timestamp() + holds + JUST_AFTER)
         return answer
 
-    def _looking(self, seen: Seen, now: datetime) -> Looking:
+    def _looking(self, seen: NotingStore, now: datetime) -> Looking:
         looking = Looking(seen, now, self.memory, memo=self)
         object.__setattr__(looking, "now", Now.at(now, looking))
         return looking

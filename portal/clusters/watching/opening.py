@@ -11,10 +11,10 @@ import aiohttp
 import msgspec
 
 from portal.clusters.errors import KubeError, KubeNotServed, KubeUnreachable
-from portal.clusters.kubeconfig import Target
+from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.network import Endpoint, tls_context
 from portal.clusters.structs import WATCHED
-from portal.clusters.watching.reflector import Connection, unreachable, whole
+from portal.clusters.watching.reflector import AWAY, ApiConnection, unreachable, whole
 from portal.clusters.watching.reflector import check as check_answer
 
 # Seconds without a word after which the cluster is asked; it is silent when it does not answer in time.
@@ -25,7 +25,7 @@ SILENT = "The cluster has gone silent."
 
 
 @contextlib.asynccontextmanager
-async def open_session(target: Target, endpoint: Endpoint) -> AsyncIterator[Connection]:
+async def open_session(target: ClusterTarget, endpoint: Endpoint) -> AsyncIterator[ApiConnection]:
     """A session whose address is resolved and judged already, and that takes no proxy from the environment."""
     headers = {"Host": endpoint.authority, "User-Agent": "slipway", "Accept": "application/json"}
     if target.token:
@@ -33,10 +33,10 @@ async def open_session(target: Target, endpoint: Endpoint) -> AsyncIterator[Conn
     connector = aiohttp.TCPConnector(ssl=tls_context(target) if endpoint.is_tls else True, limit=0)
     async with aiohttp.ClientSession(connector=connector, headers=headers, trust_env=False) as session:
         server_name = (target.tls_server_name or endpoint.host) if endpoint.is_tls else None
-        yield Connection(session, endpoint.url, server_name)
+        yield ApiConnection(session, endpoint.url, server_name)
 
 
-async def _json(connection: Connection, path: str) -> dict[str, Any]:
+async def _json(connection: ApiConnection, path: str) -> dict[str, Any]:
     async with connection.get(path, {}, read=10.0) as response:
         if response.status == 404:
             raise KubeNotServed(f"The cluster does not serve {path}.")
@@ -50,12 +50,12 @@ async def _json(connection: Connection, path: str) -> dict[str, Any]:
     return answer
 
 
-async def version(connection: Connection) -> str:
+async def version(connection: ApiConnection) -> str:
     """What the cluster says that it is."""
     return str((await _json(connection, "/version")).get("gitVersion") or "")[:60]
 
 
-async def discover(connection: Connection) -> dict[str, str]:
+async def discover(connection: ApiConnection) -> dict[str, str]:
     """The newest version that the cluster serves each kind in, among those that Slipway can read."""
     kinds: dict[str, set[str]] = {}
     for served in dict.fromkeys(served for item in WATCHED for served in item.served_as):
@@ -73,7 +73,7 @@ async def discover(connection: Connection) -> dict[str, str]:
     return served_as
 
 
-async def probe(connection: Connection) -> KubeError | None:
+async def probe(connection: ApiConnection) -> KubeError | None:
     """Asks the cluster for next to nothing; answers what is wrong when it does not answer, or cannot reach its store.
 
     A list of one goes to the cluster's store and not only to its front. A refusal is an answer like any other.
@@ -86,7 +86,7 @@ async def probe(connection: Connection) -> KubeError | None:
             await whole(response)
     except TimeoutError:
         return KubeUnreachable(SILENT)
-    except (aiohttp.ClientError, OSError) as error:
+    except AWAY as error:
         return unreachable(error)
     except KubeError as error:
         return error

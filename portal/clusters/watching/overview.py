@@ -12,7 +12,7 @@ from portal.clusters.store import Key
 MOST_LISTED = 200
 
 
-class Overview:
+class ClusterOverview:
     """Nodes by name, and the places of workloads in the list. Nothing here is ever sorted anew."""
 
     def __init__(self) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import redis.asyncio
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.status import FRESH_MILLISECONDS
-from portal.kit.live import CHANNEL
+from portal.kit import away
+from portal.kit.announcing import CHANNEL
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Publisher:
         channel = f"{CHANNEL}{organisation_id}"
         try:
             found = await self._publish(keys=[hash_key], args=[epoch, channel, len(fields), *flat, *topics])
-        except (BrokerAway, BrokerSlow, OSError) as error:
+        except away.BROKER as error:
             self._away(error)
             return None
         self.is_away = False
@@ -92,7 +91,7 @@ class Publisher:
         values = [value for beat in beats for value in (beat.epoch, beat.state)]
         try:
             found = await self._beat(keys=keys, args=[FRESH_MILLISECONDS, *values])
-        except (BrokerAway, BrokerSlow, OSError) as error:
+        except away.BROKER as error:
             self._away(error)
             return None
         self.is_away = False
@@ -102,7 +101,7 @@ class Publisher:
         """The names of what a hash holds."""
         try:
             return [name.decode() for name in cast(list[bytes], await self.broker.hkeys(hash_key))]
-        except (BrokerAway, BrokerSlow, OSError) as error:
+        except away.BROKER as error:
             self._away(error)
             return None
 
@@ -112,7 +111,7 @@ class Publisher:
             return {}
         try:
             found = cast(list[bytes | None], await self.broker.hmget(hash_key, names))
-        except (BrokerAway, BrokerSlow, OSError) as error:
+        except away.BROKER as error:
             self._away(error)
             return None
         return {name: value for name, value in zip(names, found, strict=True) if value is not None}

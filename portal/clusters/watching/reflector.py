@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -45,7 +46,7 @@ class NoStreamedList(Exception):
     """The server does not stream its lists: ask for pages."""
 
 
-class Line(msgspec.Struct):
+class WatchLine(msgspec.Struct):
     """One line of a watch."""
 
     type: str
@@ -87,7 +88,7 @@ class Name(msgspec.Struct, rename="camel"):
     resource_version: str = ""
 
 
-class Named(msgspec.Struct):
+class NamedObject(msgspec.Struct):
     """Any object, for when the rest of it cannot be read."""
 
     metadata: Name = msgspec.field(default_factory=Name)
@@ -100,18 +101,18 @@ class PageMeta(msgspec.Struct, rename="camel"):
     next: str = msgspec.field(default="", name="continue")
 
 
-class Page(msgspec.Struct):
+class ListPage(msgspec.Struct):
     """One page of a list; its items are decoded one by one, so that one bad one spoils only itself."""
 
     metadata: PageMeta
     items: tuple[msgspec.Raw, ...] | None = None
 
 
-LINE = msgspec.json.Decoder(Line)
+LINE = msgspec.json.Decoder(WatchLine)
 STATUS = msgspec.json.Decoder(Status)
 BOOKMARK = msgspec.json.Decoder(Bookmark)
-NAMED = msgspec.json.Decoder(Named)
-PAGES = msgspec.json.Decoder(Page)
+NAMED = msgspec.json.Decoder(NamedObject)
+PAGES = msgspec.json.Decoder(ListPage)
 
 
 class Sink(Protocol):
@@ -162,7 +163,7 @@ async def at_once() -> None:
 
 
 @dataclass
-class Connection:
+class ApiConnection:
     """An open session with one cluster, shared by its reflectors. `server_name` is what its certificate must say."""
 
     session: aiohttp.ClientSession
@@ -232,7 +233,7 @@ async def lines(
 class Reflector:
     """Keeps a sink true to one kind of one cluster. `run()` returns only by cancellation."""
 
-    connection: Connection
+    connection: ApiConnection
     watched: Watched
     api_version: str
     sink: Sink
@@ -275,7 +276,7 @@ class Reflector:
             except KubeUnreachable as error:
                 self.sink.lost(self.watched.kind, error)
                 pause = max(self.backoff.next(), float(error.detail.get("retry_after", 0)))
-            except (aiohttp.ClientError, OSError) as error:
+            except AWAY as error:
                 self.sink.lost(self.watched.kind, unreachable(error))
                 pause, is_broken = self.backoff.next(), True
             await (self.connection.pause(pause) if is_broken else asyncio.sleep(pause))
@@ -421,7 +422,7 @@ class Reflector:
         return None
 
 
-def _page(body: bytes) -> Page:
+def _page(body: bytes) -> ListPage:
     try:
         return PAGES.decode(body)
     except msgspec.DecodeError as error:
@@ -464,6 +465,16 @@ async def check(response: aiohttp.ClientResponse) -> None:
     wait = response.headers.get("Retry-After", "")
     detail = {"retry_after": min(float(wait), Backoff.cap)} if wait.isdigit() else {}
     raise KubeUnreachable(f"The cluster answers with status {response.status}.", detail=detail)
+
+
+# What the transport raises where nobody answers, breaks off or speaks no HTTP; the rest is a mistake of ours.
+AWAY = (
+    aiohttp.ClientConnectionError,
+    aiohttp.ClientPayloadError,
+    aiohttp.ClientResponseError,
+    ConnectionError,
+    ssl.SSLError,
+)
 
 
 def unreachable(error: Exception) -> KubeUnreachable:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import aiohttp
 import msgspec
 
 from portal.clusters.bindings import Bound, Matcher
@@ -23,7 +22,7 @@ from portal.clusters.structs import WATCHED
 from portal.clusters.watching import opening
 from portal.clusters.watching.leases import Held
 from portal.clusters.watching.publishing import FENCED, LOST, Beat, Publisher
-from portal.clusters.watching.reflector import Backoff, Connection, Reflector, unreachable
+from portal.clusters.watching.reflector import AWAY, ApiConnection, Backoff, Reflector, unreachable
 from portal.clusters.watching.turns import Turns
 from portal.clusters.watching.watch import ClusterWatch, Following
 from portal.kit.errors import Refusal
@@ -135,7 +134,7 @@ class Session:
                 refusal: Refusal = error
             except Refusal as error:
                 refusal = error
-            except (aiohttp.ClientError, OSError) as error:
+            except AWAY as error:
                 refusal = unreachable(error)
             log.info("%s: %s", self.cluster.slug, refusal)
             self._not_connected(refusal)
@@ -149,7 +148,7 @@ class Session:
             self.watch.lost(kind, error)
         self.watch.rediscover.clear()
 
-    async def _follow(self, connection: Connection) -> None:
+    async def _follow(self, connection: ApiConnection) -> None:
         connection.rest = self.turns.rest
         self.watch.version = await opening.version(connection)
         served = await opening.discover(connection)
@@ -174,7 +173,7 @@ class Session:
         finally:
             self._versions = {item.watched.kind: item.version for item in reflectors}
 
-    async def _listen(self, connection: Connection) -> None:
+    async def _listen(self, connection: ApiConnection) -> None:
         """Notices within seconds that a cluster says nothing any more, which no single stream could tell from peace."""
         while True:
             quiet = time.monotonic() - connection.heard_at

@@ -24,7 +24,7 @@ from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import KubeObject, Node, Pod
 from portal.clusters.watching.loads import Loads
 from portal.clusters.watching.memo import JUST_AFTER, Dep, Looking, Memo, Unit, deps_of
-from portal.clusters.watching.overview import Overview
+from portal.clusters.watching.overview import ClusterOverview
 from portal.clusters.watching.queue import Queue
 from portal.clusters.watching.rows import WORKLOADS, entity_row, node_row, workload_row
 
@@ -104,7 +104,7 @@ class ClusterWatch:
     queue: Queue = field(default_factory=lambda: Queue(WANTED))
     memo: Memo = field(init=False)
     _loads: Loads = field(default_factory=Loads)
-    _overview: Overview = field(default_factory=Overview)
+    _overview: ClusterOverview = field(default_factory=ClusterOverview)
     _belongs: dict[Key, frozenset[str]] = field(default_factory=dict)
     _members: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
     _said: dict[str, bytes] = field(default_factory=dict)

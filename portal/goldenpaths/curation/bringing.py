@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils import timezone
 
@@ -32,10 +32,10 @@ from portal.goldenpaths.files import (
 from portal.goldenpaths.models import Candidate, CandidateFile, GoldenPath, Trust
 from portal.goldenpaths.origins import Origin
 from portal.goldenpaths.preparing import Prepared, prepare
-from portal.goldenpaths.templates import Fault, folder_of
+from portal.goldenpaths.shape import CODE
+from portal.goldenpaths.templates import folder_of
 from portal.kit.errors import Refusal
 
-CODE = "golden-path"
 Rows = TenantQuerySet[Candidate]
 BOUNDS = Bounds(MAX_FILES, MAX_FILE_BYTES, MAX_TREE_BYTES)
 
@@ -81,8 +81,8 @@ def _examined(source: Source, files: Workspace, template_path: str) -> Prepared:
         with tenant(source.organisation_id):
             known = _same(source, template_path, digest)
         if known is not None:
-            faults = [Fault(each["path"], each["line"], each["sentence"]) for each in known.problems]
-            return Prepared(bundle, digest, known.document, faults)
+            findings = known.findings()
+            return Prepared(bundle, digest, known.document, findings)
     return prepare(files, template_path)
 
 
@@ -135,10 +135,10 @@ def _store_one(
         yield Finding(path, line, CODE, one.trouble, ref)
         return
     _overtake(older.exclude(digest=one.prepared.digest), "The source now has something else.")
-    for fault in one.prepared.faults:
-        yield Finding(fault.path, fault.line, CODE, fault.sentence, ref)
+    for finding in one.prepared.findings:
+        yield replace(finding, entity_ref=ref)
     origin = places.origin_of(source, reading.revision)
-    document = one.prepared.document if not one.prepared.faults else None
+    document = one.prepared.document if not one.prepared.findings else None
     if document is not None and (sentence := actions.whose(organisation, document, origin)):
         yield Finding(path, line, CODE, sentence, ref)
     candidate = _candidate(organisation, source, reading, one)
@@ -146,7 +146,7 @@ def _store_one(
         return
     if candidate.state == Candidate.State.DECLINED:
         yield Finding(path, line, CODE, f"{candidate.decided_by or 'An admin'} declined it: {candidate.reason}", ref)
-    elif trust is not None and not one.prepared.faults:
+    elif trust is not None and not one.prepared.findings:
         _publish_by_trust(organisation, candidate, one.prepared, trust)
 
 
@@ -186,7 +186,7 @@ def _new_candidate(
         pushed_by=pusher,
         digest=prepared.digest,
         document=prepared.document,
-        problems=[{"path": each.path, "line": each.line, "sentence": each.sentence} for each in prepared.faults],
+        problems=[{"path": each.path, "line": each.line, "sentence": each.sentence} for each in prepared.findings],
     )
     CandidateFile.objects.bulk_create(
         CandidateFile(organisation=organisation, candidate=candidate, path=path, mode=file.mode, content=file.content)

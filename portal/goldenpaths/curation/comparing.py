@@ -17,7 +17,7 @@ MAX_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DiffLine:
     """One line of a difference: `mark` is "+", "-", " " or "@" for a jump."""
 
     mark: str
@@ -34,7 +34,7 @@ class FileChange:
 
     path: str
     word: str
-    lines: list[Line]
+    lines: list[DiffLine]
     note: str = ""
 
 
@@ -91,9 +91,9 @@ def _text(file: File | None) -> list[str] | None:
     return lines if lines is not None and len(lines) <= MAX_LINES else None
 
 
-def _lines(old: list[str], new: list[str]) -> list[Line]:
+def _lines(old: list[str], new: list[str]) -> list[DiffLine]:
     said = list(difflib.unified_diff(old, new, lineterm=""))[2:]
-    found = [Line("@", "…") if line.startswith("@@") else Line(line[:1], line[1:]) for line in said]
+    found = [DiffLine("@", "…") if line.startswith("@@") else DiffLine(line[:1], line[1:]) for line in said]
     return found[1:] if found and found[0].mark == "@" else found
 
 

@@ -15,7 +15,6 @@ from portal.goldenpaths.actions import Provenance
 from portal.goldenpaths.models import Candidate, CandidateFile, Version
 from portal.goldenpaths.origins import Origin
 from portal.goldenpaths.preparing import Prepared
-from portal.goldenpaths.templates import Fault
 from portal.kit.errors import Conflict, Invalid, NotFound
 
 
@@ -40,12 +39,12 @@ def publish_candidate(
     """Publish the bytes that the person looked at: `digest` names them.
 
     Raises Conflict when the candidate no longer waits or is not these bytes, or the name belongs to another origin, and
-    InvalidTemplate for one with faults.
+    InvalidTemplate for one with findings.
     """
     with transaction.atomic():
         locked = _still(organisation, candidate, digest)
-        faults = [Fault(each["path"], each["line"], each["sentence"]) for each in locked.problems]
-        prepared = Prepared(locked.bundle(), locked.digest, locked.document, faults)
+        findings = locked.findings()
+        prepared = Prepared(locked.bundle(), locked.digest, locked.document, findings)
         return publish_waiting(
             organisation=organisation,
             actor=actor,

@@ -39,7 +39,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RenderJob:
     """One text to render. `native`: a text that is exactly one interpolation keeps its value's own type.
 
     `path` and `line` say where the text stands, for errors.
@@ -74,7 +74,7 @@ def is_template(text: str, options: Options = Options()) -> bool:
     return ("{{" in text and options.cookiecutter) or any(mark in text for mark in MARKS)
 
 
-def render_tree(jobs: Sequence[Job], context: Mapping[str, Any], options: Options = Options()) -> list[Any]:
+def render_tree(jobs: Sequence[RenderJob], context: Mapping[str, Any], options: Options = Options()) -> list[Any]:
     """The rendered texts, in order. Raises RenderError for the first that fails."""
     results: list[Any] = [job.text for job in jobs]
     live = [index for index, job in enumerate(jobs) if is_template(job.text, options)]
@@ -97,13 +97,13 @@ def render_tree(jobs: Sequence[Job], context: Mapping[str, Any], options: Option
 
 def render_value(value: Any, context: Mapping[str, Any], *, path: str = "", options: Options = Options()) -> Any:
     """The value with every text in it rendered; the structure, and all that is not text, stays as it is."""
-    texts: list[Job] = []
+    texts: list[RenderJob] = []
     _collect(value, texts, path)
     rendered = iter(render_tree(texts, context, options))
     return _rebuild(value, rendered)
 
 
-def check_texts(jobs: Sequence[Job], options: Options = Options()) -> list[Checked]:
+def check_texts(jobs: Sequence[RenderJob], options: Options = Options()) -> list[Checked]:
     """Syntax, filters, tests and names of each text, without running any of it."""
     answers = [Checked(())] * len(jobs)
     live = [index for index, job in enumerate(jobs) if is_template(job.text, options)]
@@ -123,7 +123,10 @@ def matches(pairs: Iterable[tuple[str, str]]) -> list[bool | None]:
     jobs = [{"pattern": pattern, "text": text} for pattern, text in pairs]
     if not jobs:
         return []
-    return [answer.get("value") for answer in _ask({"kind": "match", "jobs": jobs}, [Job(job["text"]) for job in jobs])]
+    return [
+        answer.get("value")
+        for answer in _ask({"kind": "match", "jobs": jobs}, [RenderJob(job["text"]) for job in jobs])
+    ]
 
 
 def _options(options: Options) -> dict[str, bool]:
@@ -146,12 +149,12 @@ def _checked(answer: Mapping[str, Any], offset: int) -> Checked:
     )
 
 
-def _collect(value: Any, texts: list[Job], path: str) -> None:
+def _collect(value: Any, texts: list[RenderJob], path: str) -> None:
     if isinstance(value, str):
-        texts.append(Job(value, path, native=True))
+        texts.append(RenderJob(value, path, native=True))
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            texts.append(Job(str(key), path))
+            texts.append(RenderJob(str(key), path))
             _collect(item, texts, f"{path}.{key}" if path else str(key))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
@@ -168,7 +171,7 @@ def _rebuild(value: Any, rendered: Any) -> Any:
     return value
 
 
-def _ask(request: Mapping[str, Any], jobs: Sequence[Job]) -> list[dict[str, Any]]:
+def _ask(request: Mapping[str, Any], jobs: Sequence[RenderJob]) -> list[dict[str, Any]]:
     """Have a child of its own answer the request; every way it can die is a sentence."""
     payload = json.dumps(request, default=str).encode()
     if len(payload) > MAX_REQUEST_BYTES:
@@ -201,6 +204,6 @@ def _death(code: int | None) -> str:
     return "Rendering ended by a fault of the portal's own, not of the template."
 
 
-def _common_path(jobs: Sequence[Job]) -> str:
+def _common_path(jobs: Sequence[RenderJob]) -> str:
     paths = {job.path for job in jobs}
     return paths.pop() if len(paths) == 1 else ""

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from catalog.asking import facts
 from catalog.asking.filters import BadFilter, matches, parse_catalog_filter
-from catalog.asking.query import Entities, live, where
+from catalog.asking.query import Entities, entities_of, where
 from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
@@ -56,7 +56,7 @@ def filters_of(child: Schema) -> Sequence[Mapping[str, Any]]:
 
 def offered(child: Schema, access: Access) -> Entities:
     """The entities that a picker offers."""
-    rows = live(access.organisation)
+    rows = entities_of(access.organisation)
     try:
         rows = rows.filter(where(parse_catalog_filter(filters_of(child))))
     except BadFilter:
@@ -146,13 +146,13 @@ def cluster_options(organisation: Organisation) -> list[Option]:
 def tag_options(organisation: Organisation) -> list[Option]:
     """Tags in use, by name."""
     tags: set[str] = set()
-    for row in live(organisation).values_list("tags", flat=True)[: LIMIT * 4]:
+    for row in entities_of(organisation).values_list("tags", flat=True)[: LIMIT * 4]:
         tags.update(row)
     return [Option(tag, tag) for tag in sorted(tags)[:LIMIT]]
 
 
 def entity_of_name(organisation: Organisation, ref: str) -> Entity | None:
-    return live(organisation).filter(ref=ref.lower()).first()
+    return entities_of(organisation).filter(ref=ref.lower()).first()
 
 
 def has_repository(organisation: Organisation, name: str) -> bool:

@@ -26,7 +26,7 @@ from portal.goldenpaths.questions.schemas import FORM, Schema
 
 
 @dataclass(slots=True)
-class Field:
+class FormField:
     """One question. `control` names the block of the template that draws it."""
 
     path: str
@@ -38,8 +38,8 @@ class Field:
     placeholder: str = ""
     error: str = ""
     options: list[Option] = field(default_factory=list)
-    fields: list[Field] = field(default_factory=list)
-    rows: list[Field] = field(default_factory=list)
+    fields: list[FormField] = field(default_factory=list)
+    rows: list[FormField] = field(default_factory=list)
     attributes: dict[str, str] = field(default_factory=dict)
     is_required: bool = False
     is_first: bool = False
@@ -99,7 +99,7 @@ def fields_of(
     prefix: str = "",
     *,
     names: Mapping[str, Schema] | None = None,
-) -> list[Field]:
+) -> list[FormField]:
     """The fields that a page asks for, given the answers so far; a question that has just appeared has its default.
 
     `names` is what the page itself asks for, where other pages ask for what decides it.
@@ -121,9 +121,9 @@ def fields_of(
     return found
 
 
-def _chooser(schema: Schema, forms: Sequence[Schema], values: Mapping[str, Any], prefix: str) -> Field:
+def _chooser(schema: Schema, forms: Sequence[Schema], values: Mapping[str, Any], prefix: str) -> FormField:
     """Which of several forms is filled in."""
-    return Field(
+    return FormField(
         path=f"{prefix}{FORM}",
         label=f"Form of {schema['title']}" if prefix and schema.get("title") else "Form",
         control="select",
@@ -134,7 +134,7 @@ def _chooser(schema: Schema, forms: Sequence[Schema], values: Mapping[str, Any],
     )
 
 
-def _rows(one: Field, schema: Schema, errors: Mapping[str, str], access: Access) -> None:
+def _rows(one: FormField, schema: Schema, errors: Mapping[str, str], access: Access) -> None:
     """A group of fields for each entry of a list; at least as many as it must have."""
     items = schema["items"]
     values = one.value if isinstance(one.value, list) else []
@@ -142,7 +142,7 @@ def _rows(one: Field, schema: Schema, errors: Mapping[str, str], access: Access)
     missing = (least if isinstance(least, int) else 0) - len(values)
     one.control = "rows"
     for at, value in enumerate([*values, *({} for _ in range(min(missing, MAX_ROWS)))]):
-        row = Field(
+        row = FormField(
             f"{one.path}.{at}",
             f"{items.get('title') or one.label} {at + 1}",
             "group",
@@ -152,8 +152,8 @@ def _rows(one: Field, schema: Schema, errors: Mapping[str, str], access: Access)
         one.rows.append(row)
 
 
-def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str, str], access: Access) -> Field:
-    one = Field(
+def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str, str], access: Access) -> FormField:
+    one = FormField(
         path=path,
         label=str(schema.get("title") or name),
         control="text",
@@ -187,7 +187,7 @@ def _field(path: str, name: str, schema: Schema, value: Any, errors: Mapping[str
     return one
 
 
-def _plain(one: Field, schema: Schema) -> None:
+def _plain(one: FormField, schema: Schema) -> None:
     kind, widget = type_of(schema), str(schemas.ui(schema, "widget") or "")
     if kind == "boolean":
         if widget in ("radio", "select"):
@@ -231,15 +231,15 @@ def _item_picker(schema: Schema) -> bool:
     return isinstance(items, Mapping) and str(items.get("ui:field") or "") in _CHOSEN_IN_LISTS
 
 
-def _picked_list(one: Field, items: Schema, access: Access) -> None:
+def _picked_list(one: FormField, items: Schema, access: Access) -> None:
     """Several of what a picker offers; a long list is written, and each entry is checked like a single one."""
-    offered = Field("", "", "")
+    offered = FormField("", "", "")
     _PICKERS[str(items["ui:field"])](offered, items, access)
     one.options = offered.options
     one.control = "lines" if offered.is_searched or offered.control == "suggest" else "many"
 
 
-def _list(one: Field, schema: Schema, widget: str) -> None:
+def _list(one: FormField, schema: Schema, widget: str) -> None:
     items = schema.get("items")
     if isinstance(items, Mapping) and (options := schemas.options_of(items)):
         one.options = _options(options)
@@ -274,7 +274,7 @@ def _bounds(schema: Schema, control: str) -> dict[str, str]:
     return found
 
 
-def _offer(one: Field, schema: Schema, access: Access, *, is_open: bool) -> None:
+def _offer(one: FormField, schema: Schema, access: Access, *, is_open: bool) -> None:
     """A list of what is there; a long one is searched while somebody types, and an open one takes other answers too."""
     one.options = choices.options(schema, access, limit=choices.SHOWN + 1)
     one.is_searched = len(one.options) > choices.SHOWN
@@ -282,23 +282,23 @@ def _offer(one: Field, schema: Schema, access: Access, *, is_open: bool) -> None
     one.control = "suggest" if is_open or one.is_searched else "select"
 
 
-def _entity_picker(one: Field, schema: Schema, access: Access) -> None:
+def _entity_picker(one: FormField, schema: Schema, access: Access) -> None:
     _offer(one, schema, access, is_open=allows_other(schema))
 
 
-def _owner_picker(one: Field, schema: Schema, access: Access) -> None:
+def _owner_picker(one: FormField, schema: Schema, access: Access) -> None:
     _offer(one, schema, access, is_open=False)
     if one.value is None:
         one.value = next((option.value for option in one.options if option.value in access.team_refs), None)
 
 
-def _group_picker(one: Field, schema: Schema, access: Access) -> None:
+def _group_picker(one: FormField, schema: Schema, access: Access) -> None:
     _offer(one, schema, access, is_open=False)
     if one.value is None and len(one.options) == 1:
         one.value = one.options[0].value
 
 
-def _cluster_picker(one: Field, schema: Schema, access: Access) -> None:
+def _cluster_picker(one: FormField, schema: Schema, access: Access) -> None:
     one.options = choices.cluster_options(access.organisation)
     one.control = "select"
     if one.value is None and len(one.options) == 1:
@@ -307,27 +307,27 @@ def _cluster_picker(one: Field, schema: Schema, access: Access) -> None:
         one.help = "No cluster is connected yet. An admin connects one under Clusters."
 
 
-def _tags_picker(one: Field, schema: Schema, access: Access) -> None:
+def _tags_picker(one: FormField, schema: Schema, access: Access) -> None:
     one.options = choices.tag_options(access.organisation)
     one.control = "tags"
     one.help = one.help or "Separate tags by spaces."
 
 
-def _many_picker(one: Field, schema: Schema, access: Access) -> None:
+def _many_picker(one: FormField, schema: Schema, access: Access) -> None:
     _offer(one, schema, access, is_open=allows_other(schema))
     one.control = "tags" if one.control == "suggest" else "many"
     if one.control == "tags":
         one.help = one.help or "Separate entries by spaces."
 
 
-def _repo_picker(one: Field, schema: Schema, access: Access) -> None:
+def _repo_picker(one: FormField, schema: Schema, access: Access) -> None:
     one.attributes["type"] = "text"
     one.help = one.help or "The repository is made on this portal's own git host."
     if isinstance(one.value, str) and "repo=" in one.value:
         one.value = one.value.partition("repo=")[2].partition("&")[0]
 
 
-def _name_picker(one: Field, schema: Schema, access: Access) -> None:
+def _name_picker(one: FormField, schema: Schema, access: Access) -> None:
     one.attributes |= {"type": "text", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 

@@ -29,7 +29,7 @@ CONFIDENTIAL = "secrets."
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FormPage:
     """One page of the form, as its author wrote it."""
 
     number: int
@@ -52,11 +52,13 @@ class Cleaned:
         return not self.errors
 
 
-def pages_of(version: Version) -> list[Page]:
+def pages_of(version: Version) -> list[FormPage]:
     """The form's pages in order; a path that asks nothing has none."""
     pages = schemas.pages_of(version.document)
     return [
-        Page(index + 1, str(page.get("title") or f"Page {index + 1}"), str(page.get("description") or ""), page, names)
+        FormPage(
+            index + 1, str(page.get("title") or f"Page {index + 1}"), str(page.get("description") or ""), page, names
+        )
         for index, (page, names) in enumerate(zip(pages, schemas.asked(pages), strict=True))
     ]
 

@@ -12,13 +12,19 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.kit import icons, prose, references, words
+from portal.kit import icons, paths, prose, references, words
 from portal.kit.refs import completed, kind_of, owner_ref, parse_ref
 
 register = template.Library()
 # Where a list stands; a changed filter starts at its beginning again.
 CURSORS = ("after", "before", "page", "cursor")
 TICKED = re.compile(r"`([^`\n]+)`")
+
+
+@register.filter
+def visible(name: object) -> str:
+    """The name of a file, branch or tag with what would hide or turn it made visible: `{{ entry.name|visible }}`."""
+    return paths.visible("" if name is None else str(name))
 
 
 @register.simple_tag

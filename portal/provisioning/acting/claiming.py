@@ -15,10 +15,10 @@ from portal.accounts.models import Organisation, Team
 from portal.accounts.tenancy import tenant
 from portal.clusters import claims, labels
 from portal.clusters.claims import Claimant, Remembered, Standing
-from portal.clusters.credentials import Place, seal, unseal
+from portal.clusters.credentials import CredentialPlace, seal, unseal
 from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
-from portal.clusters.writing import Guard, Kept, Seen
+from portal.clusters.writing import Guard, KeptObject, Seen
 from portal.kit.errors import Refusal
 from portal.kit.refs import name_of
 from portal.provisioning.models import Effect, Run
@@ -100,7 +100,7 @@ def remembered(organisation: Organisation, uid: str) -> Remembered | None:
 
 
 @dataclass(frozen=True)
-class Owner:
+class EntityOwner:
     """The entity behind a standing's label, and who answers for it; "" where nobody knows."""
 
     entity_ref: str = ""
@@ -108,16 +108,16 @@ class Owner:
     title: str = ""
 
 
-def owner_of(organisation: Organisation, standing: Standing) -> Owner:
+def owner_of(organisation: Organisation, standing: Standing) -> EntityOwner:
     """Whose it is, as far as this organisation's catalog and runs know."""
     if standing.kind == "stranger":
-        return Owner()
+        return EntityOwner()
     with tenant(organisation):
         ref = _entity_ref(organisation, standing.entity)
         entity = Entity.objects.for_tenant(organisation).filter(ref=ref, removed_at=None).first() if ref else None
         owner_ref = entity.owner_ref if entity else _owner_of_run(organisation, standing.lineage)
         team = Team.objects.for_tenant(organisation).filter(ref=owner_ref.lower()).first() if owner_ref else None
-    return Owner(ref, owner_ref, f"Team {team.name}" if team else owner_ref)
+    return EntityOwner(ref, owner_ref, f"Team {team.name}" if team else owner_ref)
 
 
 def _entity_ref(organisation: Organisation, label: str) -> str:
@@ -175,7 +175,7 @@ def claim_on(doer: Doer, cluster: str, seen: Seen) -> Claim | None:
     )
 
 
-def _why_not(doer: Doer, owner: Owner) -> str:
+def _why_not(doer: Doer, owner: EntityOwner) -> str:
     """Why this person may not adopt; "" when they may."""
     if doer.actor.person is None:
         return "Nobody answers for this run any more, so it adopts nothing."
@@ -220,18 +220,18 @@ def record_adoption(doer: Doer, run_id: int, seen: Seen) -> None:
     )
 
 
-def _sealing_place(organisation_id: int, key: str) -> Place:
-    return Place(organisation_id, f"effect {key}", server="", ca="")
+def _sealing_place(organisation_id: int, key: str) -> CredentialPlace:
+    return CredentialPlace(organisation_id, f"effect {key}", server="", ca="")
 
 
-def sealed_kept(organisation_id: int, key: str, kept: Kept) -> str:
+def sealed_kept(organisation_id: int, key: str, kept: KeptObject) -> str:
     """What the ledger keeps of a changed object, readable by workers alone: it may be a Secret."""
     return seal(
         {"before": json.dumps(kept.before), "after": json.dumps(kept.after)}, _sealing_place(organisation_id, key)
     )
 
 
-def opened_kept(organisation_id: int, key: str, sealed: str) -> Kept:
+def opened_kept(organisation_id: int, key: str, sealed: str) -> KeptObject:
     """The same, opened."""
     plain = unseal(sealed, _sealing_place(organisation_id, key))
-    return Kept(json.loads(plain["before"]), json.loads(plain["after"]))
+    return KeptObject(json.loads(plain["before"]), json.loads(plain["after"]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Target:
+class EffectTarget:
     """One thing a step is about to make or change outside.
 
     target is its name among the step's effects, label what a person reads, before what stands there now (None:
@@ -81,7 +81,7 @@ class StepContext(Protocol):
     def check(self) -> None:
         """Call between two requests to the outside: raises when the run is cancelled or another worker has it."""
 
-    def intend(self, kind: str, targets: Sequence[Target]) -> Sequence[Intent]:
+    def intend(self, kind: str, targets: Sequence[EffectTarget]) -> Sequence[Intent]:
         """Write down what is about to be made, in one transaction, before anything is made."""
 
     def fenced(self) -> AbstractContextManager[Any]:

@@ -39,7 +39,7 @@ POD_METADATA: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedManifest:
     """A manifest with where it was written (file and line) and whether a cluster may do without it."""
 
     manifest: Manifest
@@ -81,7 +81,7 @@ class Placed:
         return f"{self.kind} {self.name}{place}"
 
 
-def gather(given: Mapping[str, Any], workspace: Mapping[str, File]) -> list[Placed]:
+def gather(given: Mapping[str, Any], workspace: Mapping[str, File]) -> list[PlacedManifest]:
     """The manifests that a kubernetes:apply step means, from its `manifests` and from files below its `path`."""
     found: list[_Found] = [(item, f"manifest {number}", 1) for number, item in enumerate(_given(given), start=1)]
     if given.get("path"):
@@ -131,7 +131,7 @@ def _is_list(item: Any) -> bool:
     return isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list)
 
 
-def _checked(item: Any, where: str, line: int, *, is_optional: bool) -> Placed:
+def _checked(item: Any, where: str, line: int, *, is_optional: bool) -> PlacedManifest:
     metadata = item.get("metadata") if isinstance(item, dict) else None
     if not isinstance(metadata, dict) or not all(isinstance(item.get(key), str) for key in ("apiVersion", "kind")):
         raise Invalid(
@@ -147,14 +147,14 @@ def _checked(item: Any, where: str, line: int, *, is_optional: bool) -> Placed:
         raise Invalid(f"{where}, line {line}: the {item['kind']} lacks metadata.name.", code="not-a-manifest")
     annotations = metadata.get("annotations") or {}
     says_so = isinstance(annotations, dict) and str(annotations.get(OPTIONAL, "")).lower() == "true"
-    return Placed(item, where, is_optional or says_so, line)
+    return PlacedManifest(item, where, is_optional or says_so, line)
 
 
-def ordered(placed: list[Placed]) -> list[Placed]:
+def ordered(placed: list[PlacedManifest]) -> list[PlacedManifest]:
     """Namespaces first, workloads after what they mount and serve under; otherwise as written."""
     middle = len(FIRST)
 
-    def rank(item: Placed) -> int:
+    def rank(item: PlacedManifest) -> int:
         if item.kind in FIRST:
             return FIRST.index(item.kind)
         return middle + 1 + LAST.index(item.kind) if item.kind in LAST else middle
@@ -162,7 +162,9 @@ def ordered(placed: list[Placed]) -> list[Placed]:
     return sorted(placed, key=rank)
 
 
-def in_namespace(placed: list[Placed], namespace: str, is_namespaced: Callable[[str, str], bool]) -> list[Placed]:
+def in_namespace(
+    placed: list[PlacedManifest], namespace: str, is_namespaced: Callable[[str, str], bool]
+) -> list[PlacedManifest]:
     """Each namespaced manifest with its namespace written out: its own, or the step's, or `default`."""
     result = []
     for item in placed:
@@ -175,7 +177,7 @@ def in_namespace(placed: list[Placed], namespace: str, is_namespaced: Callable[[
     return result
 
 
-def labelled(item: Placed, claimant: Claimant, *, run: str, entity: str) -> Manifest:
+def labelled(item: PlacedManifest, claimant: Claimant, *, run: str, entity: str) -> Manifest:
     """The manifest as it goes in: who manages it, whose it is, which run made it, which entity it belongs to."""
     return marked(item.manifest, claimant, run=run, entity=entity, pods=POD_METADATA.get(item.kind, ()))
 

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from portal.provisioning.engine import compensation, execution, sealing
-from portal.provisioning.engine.execution import Unreadable, Visit
-from portal.provisioning.engine.lease import Lease, LeaseLost, claim, let_go
+from portal.provisioning.engine.execution import RunVisit, SealedUnreadable
+from portal.provisioning.engine.lease import LeaseLost, RunLease, claim, let_go
 from portal.provisioning.engine.retries import MAX_STRIKES
 from portal.provisioning.models import Step
 from portal.provisioning.states import UNFINISHED_STEP
@@ -26,7 +26,7 @@ def advance(organisation_id: int, run_id: int) -> bool:
     try:
         again = _work(execution.visit_of(lease, run_id, sealing.secrets_of))
         is_orderly = True
-    except Unreadable as unreadable:
+    except SealedUnreadable as unreadable:
         is_orderly = True
         return _close(lease, unreadable)
     except LeaseLost:
@@ -38,7 +38,7 @@ def advance(organisation_id: int, run_id: int) -> bool:
     return again
 
 
-def _close(lease: Lease, unreadable: Unreadable) -> bool:
+def _close(lease: RunLease, unreadable: SealedUnreadable) -> bool:
     """End a run whose secrets or files cannot be read: another try would find them the same."""
     with lease.fenced() as run:
         run.error_code, run.error_text = "unreadable", unreadable.text
@@ -47,7 +47,7 @@ def _close(lease: Lease, unreadable: Unreadable) -> bool:
     return False
 
 
-def _work(visit: Visit) -> bool:
+def _work(visit: RunVisit) -> bool:
     if visit.run.status == "undoing":
         return compensation.undo_next(visit)
     begun = next((step for step in visit.steps if step.status in ("running", "waiting")), None)
@@ -61,11 +61,11 @@ def _work(visit: Visit) -> bool:
     return execution.execute(visit, step)
 
 
-def _is_next(visit: Visit, step: Step) -> bool:
+def _is_next(visit: RunVisit, step: Step) -> bool:
     return step.status in UNFINISHED_STEP and visit.walk.is_considered(step.idx)
 
 
-def _stop(visit: Visit, step: Step) -> bool:
+def _stop(visit: RunVisit, step: Step) -> bool:
     """A person stopped the run while this step was under way: what is done stays done, and Undo is offered."""
     with visit.lease.fenced() as run:
         step.move("cancelled")
@@ -76,7 +76,7 @@ def _stop(visit: Visit, step: Step) -> bool:
     return True
 
 
-def _end(visit: Visit) -> bool:
+def _end(visit: RunVisit) -> bool:
     """No step is left to consider: say what came of the run, and show what the path promised as output."""
     output, troubles = visit.walk.shown_output()
     has_failed = any(step.status == "failed" for step in visit.steps)
@@ -96,12 +96,12 @@ def _end(visit: Visit) -> bool:
     return False
 
 
-def _is_cut_short(visit: Visit) -> bool:
+def _is_cut_short(visit: RunVisit) -> bool:
     """Whether a wish to stop left anything undone; one that came after the last step changed nothing."""
     return any(step.status in ("pending", "cancelled") for step in visit.steps)
 
 
-def _give_up(visit: Visit, step: Step) -> bool:
+def _give_up(visit: RunVisit, step: Step) -> bool:
     text = (
         f"“{step.name}” was begun {step.strikes} times and its worker never came back, so it is not tried again. "
         "Whoever runs Slipway finds the cause in the worker's log; after that, Retry continues here."

@@ -7,15 +7,15 @@ from portal.kit.errors import Refusal
 from portal.provisioning.acting.contract import LeftBehind, Undone
 from portal.provisioning.engine import retries
 from portal.provisioning.engine.context import TakingBack
-from portal.provisioning.engine.execution import Visit, grace
+from portal.provisioning.engine.execution import RunVisit, grace
 from portal.provisioning.engine.failpoints import failpoint
-from portal.provisioning.engine.keeper import Keeper
+from portal.provisioning.engine.keeper import StepKeeper
 from portal.provisioning.models import Effect, Run
 from portal.provisioning.redaction import has_mask
 from portal.provisioning.steps import UNDO
 
 
-def undo_next(visit: Visit) -> bool:
+def undo_next(visit: RunVisit) -> bool:
     """Take back the newest effect that has no verdict yet; end the undo when there is none left."""
     run = visit.run
     effects = Effect.objects.for_tenant(run.organisation_id).filter(run=run)
@@ -24,7 +24,7 @@ def undo_next(visit: Visit) -> bool:
     if effect is None:
         return _end(visit)
     failpoint("undo.claimed", visit.lease.key)
-    with Keeper(visit.lease, is_deaf=True) as keeper:
+    with StepKeeper(visit.lease, is_deaf=True) as keeper:
         context = TakingBack(run.organisation, run.steerer, run.pk, visit.lease, keeper)
         verdict = _verdict(context, effect)
     failpoint("undo.acted", visit.lease.key)
@@ -45,7 +45,7 @@ def _verdict(context: TakingBack, effect: Effect) -> Undone | LeftBehind | Refus
         return refusal
 
 
-def _write(visit: Visit, run: Run, effect: Effect, verdict: Undone | LeftBehind | Refusal) -> bool:
+def _write(visit: RunVisit, run: Run, effect: Effect, verdict: Undone | LeftBehind | Refusal) -> bool:
     """Write the verdict down. What may pass is tried again later; the rest goes on with the next effect."""
     if isinstance(verdict, Refusal):
         effect.undo_text = visit.lease.logbook.redactor.clean(verdict.text)
@@ -70,7 +70,7 @@ def _write(visit: Visit, run: Run, effect: Effect, verdict: Undone | LeftBehind 
     return True
 
 
-def _end(visit: Visit) -> bool:
+def _end(visit: RunVisit) -> bool:
     with visit.lease.fenced() as run:
         effects = list(Effect.objects.for_tenant(run.organisation_id).filter(run=run))
         count = {verdict: sum(effect.undo == verdict for effect in effects) for verdict in ("undone", "left", "failed")}

@@ -13,11 +13,11 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.goldenpaths.files import File
 from portal.kit.errors import Conflict
-from portal.provisioning.acting.contract import Target
+from portal.provisioning.acting.contract import EffectTarget
 from portal.provisioning.engine import keys
 from portal.provisioning.engine.failpoints import failpoint
-from portal.provisioning.engine.keeper import Keeper
-from portal.provisioning.engine.lease import Cancelled, Lease
+from portal.provisioning.engine.keeper import StepKeeper
+from portal.provisioning.engine.lease import Cancelled, RunLease
 from portal.provisioning.models import Effect
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class LedgerIntent:
     row: Effect
     before: dict[str, Any] | None
     reference: dict[str, Any]
-    lease: Lease
+    lease: RunLease
     is_confirmed: bool = False
 
     @property
@@ -74,8 +74,8 @@ class RunContext:
     last_sentence: str
     iteration: int
     workspace: dict[str, File]
-    lease: Lease
-    keeper: Keeper
+    lease: RunLease
+    keeper: StepKeeper
     runs_always: bool = False
     intents: list[LedgerIntent] = field(default_factory=list)
 
@@ -92,7 +92,7 @@ class RunContext:
         """Call between two requests to the outside: raises when the run is cancelled or another worker has it."""
         self.keeper.check()
 
-    def intend(self, kind: str, targets: Sequence[Target]) -> list[LedgerIntent]:
+    def intend(self, kind: str, targets: Sequence[EffectTarget]) -> list[LedgerIntent]:
         """Write down what is about to be made, in one transaction, before anything is made.
 
         Raises Cancelled if the run was asked to stop: the last moment at which nothing has happened yet.
@@ -116,18 +116,18 @@ class RunContext:
         self.failpoint("after-intent")
         return intents
 
-    def _key(self, kind: str, target: Target) -> str:
+    def _key(self, kind: str, target: EffectTarget) -> str:
         name = target.target
         if self.lease.logbook.redactor.clean(name) != name:
             name = keys.hidden(name, settings.SECRET_KEY)
         return keys.effect_key(self.run_id, self.step_key, self.iteration, kind, name)
 
-    def _reference(self, row: Effect, target: Target) -> dict[str, Any]:
+    def _reference(self, row: Effect, target: EffectTarget) -> dict[str, Any]:
         """What the row knows of the thing, unless it had to be masked there: then what the step says of it now."""
         reference: dict[str, Any] = row.reference
         return target.reference if reference == self.lease.logbook.redactor.clean_value(target.reference) else reference
 
-    def _row(self, kind: str, key: str, target: Target) -> Effect:
+    def _row(self, kind: str, key: str, target: EffectTarget) -> Effect:
         redactor = self.lease.logbook.redactor
         return Effect(
             organisation=self.organisation,
@@ -156,8 +156,8 @@ class TakingBack:
     organisation: Organisation
     actor: Actor
     run_id: int
-    lease: Lease
-    keeper: Keeper
+    lease: RunLease
+    keeper: StepKeeper
 
     @property
     def marker(self) -> str:

@@ -14,11 +14,11 @@ from portal.provisioning.acting.outcomes import Done, Outcome, Wait
 from portal.provisioning.engine import bench, retries
 from portal.provisioning.engine.context import LedgerIntent, RunContext
 from portal.provisioning.engine.failpoints import failpoint
-from portal.provisioning.engine.keeper import Keeper
-from portal.provisioning.engine.lease import Cancelled, Lease
+from portal.provisioning.engine.keeper import StepKeeper
+from portal.provisioning.engine.lease import Cancelled, RunLease
 from portal.provisioning.models import Effect, Run, Step
 from portal.provisioning.steps import ACTIONS
-from portal.provisioning.walking.walk import Facts, Plan, Walk, carry_out
+from portal.provisioning.walking.walk import StepPlan, Walk, WalkFacts, carry_out
 
 
 def grace() -> timedelta:
@@ -27,17 +27,17 @@ def grace() -> timedelta:
 
 
 @dataclass
-class Visit:
+class RunVisit:
     """Everything a worker read when it claimed the run."""
 
-    lease: Lease
+    lease: RunLease
     run: Run
     steps: list[Step]
     walk: Walk
     files: dict[str, File]
 
 
-class Unreadable(Exception):
+class SealedUnreadable(Exception):
     """What the run keeps sealed does not open; the text says why."""
 
     def __init__(self, text: str) -> None:
@@ -50,7 +50,7 @@ class Stopped:
     """The step ends by a person's wish."""
 
 
-def execute(visit: Visit, step: Step) -> bool:
+def execute(visit: RunVisit, step: Step) -> bool:
     """Run one step as far as it goes. True when the run should be nudged at once."""
     point = _failpoints(visit, step)
     point("claimed")
@@ -64,7 +64,7 @@ def execute(visit: Visit, step: Step) -> bool:
     _begin(visit, step, plan)
     point("begun")
     intents: list[LedgerIntent] = []
-    with Keeper(visit.lease, is_deaf=visit.walk.runs_always(step.idx)) as keeper:
+    with StepKeeper(visit.lease, is_deaf=visit.walk.runs_always(step.idx)) as keeper:
         ending = _act(visit, step, plan, keeper, intents)
     point("acted")
     again = _write_ending(visit, step, ending, intents, point)
@@ -72,11 +72,11 @@ def execute(visit: Visit, step: Step) -> bool:
     return again
 
 
-def _failpoints(visit: Visit, step: Step) -> Callable[[str], None]:
+def _failpoints(visit: RunVisit, step: Step) -> Callable[[str], None]:
     return lambda name: failpoint(f"{step.key}.{name}", visit.lease.key)
 
 
-def _begin(visit: Visit, step: Step, plan: Plan) -> None:
+def _begin(visit: RunVisit, step: Step, plan: StepPlan) -> None:
     """The transaction before any effect: the step is running, and this is what it is about to do."""
     is_new_attempt = step.status != "waiting" or step.failures > 0
     with visit.lease.fenced() as run:
@@ -92,7 +92,7 @@ def _begin(visit: Visit, step: Step, plan: Plan) -> None:
 
 
 def _act(
-    visit: Visit, step: Step, plan: Plan, keeper: Keeper, intents: list[LedgerIntent]
+    visit: RunVisit, step: Step, plan: StepPlan, keeper: StepKeeper, intents: list[LedgerIntent]
 ) -> Outcome | Refusal | Stopped:
     """Call the action for each input; the first that waits, refuses or is stopped decides."""
     outputs: list[dict[str, Any]] = []
@@ -113,7 +113,7 @@ def _act(
         return Stopped()
 
 
-def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: list[LedgerIntent]) -> RunContext:
+def _context(visit: RunVisit, step: Step, keeper: StepKeeper, number: int, intents: list[LedgerIntent]) -> RunContext:
     run = visit.run
     return RunContext(
         organisation=run.organisation,
@@ -138,7 +138,7 @@ def _context(visit: Visit, step: Step, keeper: Keeper, number: int, intents: lis
 
 
 def _write_ending(
-    visit: Visit,
+    visit: RunVisit,
     step: Step,
     ending: Outcome | Refusal | Stopped,
     intents: list[LedgerIntent],
@@ -157,7 +157,7 @@ def _write_ending(
     return again
 
 
-def _rest(visit: Visit, run: Run, step: Step, wait: Wait) -> bool:
+def _rest(visit: RunVisit, run: Run, step: Step, wait: Wait) -> bool:
     """Wait without a worker. Whoever began to wait just now looks once more: the call may have come in between."""
     is_first = run.woken_by != list(wait.woken_by)
     step.move("waiting")
@@ -169,7 +169,7 @@ def _rest(visit: Visit, run: Run, step: Step, wait: Wait) -> bool:
     return again
 
 
-def _finish(visit: Visit, run: Run, step: Step, ending: Done | Stopped) -> bool:
+def _finish(visit: RunVisit, run: Run, step: Step, ending: Done | Stopped) -> bool:
     step.ended_at = run.now
     if isinstance(ending, Stopped):
         step.move("cancelled")
@@ -189,7 +189,7 @@ def _texts(value: Any) -> list[str]:
     return [str(item) for item in value if item] if isinstance(value, list) else [str(value)]
 
 
-def _confirm(lease: Lease, intents: list[LedgerIntent]) -> None:
+def _confirm(lease: RunLease, intents: list[LedgerIntent]) -> None:
     for intent in intents:
         if intent.is_confirmed:
             Effect.objects.for_tenant(intent.row.organisation_id).filter(pk=intent.row.pk).update(
@@ -199,7 +199,7 @@ def _confirm(lease: Lease, intents: list[LedgerIntent]) -> None:
             )
 
 
-def _write_skip(visit: Visit, step: Step) -> bool:
+def _write_skip(visit: RunVisit, step: Step) -> bool:
     with visit.lease.fenced() as run:
         step.move("skipped")
         step.ended_at = run.now
@@ -209,7 +209,7 @@ def _write_skip(visit: Visit, step: Step) -> bool:
     return True
 
 
-def _write_failure(visit: Visit, step: Step, refusal: Refusal, intents: list[LedgerIntent]) -> bool:
+def _write_failure(visit: RunVisit, step: Step, refusal: Refusal, intents: list[LedgerIntent]) -> bool:
     """A refusal that may pass waits and is tried again; any other fails the step in the refusal's words."""
     text = visit.lease.logbook.redactor.clean(refusal.text)
     with visit.lease.fenced() as run:
@@ -230,7 +230,7 @@ def _write_failure(visit: Visit, step: Step, refusal: Refusal, intents: list[Led
     return is_over
 
 
-def fail(lease: Lease, run: Run, step: Step, code: str, text: str, detail: dict[str, Any] | None = None) -> None:
+def fail(lease: RunLease, run: Run, step: Step, code: str, text: str, detail: dict[str, Any] | None = None) -> None:
     """Fail the step, in words; the caller holds the run and saves the step.
 
     The run is not over yet: steps that ask to run after a failure come first. The first failure is the run's own.
@@ -245,7 +245,7 @@ def fail(lease: Lease, run: Run, step: Step, code: str, text: str, detail: dict[
     run.rest(run.now + grace())
 
 
-def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]]) -> Visit:
+def visit_of(lease: RunLease, run_id: int, opened: Callable[[Run], dict[str, str]]) -> RunVisit:
     """Read what the run needs; `opened` unseals its secrets. Raises Unreadable."""
     with tenant(lease.organisation_id):
         run = (
@@ -259,12 +259,12 @@ def visit_of(lease: Lease, run_id: int, opened: Callable[[Run], dict[str, str]])
             files = bench.read(run)
         secrets = opened(run)
     except Refusal as refusal:
-        raise Unreadable(
+        raise SealedUnreadable(
             "What this run keeps in confidence does not open for the workers: it was sealed with another key. "
             "Retry asks for it again."
         ) from refusal
     lease.logbook.redactor.add(secrets.values())
-    facts = Facts(run.version.document, run.values, run.requester, str(run.pk), secrets)
+    facts = WalkFacts(run.version.document, run.values, run.requester, str(run.pk), secrets)
     outputs = {step.key: step.output or {} for step in steps if step.status == "succeeded"}
     is_ending = run.cancel_requested_at is not None or any(step.status == "failed" for step in steps)
-    return Visit(lease, run, steps, Walk(facts, outputs, is_ending=is_ending), files)
+    return RunVisit(lease, run, steps, Walk(facts, outputs, is_ending=is_ending), files)

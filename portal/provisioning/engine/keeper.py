@@ -1,30 +1,34 @@
 """The thread beside a working step: says that the worker lives, carries log lines out, and hears a wish to stop."""
 
+import logging
 import threading
 import time
 from types import TracebackType
 from typing import Self
 
 from django.conf import settings
-from django.db import Error as DatabaseAway
+from django.db import Error as DatabaseError
 from django.db import connections
 
 from portal.accounts.tenancy import tenant
-from portal.provisioning.engine.lease import Cancelled, Lease, LeaseLost
+from portal.kit.away import is_database_away
+from portal.provisioning.engine.lease import Cancelled, LeaseLost, RunLease
 from portal.provisioning.models import Run
+
+log = logging.getLogger(__name__)
 
 # Log lines are at most this old when they are committed; a wish to cancel is heard within the second.
 TICK = 0.1
 LISTEN = 1.0
 
 
-class Keeper:
+class StepKeeper:
     """Context manager around a step's action; `check()` is for the action, between two calls to the outside.
 
     A deaf one does not hear a wish to stop: its step is one that runs always.
     """
 
-    def __init__(self, lease: Lease, *, is_deaf: bool = False) -> None:
+    def __init__(self, lease: RunLease, *, is_deaf: bool = False) -> None:
         self.lease = lease
         self.is_deaf = is_deaf
         self.is_lost = False
@@ -58,7 +62,10 @@ class Keeper:
                     self._tick()
                 except LeaseLost:
                     self.is_lost = True
-                except DatabaseAway:
+                except DatabaseError as error:
+                    if not is_database_away(error):
+                        log.exception("run %s: its lease cannot be renewed", self.lease.run_id)
+                        self._stop.wait(LISTEN)
                     connections.close_all()
         finally:
             connections.close_all()

@@ -14,7 +14,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from portal.accounts.tenancy import tenant
-from portal.kit.live import announce
+from portal.kit.announcing import announce
 from portal.provisioning import states
 from portal.provisioning.engine.logbook import Logbook
 from portal.provisioning.models import Run
@@ -36,7 +36,7 @@ class Cancelled(Exception):
 
 
 @dataclass
-class Lease:
+class RunLease:
     """One worker's hold on one run."""
 
     organisation_id: int
@@ -80,7 +80,7 @@ def hold(run: Run) -> None:
     run.lease_until = run.wake_at = run.now + timedelta(seconds=settings.RUN_LEASE_SECONDS)
 
 
-def claim(organisation_id: int, run_id: int) -> tuple[Lease, Run] | None:
+def claim(organisation_id: int, run_id: int) -> tuple[RunLease, Run] | None:
     """Take the run if it is unfinished and nobody alive holds it; None for a message too many or too late."""
     with tenant(organisation_id):
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
@@ -94,10 +94,10 @@ def claim(organisation_id: int, run_id: int) -> tuple[Lease, Run] | None:
         run.move(states.claimed(run.status))
         hold(run)
         run.save(update_fields=_WRITTEN)
-    return Lease(organisation_id, run_id, run.epoch, run.idempotency_key), run
+    return RunLease(organisation_id, run_id, run.epoch, run.idempotency_key), run
 
 
-def let_go(lease: Lease, pause: timedelta) -> None:
+def let_go(lease: RunLease, pause: timedelta) -> None:
     """Give up a lease without an outcome: the sweeper nudges the run after `pause`."""
     with tenant(lease.organisation_id):
         Run.objects.for_tenant(lease.organisation_id).filter(pk=lease.run_id, epoch=lease.epoch).exclude(

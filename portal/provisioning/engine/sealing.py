@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.clusters.credentials import Place, seal, unseal
+from portal.clusters.credentials import CredentialPlace, seal, unseal
 from portal.kit.errors import Unavailable
 from portal.provisioning.models import Run
 
@@ -16,9 +16,9 @@ MAGIC = b"slipway-sealed-1"
 NONCE = 12
 
 
-def _place(organisation_id: int, idempotency_key: str) -> Place:
+def _place(organisation_id: int, idempotency_key: str) -> CredentialPlace:
     """What the sealed text is bound to: it opens for no other run."""
-    return Place(organisation_id, f"run {idempotency_key}", server="", ca="")
+    return CredentialPlace(organisation_id, f"run {idempotency_key}", server="", ca="")
 
 
 def sealed(organisation_id: int, idempotency_key: str, secrets: Mapping[str, str]) -> str:

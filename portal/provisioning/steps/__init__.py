@@ -17,4 +17,4 @@ def register() -> None:
     for action in sorted(found, key=lambda action: str(action.id)):
         ACTIONS[action.id] = action
         UNDO.update(action.undo)
-    vocabulary.ACTIONS.update(ACTIONS)
+    vocabulary.ACTION_SPECS.update(ACTIONS)

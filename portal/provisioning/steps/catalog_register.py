@@ -15,7 +15,7 @@ from portal.kit.errors import Invalid, Refusal
 from portal.kit.paths import from_root, safe_path
 from portal.kit.plain import split_url
 from portal.kit.refs import kind_of, name_of
-from portal.provisioning.acting.contract import Action, LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.acting.contract import Action, EffectTarget, LeftBehind, StepContext, UndoContext, Undone
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewEntity
 from portal.provisioning.models import Effect
@@ -40,7 +40,7 @@ def _register(ctx: StepContext, given: dict[str, Any]) -> Done:
     existing = _source(ctx, kind, target, path)
     label = f"Catalog source {target}" + ("" if path == FILE else f" ({path})")
     before = {"uid": str(existing.uid)} if existing else None
-    [intent] = ctx.intend(KIND, [Target(f"{kind}/{target}/{path}", label, before, _place(kind, target, path))])
+    [intent] = ctx.intend(KIND, [EffectTarget(f"{kind}/{target}/{path}", label, before, _place(kind, target, path))])
     with tenant(ctx.organisation):
         source = catalog.add_source(
             organisation=ctx.organisation,

@@ -9,7 +9,7 @@ from portal.clusters.claims import Claimant
 from portal.clusters.errors import KubeConflict, KubeNotServed
 from portal.clusters.kube import Kube, connect
 from portal.clusters.models import Cluster
-from portal.clusters.writing import Guard, Kept, Seen, Written
+from portal.clusters.writing import Guard, KeptObject, Seen, Written
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.vocabulary import TEXT, TEXTS, Example, shape
 from portal.kit.errors import Refusal
@@ -18,14 +18,14 @@ from portal.provisioning.acting.claiming import Doer, OutOfReach
 from portal.provisioning.acting.cluster import OBJECTS, cluster_of, connected, entity_of
 from portal.provisioning.acting.contract import (
     Action,
+    EffectTarget,
     Intent,
     LeftBehind,
     StepContext,
-    Target,
     UndoContext,
     Undone,
 )
-from portal.provisioning.acting.manifests import Manifest, Placed, gather, in_namespace, labelled, ordered
+from portal.provisioning.acting.manifests import Manifest, PlacedManifest, gather, in_namespace, labelled, ordered
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewManifest
 from portal.provisioning.models import Effect, Run
@@ -46,7 +46,7 @@ class _LeaveAsItIs(Exception):
 class Wanted:
     """A manifest of the step and how it goes in."""
 
-    item: Placed
+    item: PlacedManifest
     manifest: Manifest
 
 
@@ -78,7 +78,9 @@ def _doer(ctx: StepContext) -> Doer:
     )
 
 
-def wanted_of(kube: Kube, guard: Guard, doer: Doer, placed: list[Placed], given: dict[str, Any]) -> list[Wanted]:
+def wanted_of(
+    kube: Kube, guard: Guard, doer: Doer, placed: list[PlacedManifest], given: dict[str, Any]
+) -> list[Wanted]:
     """The manifests in the order in which they go in, each with its namespace and its marks."""
     discovery = kube.discovery()
     spaced = in_namespace(
@@ -109,7 +111,7 @@ def _refuse_claimed(
         raise claiming.refuse(in_the_way)
 
 
-def _target(cluster: str, one: Wanted, seen: Seen) -> Target:
+def _target(cluster: str, one: Wanted, seen: Seen) -> EffectTarget:
     address = {
         "cluster": cluster,
         "apiVersion": one.item.api_version,
@@ -121,10 +123,10 @@ def _target(cluster: str, one: Wanted, seen: Seen) -> Target:
     if seen.found is not None:
         metadata = seen.found["metadata"]
         before = {"uid": metadata.get("uid", ""), "resourceVersion": metadata.get("resourceVersion", "")}
-    return Target(f"{cluster}/{one.item.target}", one.item.label, before, address)
+    return EffectTarget(f"{cluster}/{one.item.target}", one.item.label, before, address)
 
 
-def _served(ctx: StepContext, kube: Kube, placed: list[Placed], cluster: str) -> list[Placed]:
+def _served(ctx: StepContext, kube: Kube, placed: list[PlacedManifest], cluster: str) -> list[PlacedManifest]:
     """Without the optional ones that this cluster does not know; a missing one that is needed stops the step."""
     discovery = kube.discovery()
     kept = []
@@ -194,17 +196,17 @@ class _Apply:
         if "kept" in before or is_this_runs:
             return
         metadata = found["metadata"]
-        self._keep(intent, Kept(found), metadata.get("uid", ""), metadata.get("resourceVersion", ""))
+        self._keep(intent, KeptObject(found), metadata.get("uid", ""), metadata.get("resourceVersion", ""))
 
-    def _keep(self, intent: Intent, kept: Kept, uid: str, version: str) -> None:
+    def _keep(self, intent: Intent, kept: KeptObject, uid: str, version: str) -> None:
         sealed = claiming.sealed_kept(self.ctx.organisation.pk, intent.key, kept)
         intent.keep({"uid": uid, "resourceVersion": version, "kept": sealed})
 
-    def _written(self, item: Placed, intent: Intent, written: Written) -> dict[str, Any]:
+    def _written(self, item: PlacedManifest, intent: Intent, written: Written) -> dict[str, Any]:
         before = intent.before
         if before and "kept" in before:
             kept = claiming.opened_kept(self.ctx.organisation.pk, intent.key, before["kept"])
-            self._keep(intent, Kept(kept.before, written.now), before["uid"], before["resourceVersion"])
+            self._keep(intent, KeptObject(kept.before, written.now), before["uid"], before["resourceVersion"])
         outcome = "created" if before is None else written.outcome
         made = {**intent.reference, "uid": written.now["metadata"].get("uid", "")}
         intent.confirm(outcome, made)
@@ -212,7 +214,7 @@ class _Apply:
         self.ctx.log(f"{item.label}: {outcome}{stays}.")
         return {key: value for key, value in made.items() if key != "cluster"}
 
-    def _left_alone(self, item: Placed, intent: Intent, uid: str) -> dict[str, Any]:
+    def _left_alone(self, item: PlacedManifest, intent: Intent, uid: str) -> dict[str, Any]:
         """What was there before this run and is only wanted if absent: noted, and not touched."""
         made = {**intent.reference, "uid": uid}
         intent.confirm("unchanged", made)
@@ -235,7 +237,7 @@ def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
     return {"objects": [_expected(one) for one in shown if one.is_served is not False]}
 
 
-def _shown(world: Pretence, one: Placed, cluster: Cluster, answer: Served) -> PreviewManifest:
+def _shown(world: Pretence, one: PlacedManifest, cluster: Cluster, answer: Served) -> PreviewManifest:
     kind = (one.api_version, one.kind)
     is_served = None if answer.trouble else answer.kinds.get(kind, False)
     if is_served is False:
@@ -255,7 +257,7 @@ def _shown(world: Pretence, one: Placed, cluster: Cluster, answer: Served) -> Pr
     )
 
 
-def _unserved(one: Placed, cluster: Cluster, answer: Served) -> str:
+def _unserved(one: PlacedManifest, cluster: Cluster, answer: Served) -> str:
     newest = answer.newest.get(one.kind, "")
     instead = f" It serves {one.kind} as {newest}." if newest else ""
     optional = " The manifest is optional, so it is left out." if one.is_optional else ""
@@ -263,7 +265,7 @@ def _unserved(one: Placed, cluster: Cluster, answer: Served) -> str:
     return f"The cluster {cluster.name} does not serve {what}.{instead}{optional}"
 
 
-def _wide(one: Placed, cluster: Cluster) -> str:
+def _wide(one: PlacedManifest, cluster: Cluster) -> str:
     """An object in no namespace reaches everybody on the cluster; a namespace itself is the one that paths need."""
     return (
         f"{one.kind} {one.name} ({one.where}) lies in no namespace: "

@@ -12,7 +12,7 @@ from portal.goldenpaths.language.filters import parse_repo_url
 from portal.goldenpaths.language.values import DialectError
 from portal.goldenpaths.vocabulary import TEXT, Example, shape
 from portal.kit.errors import Conflict, Invalid
-from portal.provisioning.acting.contract import Action, LeftBehind, StepContext, Target, UndoContext, Undone
+from portal.provisioning.acting.contract import Action, EffectTarget, LeftBehind, StepContext, UndoContext, Undone
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewRepository
 from portal.provisioning.models import Effect
@@ -54,7 +54,7 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
     _require_first(ctx, name)
     existing = host.find_repository(ctx.organisation, name)
     before = {"name": name} if existing else None
-    [intent] = ctx.intend(KIND, [Target(name, f"Repository {name}", before, {"host": HOST, "name": name})])
+    [intent] = ctx.intend(KIND, [EffectTarget(name, f"Repository {name}", before, {"host": HOST, "name": name})])
     repo = host.create_repository(
         ctx.organisation,
         name=name,

@@ -16,7 +16,7 @@ from portal.kit.errors import Refusal
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
 from portal.provisioning.steps import ACTIONS
-from portal.provisioning.walking.walk import Facts, Walk, carry_out
+from portal.provisioning.walking.walk import Walk, WalkFacts, carry_out
 
 
 def preview(
@@ -34,7 +34,7 @@ def preview(
     done, and of how many.
     """
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
-    walk = Walk(Facts(version.document, values, person, LATER, secrets))
+    walk = Walk(WalkFacts(version.document, values, person, LATER, secrets))
     with tenant(organisation):
         bundle = version.bundle()
     world = Pretence(organisation, bundle, ask or discovery.served)

@@ -11,7 +11,7 @@ from portal.accounts.models import User
 from portal.goldenpaths.language.expressions import condition, iterations, runs_after_failure
 from portal.goldenpaths.language.rendering import Options, render_value
 from portal.goldenpaths.templates import step_id
-from portal.goldenpaths.vocabulary import ACTIONS, checked_input
+from portal.goldenpaths.vocabulary import ACTION_SPECS, checked_input
 from portal.kit.errors import Invalid, Refusal
 from portal.kit.refs import ref_to
 from portal.provisioning.acting.outcomes import Done, Outcome, Wait
@@ -22,7 +22,7 @@ PLACEHOLDER = "placeholder-of-a-secret"
 
 
 @dataclass(frozen=True)
-class Facts:
+class WalkFacts:
     """What a launch is about. `task` is the run's number, `secrets` what the person told in confidence."""
 
     document: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """What a step is to do: nothing, or its action once for each of the inputs.
 
     is_many tells a list of one from a single input; `numbers` are the places of the inputs among all `items` of the
@@ -62,7 +62,7 @@ class Plan:
         """What later steps see: a step with `each` answers lists under the same names, empty ones for no iteration."""
         if not self.is_many:
             return outputs[0]
-        promised = ACTIONS[self.action].output_schema.get("properties", {})
+        promised = ACTION_SPECS[self.action].output_schema.get("properties", {})
         names = dict.fromkeys([*promised, *(name for output in outputs for name in output)])
         return {name: [output.get(name) for output in outputs] for name in names}
 
@@ -70,7 +70,7 @@ class Plan:
 Act = Callable[[int, dict[str, Any]], Outcome]
 
 
-def carry_out(plan: Plan, act: Act, outputs: list[dict[str, Any]]) -> Outcome:
+def carry_out(plan: StepPlan, act: Act, outputs: list[dict[str, Any]]) -> Outcome:
     """Act on each input in turn; the first that waits decides. What is done is in `outputs`, whatever happens."""
     for number, given in enumerate(plan.inputs):
         outcome = act(number, given)
@@ -87,7 +87,7 @@ class Walk:
     `failure()` are considered, and both of these say yes.
     """
 
-    def __init__(self, facts: Facts, outputs: Mapping[str, Any] | None = None, *, is_ending: bool = False) -> None:
+    def __init__(self, facts: WalkFacts, outputs: Mapping[str, Any] | None = None, *, is_ending: bool = False) -> None:
         self.facts = facts
         self.outputs: dict[str, Any] = dict(outputs or {})
         self.is_ending = is_ending
@@ -100,7 +100,7 @@ class Walk:
         """Whether the step asks to be considered whatever happened before it."""
         return runs_after_failure(self.facts.steps[index].get("if"))
 
-    def plan(self, index: int) -> Plan:
+    def plan(self, index: int) -> StepPlan:
         """Work the step out. Raises Refusal (RenderError, Invalid) with the sentence for the person.
 
         All inputs are checked before the first of them is acted on.
@@ -115,14 +115,14 @@ class Walk:
             if self._says_yes(written.get("if"), scope, f"{where}, if")
         ]
         if not chosen and (scopes or "each" not in written):
-            return Plan(written["action"], is_skipped=True)
+            return StepPlan(written["action"], is_skipped=True)
         if self.outputs.get(identity) is not None:
             raise Invalid(
                 f"Two steps with the id “{identity}” run with these answers; their conditions must exclude each other.",
                 code="id-twice",
             )
         rendered = [self._render(written.get("input") or {}, scope, where) for _, scope in chosen]
-        return Plan(
+        return StepPlan(
             written["action"],
             inputs=[checked_input(written["action"], one, step=identity) for one in rendered],
             is_many="each" in written,
@@ -130,7 +130,7 @@ class Walk:
             items=len(scopes),
         )
 
-    def made_of_secrets(self, index: int, plan: Plan) -> list[str]:
+    def made_of_secrets(self, index: int, plan: StepPlan) -> list[str]:
         """Strings in the plan's inputs that would be others if the secrets were; all of them where that is not told."""
         if not self.facts.secrets or not plan.inputs:
             return []

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from portal.kit.duties import DUTIES
 from portal.live.doing import do_all
-from portal.live.leases import Line, lines
+from portal.live.leases import DutyLine, lines
 
 
 class Command(BaseCommand):
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         return 0 if DUTIES.keys() <= well else 1
 
 
-def _words(line: Line) -> str:
+def _words(line: DutyLine) -> str:
     if not line.is_held:
         return f"{line.name:<12} nobody does it"
     seconds = int((timezone.now() - line.done_at).total_seconds()) if line.done_at else None

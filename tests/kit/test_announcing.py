@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from portal.kit import live
-from portal.kit.live import Hub, Listener
+from portal.kit import announcing
+from portal.kit.announcing import Hub, Listener
 
 
 class Truth:
@@ -74,7 +74,7 @@ async def test_a_change_is_rendered_once_for_everybody(hub: Hub, truth: Truth) -
     await subscribed(hub, *two)
     before = truth.renders
     truth.says = "second"
-    live.announce(1, "run:1")
+    announcing.announce(1, "run:1")
     assert [(await heard(listener))[0]["html"] for listener in two] == ["second", "second"]
     assert truth.renders == before + 1
 
@@ -83,9 +83,9 @@ async def test_an_announcement_nobody_watches_renders_nothing(hub: Hub, truth: T
     listener = Listener(1, frozenset({"run:1"}))
     await subscribed(hub, listener)
     before = truth.renders
-    live.announce(1, "run:2")
-    live.announce(2, "run:1")  # the organisation next door
-    live.announce(1, "run:1")
+    announcing.announce(1, "run:2")
+    announcing.announce(2, "run:1")  # the organisation next door
+    announcing.announce(1, "run:1")
     await heard(listener)
     assert truth.renders == before + 1
 
@@ -95,7 +95,7 @@ async def test_the_slow_get_the_latest_state_only(hub: Hub, truth: Truth) -> Non
     await subscribed(hub, listener)
     for number in range(20):
         truth.says = f"state {number}"
-        live.announce(1, "run:1")
+        announcing.announce(1, "run:1")
     async with asyncio.timeout(5):
         while b"state 19" not in b"".join(listener.waiting.values()) or hub.busy:
             await asyncio.sleep(0.005)
@@ -107,7 +107,7 @@ async def test_what_is_gone_says_so(hub: Hub, truth: Truth) -> None:
     listener = Listener(1, frozenset({"run:1"}))
     await subscribed(hub, listener)
     truth.says = None
-    live.announce(1, "run:1")
+    announcing.announce(1, "run:1")
     assert (await heard(listener))[0]["event"] == "gone"
 
 
@@ -115,7 +115,7 @@ async def test_what_cannot_be_rendered_is_called_late_and_tried_again_by_itself(
     listener = Listener(1, frozenset({"run:1"}))
     await subscribed(hub, listener)
     truth.says = "bug"
-    live.announce(1, "run:1")
+    announcing.announce(1, "run:1")
     [message] = await heard(listener)
     assert (message["event"], message["topic"], message["late"]) == ("late", "run:1", True)
     truth.says = "mended"
@@ -129,9 +129,9 @@ async def test_what_nobody_announces_is_felt_by_its_pulse(hub: Hub, truth: Truth
         felt.append(organisation)
         return alive[organisation]
 
-    monkeypatch.setattr(live, "PULSE_EVERY", 0.05)
-    kind = live.TopicKind("status", "org.view", truth.render, pulse=pulse)
-    monkeypatch.setitem(live.TOPICS, "status", kind)
+    monkeypatch.setattr(announcing, "PULSE_EVERY", 0.05)
+    kind = announcing.TopicKind("status", "org.view", truth.render, pulse=pulse)
+    monkeypatch.setitem(announcing.TOPICS, "status", kind)
     watching, other = Listener(1, frozenset({"status:1"})), Listener(1, frozenset({"run:1"}))
     await subscribed(hub, watching, other)
     before = truth.renders
@@ -151,13 +151,13 @@ async def test_a_pulse_is_compared_with_what_is_shown_not_with_the_last_one(
 ) -> None:
     """It may go away and come back between two feelings, with an announced rendering in between."""
     alive = {None: False}
-    monkeypatch.setattr(live, "PULSE_EVERY", 0.3)
-    kind = live.TopicKind("status", "org.view", truth.render, pulse=lambda organisation: alive[organisation])
-    monkeypatch.setitem(live.TOPICS, "status", kind)
+    monkeypatch.setattr(announcing, "PULSE_EVERY", 0.3)
+    kind = announcing.TopicKind("status", "org.view", truth.render, pulse=lambda organisation: alive[organisation])
+    monkeypatch.setitem(announcing.TOPICS, "status", kind)
     listener = Listener(1, frozenset({"status:1"}))
     await subscribed(hub, listener)
     alive[None], truth.says = True, "watched again"
-    live.announce(1, "status:1")
+    announcing.announce(1, "status:1")
     assert (await heard(listener))[0]["html"] == "watched again"
     alive[None], truth.says = False, "gone before it was felt"
     assert (await heard(listener))[0]["html"] == "gone before it was felt"
@@ -185,7 +185,7 @@ async def test_a_gap_in_valkey_heals_by_a_new_rendering(hub: Hub, truth: Truth) 
     listener = Listener(1, frozenset({"run:1"}))
     await subscribed(hub, listener)
     truth.says = "said while nobody could hear"
-    live.valkey().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    announcing.valkey().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     assert (await heard(listener, 5))[0]["html"] == "said while nobody could hear"
 
 
@@ -198,10 +198,12 @@ async def test_a_topic_without_listeners_is_forgotten(hub: Hub) -> None:
 
 
 async def test_a_smaller_view_follows_the_larger_ones_announcements(hub: Hub, truth: Truth, monkeypatch) -> None:
-    monkeypatch.setitem(live.TOPICS, "badge", live.TopicKind("badge", "org.view", truth.render, follows="run"))
+    monkeypatch.setitem(
+        announcing.TOPICS, "badge", announcing.TopicKind("badge", "org.view", truth.render, follows="run")
+    )
     listener = Listener(1, frozenset({"badge:1"}))
     await subscribed(hub, listener)
     truth.says = "second"
-    live.announce(1, "run:1")
+    announcing.announce(1, "run:1")
     [message] = await heard(listener)
     assert (message["topic"], message["html"]) == ("badge:1", "second")

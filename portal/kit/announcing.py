@@ -20,10 +20,9 @@ import orjson
 import redis
 import redis.asyncio
 from django.conf import settings
-from django.db import Error as DatabaseAway
-from redis.exceptions import ConnectionError as BrokerAway
-from redis.exceptions import TimeoutError as BrokerSlow
+from django.db import Error as DatabaseError
 
+from portal.kit import away
 from portal.kit.connecting import in_thread
 
 log = logging.getLogger(__name__)
@@ -106,7 +105,7 @@ def announce(organisation_id: int, topic: str) -> None:
     """Says that a topic changed. Call it on commit. While Valkey is away it is a log line: the truth is written."""
     try:
         valkey().publish(f"{CHANNEL}{organisation_id}", topic)
-    except (BrokerAway, BrokerSlow) as error:
+    except away.BROKER as error:
         log.warning("announcement of %s lost: %s", topic, error)
 
 
@@ -233,10 +232,13 @@ class Hub:
             for felt, keys in watched.items():
                 try:
                     value = await in_thread(self.feel, *felt)
-                except DatabaseAway as error:
+                except DatabaseError as error:
                     # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
-                    log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
-                    value = DatabaseAway
+                    if away.is_database_away(error):
+                        log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
+                    else:
+                        log.exception("the pulse of organisation %s is broken", felt[0])
+                    value = DatabaseError
                 for key in keys:
                     if key not in self.shown or self.shown[key] != value:
                         self._changed(key)
@@ -277,7 +279,7 @@ class Hub:
                         organisation_id = int(message["channel"][len(CHANNEL) :])
                         for topic in told_by(message["data"].decode()):
                             self._changed((organisation_id, topic))
-            except (BrokerAway, BrokerSlow, OSError) as error:
+            except away.BROKER as error:
                 log.warning("live announcements are away: %s", error)
             finally:
                 self.listening.clear()
