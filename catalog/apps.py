@@ -55,6 +55,17 @@ class CatalogConfig(AppConfig):
                 words="register locations import descriptors",
             ),
             NavEntry(
+                "cards",
+                "Cards",
+                "external-link",
+                "org.manage",
+                122,
+                "Organisation",
+                also=("card-*",),
+                words="links dashboards entity page",
+                in_menu=False,
+            ),
+            NavEntry(
                 "source-register",
                 "Register a source",
                 "plus",

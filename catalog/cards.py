@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog import graph
+from catalog.configured import address_for
+from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.kinds import OWNED_BY, OWNER_OF, RELATION_TYPES, relation_word
 from catalog.graph import Graph, GraphNode, Neighbour
@@ -18,8 +20,9 @@ from catalog.naming import address
 from catalog.panels import OVERVIEW, Card, Look, Tab, register_card, register_tab
 from catalog.teams import is_written_here
 from portal.accounts import trail
-from portal.accounts.contact import Contact
+from portal.accounts.contact import FIELDS, Contact
 from portal.accounts.models import AuditEvent, Team, TeamMembership
+from portal.accounts.permissions import PERMISSIONS
 from portal.clusters.panels import workloads_html
 from portal.githosts.weburls import edit_page, edit_page_of
 
@@ -42,7 +45,13 @@ class AnswersCard:
 def answers(look: Look) -> AnswersCard | None:
     if not _is_owned(look):
         return None
-    return AnswersCard(look.answers, look.contact is not None, look.contact or Contact())
+    return AnswersCard(look.answers, look.contact is not None, _nearest(look))
+
+
+def _nearest(look: Look) -> Contact:
+    """What the entity's own links say, such as the runbook of this one service, before what its team says."""
+    own, team = contact_of(look.entity.document), look.contact or Contact()
+    return Contact(**{name: getattr(own, name) or getattr(team, name) for name in FIELDS})
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,32 @@ def links_of(found: Entity) -> list[dict[str, str]]:
         for link in said
         if str(link.get("url", "")).lower().startswith(("https://", "http://", "mailto:"))
     ]
+
+
+@dataclass(frozen=True)
+class ConfiguredLink:
+    pk: int
+    title: str
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class ConfiguredCards:
+    links: list[ConfiguredLink]
+
+
+def configured(look: Look) -> ConfiguredCards | None:
+    """The cards that admins added, for which this entity has all that their patterns want."""
+    access = look.request.access
+    found = [
+        ConfiguredLink(row["pk"], row["title"], row["label"] or row["title"], url)
+        for row in look.configured
+        if row["permission"] in PERMISSIONS
+        and access.can(row["permission"])
+        and (url := address_for(row["address"], look.entity))
+    ]
+    return ConfiguredCards(found) if found else None
 
 
 @dataclass(frozen=True)
@@ -327,6 +362,7 @@ def register() -> None:
         _card("workloads", "Live workloads", OVERVIEW, 10, workloads),
         _card("relations-short", "Relations", OVERVIEW, 40, relations_in_short, "relations"),
         _card("links", "Links", OVERVIEW, 50, links, place="side"),
+        _card("configured", "", OVERVIEW, 60, configured, place="side", framed=False),
         _card("origin", "Source", OVERVIEW, 70, origin, place="side"),
         _card("workloads-all", "Live workloads", "runtime", 10, workloads, "workloads"),
         _card("binding", "How they are found", "runtime", 50, binding, place="side"),

@@ -203,3 +203,22 @@ class Problem(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} {self.sentence}"
+
+
+class ConfiguredCard(TenantModel):
+    """A card of the Overview that admins add without code: a title and a link, made for each entity from a pattern."""
+
+    title = models.CharField(max_length=80)
+    kinds = ArrayField(
+        models.CharField(max_length=63), default=list, blank=True, help_text="Empty = entities of any kind."
+    )
+    permission = models.CharField(max_length=40, default="catalog.view", help_text="Who is shown it.")
+    label = models.CharField(max_length=80, blank=True, help_text="The words of the link; empty = the title.")
+    address = models.CharField(max_length=1000, help_text="With placeholders: catalog/configured.py.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "title"], name="configured_card_once")]
+
+    def __str__(self) -> str:
+        return self.title

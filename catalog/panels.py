@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, OuterRef, Q, QuerySet
+from django.db.models.functions import JSONObject
 
 from catalog.descriptors.kinds import KINDS, EntityKind
 from catalog.graph import Neighbour
-from catalog.models import Entity, Problem, Relation
+from catalog.models import ConfiguredCard, Entity, Problem, Relation
 from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
 from portal.accounts.contact import Contact
@@ -27,6 +29,7 @@ from portal.kit.refs import name_of
 
 OVERVIEW = "overview"
 MOST_RELATIONS = 1000
+CARD = ("pk", "title", "label", "address", "permission")
 Place = Literal["top", "main", "side"]
 
 
@@ -101,6 +104,15 @@ class Look:
         return rows.filter(ref=self.answers).first() if self.answers else None
 
     @cached_property
+    def configured(self) -> list[dict[str, Any]]:
+        """The cards that admins added for its kind (pk, title, label, address, permission), by title."""
+        told: list[dict[str, Any]] | None = getattr(self.entity, "configured", None)
+        if told is not None:
+            return told
+        rows = ConfiguredCard.objects.for_tenant(self.organisation)
+        return list(rows.filter(Q(kinds=[]) | Q(kinds__contains=[self.entity.kind])).order_by("title").values(*CARD))
+
+    @cached_property
     def has_history(self) -> bool:
         return self.events().exists()
 
@@ -108,6 +120,14 @@ class Look:
         """The audit events of the entity, newest first."""
         rows = AuditEvent.objects.for_tenant(self.organisation)
         return rows.filter(subject_kind="entity", subject_id=str(self.entity.pk)).order_by("-at", "-id")
+
+
+def with_configured(rows: QuerySet[Entity]) -> QuerySet[Entity]:
+    """Entities together with the cards that admins added for their kinds: the page needs no statement for them."""
+    mine = ConfiguredCard.objects.filter(organisation=OuterRef("organisation_id"))
+    mine = mine.filter(Q(kinds=[]) | Q(kinds__contains=[OuterRef("kind")]))
+    told = mine.order_by("title").values(told=JSONObject(**{name: F(name) for name in CARD}))
+    return rows.annotate(configured=ArraySubquery(told))
 
 
 def edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from catalog import api, api_locations, views, views_edit, views_sources
+from catalog import api, api_locations, views, views_cards, views_edit, views_sources
 
 
 class NameConverter:
@@ -30,6 +30,10 @@ page_urls: list[URLPattern | URLResolver] = [
     path("catalog/sources/<int:source>/", views_sources.source, name="source"),
     path("catalog/sources/<int:source>/refresh/", views_sources.refresh, name="source-refresh"),
     path("catalog/sources/<int:source>/remove/", views_sources.remove, name="source-remove"),
+    path("catalog/cards/", views_cards.cards, name="cards"),
+    path("catalog/cards/new/", views_cards.card_new, name="card-new"),
+    path("catalog/cards/<int:card>/edit/", views_cards.card_edit, name="card-edit"),
+    path("catalog/cards/<int:card>/remove/", views_cards.card_remove, name="card-remove"),
     path(ENTITY, views.entity, name="entity"),
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from catalog.cards import edit_address, grouped, is_portal
 from catalog.descriptors.kinds import COLUMNS, KINDS
 from catalog.models import Entity, Problem, Source
 from catalog.naming import named
-from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of
+from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
@@ -102,17 +103,18 @@ def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any
 
 def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Entity | None:
     """The entity of an address, tombstones included."""
-    ref = ref_to(kind, name, namespace)
-    found: Entity | None = (
-        Entity.objects.for_tenant(request.access.organisation).select_related("source").filter(ref=ref).first()
-    )
-    return found
+    return _entities(request, kind, namespace, name).first()
+
+
+def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> QuerySet[Entity]:
+    rows = Entity.objects.for_tenant(request.access.organisation).select_related("source")
+    return rows.filter(ref=ref_to(kind, name, namespace))
 
 
 @gate("catalog.view")
 def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
-    found = find_entity(request, kind, namespace, name)
+    found = with_configured(_entities(request, kind, namespace, name)).first()
     if found is None:
         return _missing(request, ref_to(kind, name, namespace), name)
     look = Look(request, found)

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from catalog import actions as catalog
+from catalog.configured import add_card
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
@@ -81,6 +82,7 @@ def furnish(world: Any, folder: Path) -> House:
     with tenant(acme):
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
+        card = add_card(organisation=acme, actor=by(world.ada), title=MARK, address="https://d.example/{name}")
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
@@ -130,6 +132,7 @@ def furnish(world: Any, folder: Path) -> House:
         "namespace": "default",
         "name": MARK,
         "tab": "ownership",
+        "card": card.pk,
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,

@@ -7,8 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog import actions
+from catalog.configured import add_card
+from catalog.models import ConfiguredCard
 from catalog.panels import CARDS, TABS
-from portal.accounts.models import Team
+from portal.accounts.models import AuditEvent, Team
+from portal.kit.errors import Invalid
 from tests.catalog.test_pages import BASE, DEMO, page
 from tests.conftest import by
 
@@ -43,6 +46,7 @@ def test_the_overview_begins_with_who_answers_and_how_to_reach_them(company, cli
     assert answers < html.index('<section class="card" aria-labelledby="card-')
     for words in ("mailto:payments@acme.example", "https://chat.example/payments", "+49 30 1"):
         assert html.index(words) > answers
+    assert html.index(">Runbook</a>") < html.index('id="card-about"')
 
 
 def test_tabs_are_pages_with_addresses_and_none_is_empty(company, client_for):
@@ -116,3 +120,63 @@ def test_a_tab_does_not_ask_for_what_another_shows(company, client_for):
 
 def test_every_card_stands_on_a_tab_that_there_is():
     assert {card.tab for card in CARDS.values()} <= set(TABS)
+
+
+GRAFANA = "https://grafana.example/d/{annotation:grafana/dashboard}?service={name}"
+
+
+def with_dashboard(world, said: str) -> None:
+    text = TEXT.format(said="a").replace("description:", f"annotations: {{grafana/dashboard: {said!r}}}, description:")
+    with world.tenant():
+        actions.write_entity(organisation=world.acme, actor=by(world.dev), text=text)
+
+
+def test_an_admin_adds_changes_and_removes_a_card(world, client_for):
+    with_dashboard(world, "abc/../x?y#z")
+    ada, vic = client_for(world.ada), client_for(world.vic)
+    form = {"title": "Dashboard", "address": GRAFANA, "kinds": ["Component"], "permission": "catalog.view"}
+    assert ada.post(f"{BASE}cards/new/", form).status_code == 302
+    address = f"{BASE}component/default/scale/"
+    link = 'href="https://grafana.example/d/abc%2F..%2Fx%3Fy%23z?service=scale"'
+    assert link in page(vic, address)
+    with world.tenant():
+        card = ConfiguredCard.objects.get()
+    assert "grafana/dashboard" in page(ada, f"{BASE}cards/{card.pk}/edit/")
+    assert ada.post(f"{BASE}cards/{card.pk}/edit/", {**form, "permission": "org.manage"}).status_code == 302
+    assert link not in page(vic, address)
+    assert link in page(ada, address)
+    assert ada.post(f"{BASE}cards/{card.pk}/edit/", {**form, "kinds": ["API"]}).status_code == 302
+    assert link not in page(ada, address)
+    assert ada.post(f"{BASE}cards/{card.pk}/remove/").status_code == 302
+    with world.tenant():
+        verbs = list(AuditEvent.objects.filter(subject_kind="configuredcard").values_list("verb", flat=True))
+    assert sorted(verbs) == ["card.added", "card.changed", "card.changed", "card.removed"]
+
+
+def test_an_entity_without_the_annotation_has_no_such_card(company, client_for):
+    with company.tenant():
+        add_card(organisation=company.acme, actor=by(company.ada), title="Dashboard", address=GRAFANA)
+    assert "grafana.example/d/" not in page(client_for(company.vic), f"{BASE}api/default/hub-control-api/")
+
+
+def test_a_title_stands_once(world, client_for):
+    form = {"title": "Dashboard", "address": GRAFANA, "permission": "catalog.view"}
+    ada = client_for(world.ada)
+    assert ada.post(f"{BASE}cards/new/", form).status_code == 302
+    again = ada.post(f"{BASE}cards/new/", form)
+    assert again.status_code == 422
+    assert "There is a card “Dashboard” already." in again.content.decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)//{name}", "https://{name}.example/", "https://ok.example@{name}/", "//x.example/{name}",
+        "https://x.example/{secret}", "https://x.example/{annotation:}", "https://x.example/{name", "https:///{name}",
+        "https://x.example/a b",
+    ],
+)  # fmt: skip
+def test_a_pattern_that_could_lead_elsewhere_is_refused(world, address):
+    with world.tenant(), pytest.raises(Invalid) as refused:
+        add_card(organisation=world.acme, actor=by(world.ada), title="Bad", address=address)
+    assert refused.value.field == "address"

@@ -257,6 +257,11 @@ STOPS: tuple[Stop, ...] = (
     Stop("audit", "audit", f"{O}/audit/", "ada"),
     Stop("audit-nothing", "audit", f"{O}/audit/?verb=zzz", "ada"),
     Stop("settings", "settings", f"{O}/settings/", "ada"),
+    Stop("cards", "cards", f"{O}/catalog/cards/", "ada"),
+    Stop("card-new", "card-new", f"{O}/catalog/cards/new/", "ada"),
+    Stop(
+        "card-wrong", "card-new", f"{O}/catalog/cards/new/", "ada", act=press("Save", Title="Costs", Address="nonsense")
+    ),
     Stop("repo-access-admin", "repo-access", f"{O}/repos/{{repo}}/access/", "ada"),
     Stop("git-hosts", "git-hosts", f"{O}/git-hosts/", "ada"),
     Stop("git-host-new", "git-host-new", f"{O}/git-hosts/new", "ada"),
@@ -327,6 +332,8 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("candidate-publish", "candidate-decline", "candidate-trust", "trust-withdraw"), _ACTION),
     "join-invited": "the page of an invitation again, after sign-in",
     "job-cancel": _ACTION,
+    "card-remove": _ACTION,
+    "card-edit": "the form of card-new, filled in: tests/catalog/test_tabs.py",
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
 
