@@ -23,6 +23,7 @@ from portal.accounts.apiview import TenantAPIView
 from portal.accounts.contract import one_of, text, texts
 from portal.accounts.contract import whole as whole_number
 from portal.kit.errors import Conflict, Invalid, NotFound
+from portal.kit.plain import read_json
 from portal.kit.refs import ref_to
 
 FILTER = texts("filter", about="`key=value,key` are ANDed; several `filter` parameters are ORed.")
@@ -97,9 +98,9 @@ class EntitiesView(CatalogView):
         if not after:
             return limit, offset
         try:
-            place = json.loads(base64.b64decode(after, validate=True))
+            place = read_json(base64.b64decode(after, validate=True).decode())
             found = int(place["limit"]), int(place["offset"])
-        except (binascii.Error, ValueError, TypeError, KeyError) as error:
+        except (Invalid, binascii.Error, ValueError, TypeError, KeyError, OverflowError) as error:
             raise Invalid("`after` is not a cursor of ours.", field="after") from error
         if found[0] < 1 or found[1] < 0 or max(found) > 10**9:
             raise Invalid("`after` is not a cursor of ours.", field="after")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from django.db import connection
 from django.urls import NoReverseMatch, reverse
 
-from catalog.descriptors.kinds import icon_of
+from catalog.descriptors.kinds import icon_of, owner_ref
 from portal.accounts.contact import Contact
 from portal.kit.references import Named
 from portal.kit.refs import BadRef, parse_ref
@@ -71,6 +71,9 @@ class CatalogGuide:
 
     def address(self, organisation_slug: str, ref: str) -> str:
         return address(organisation_slug, ref)
+
+    def owner(self, text: str) -> str:
+        return owner_ref(text)
 
     def named(self, organisation_id: int, refs: Iterable[str]) -> Mapping[str, Named]:
         return named(organisation_id, refs)

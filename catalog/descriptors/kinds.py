@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from portal.kit.refs import DEFAULT_NAMESPACE, completed
+
 Shape = Literal["text", "texts", "object", "any"]
 
 OWNED_BY, OWNER_OF = "ownedBy", "ownerOf"
@@ -308,3 +310,8 @@ def fields_of(kind: str, spec: Mapping[str, object]) -> tuple[KindField, ...]:
     if kind == "AiResource":
         return (*known, *AI_FIELDS.get(str(spec.get("type")), ()))
     return known
+
+
+def owner_ref(text: str, *, namespace: str = DEFAULT_NAMESPACE) -> str:
+    """The complete reference of an owner: one without a kind is a group. "" for a text that is no reference."""
+    return completed(text, kind="group", namespace=namespace)

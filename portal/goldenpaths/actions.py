@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from catalog.descriptors.kinds import owner_ref
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
@@ -22,7 +23,7 @@ from portal.goldenpaths.origins import API, SHIPPED, Origin, owner_in_words
 from portal.goldenpaths.preparing import Prepared, prepare
 from portal.goldenpaths.templates import refuse
 from portal.kit.errors import Conflict
-from portal.kit.refs import owner_ref, ref_of
+from portal.kit.refs import ref_of
 from portal.kit.yamltext import load_all
 
 # Words that stand where a path's slug stands in addresses.

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from portal.kit.refs import owner_ref
-
 
 @dataclass(frozen=True)
 class Named:
@@ -37,6 +35,10 @@ class Guide(Protocol):
         """The page of a complete reference; "" for one that no address can hold."""
         ...
 
+    def owner(self, text: str) -> str:
+        """The complete reference of an owner, who may be written short; "" for a text that is no reference."""
+        ...
+
     def named(self, organisation_id: int, refs: Iterable[str]) -> Mapping[str, Named]:
         """Those that are known, by reference: one statement, however many. Must run inside the tenant."""
         ...
@@ -59,5 +61,5 @@ def named(organisation_id: int, refs: Iterable[str]) -> Mapping[str, Named]:
     """Titles for a page: hand it to the template as `names`, and its tags show titles instead of references.
 
     An owner may be written short. One statement, none without references."""
-    wanted = {owner_ref(ref) for ref in refs if ref} - {""}
+    wanted = {guide().owner(ref) for ref in refs if ref} - {""}
     return guide().named(organisation_id, wanted) if wanted else {}

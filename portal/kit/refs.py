@@ -79,11 +79,6 @@ def completed(text: str, *, kind: str, namespace: str = DEFAULT_NAMESPACE) -> st
         return ""
 
 
-def owner_ref(text: str, *, namespace: str = DEFAULT_NAMESPACE) -> str:
-    """The complete reference of an owner: one without a kind is a group. "" for a text that is no reference."""
-    return completed(text, kind="group", namespace=namespace)
-
-
 def kind_of(ref: str) -> str:
     """The kind in a complete reference; "" when it is none."""
     return _part(ref, "kind")

@@ -1,5 +1,6 @@
 """The catalog API: shapes, paging and errors as clients of Backstage's catalog expect them."""
 
+import base64
 import json
 import subprocess
 from datetime import timedelta
@@ -407,3 +408,11 @@ def test_a_bearer_token_opens_the_door(company, client):
     answer = client.get(f"{API}/entities?limit=1", headers={"Authorization": "Bearer slw_secret"})
     assert answer.status_code == 200
     assert client.get(f"{API}/entities").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "text", ['{"limit": Infinity, "offset": 0}', "[" * 5000, '{"limit": 1e400, "offset": 1}', "{}", '{"limit": 1}']
+)
+def test_a_cursor_of_somebody_elses_making_is_refused_in_words(vic, text):
+    refusal = get(vic, "/entities", 400, after=base64.b64encode(text.encode()).decode())
+    assert "is not a cursor of ours" in refusal["error"]["message"]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.descriptors.kinds import KINDS
-from portal.kit.refs import BadRef, Ref, completed, kind_of, name_of, normal, owner_ref, parse_ref, ref_of, ref_to
+from catalog.descriptors.kinds import KINDS, owner_ref
+from portal.kit.refs import BadRef, Ref, completed, kind_of, name_of, normal, parse_ref, ref_of, ref_to
 
 ROOT = Path(__file__).parents[2]
 KIND = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,20}", fullmatch=True)

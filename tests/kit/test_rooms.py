@@ -47,7 +47,7 @@ def test_the_kit_leads_to_no_page_of_a_room(path):
         node.args[0].value
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("reverse", "redirect", "Entry")
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("reverse", "redirect", "NavEntry")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     ]

@@ -13,7 +13,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.kit import icons, paths, prose, references, words
-from portal.kit.refs import completed, kind_of, owner_ref, parse_ref
+from portal.kit.refs import completed, kind_of, parse_ref
 
 register = template.Library()
 # Where a list stands; a changed filter starts at its beginning again.
@@ -111,7 +111,7 @@ def _reference(context: Context, ref: str, label: str, classes: str) -> SafeStri
 @register.simple_tag(takes_context=True)
 def owner_chip(context: Context, ref: str, label: str = "") -> SafeString:
     """Who owns it: a chip that leads to their page and says in its title how to reach them."""
-    parsed = owner_ref(str(ref or ""))
+    parsed = references.guide().owner(str(ref or ""))
     if not parsed:
         return format_html('<span class="chip chip-none">{}No owner</span>', icons.svg("user-question"))
     return _reference(context, parsed, label, "chip")
@@ -120,7 +120,7 @@ def owner_chip(context: Context, ref: str, label: str = "") -> SafeString:
 @register.simple_tag(takes_context=True)
 def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
     """A link to what a reference stands for, with the icon of its kind: `{% entity_link row.ref %}`."""
-    parsed = completed(str(ref or ""), kind="component")
+    parsed = completed(str(ref or ""), kind="")
     if not parsed:
         return format_html("<span>{}</span>", ref)
     return _reference(context, parsed, label, "entity-link")

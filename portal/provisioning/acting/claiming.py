@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.descriptors.kinds import owner_ref
 from catalog.models import Entity
 from portal.accounts import audit
 from portal.accounts.access import Access, enter
@@ -20,7 +21,7 @@ from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
 from portal.clusters.writing import Guard, KeptObject, Seen
 from portal.kit.errors import Refusal
-from portal.kit.refs import name_of, owner_ref
+from portal.kit.refs import name_of
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
