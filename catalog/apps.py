@@ -13,6 +13,7 @@ class CatalogConfig(AppConfig):
         from catalog import actions, bindings, cards, jobs, naming, teams, topics
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
+        from portal.clusters import logrights
         from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.announcing import TopicKind, register_topic
         from portal.kit.duties import Duty, register_duty
@@ -20,6 +21,7 @@ class CatalogConfig(AppConfig):
         from portal.kit.references import register_guide
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
+        logrights.owners_from(bindings.owners_of)
         ingest.AFTER_REMOVAL["teams"] = teams.after_removal
         AFTER_CHANGE["catalog"] = teams.after_change
         BEFORE_DELETE["catalog"] = teams.before_delete

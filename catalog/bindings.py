@@ -1,4 +1,6 @@
-"""Tells the clusters' room how each entity finds its workloads."""
+"""Tells the clusters' room how each entity finds its workloads, and who owns it."""
+
+from collections.abc import Collection
 
 from catalog.models import Entity, Source
 from portal.accounts.models import Organisation
@@ -15,6 +17,12 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
     """Unbinds what left."""
     set_many_bindings(organisation, [BindingWish(row.uid, row.ref, {}) for row in entities if row.has_workloads])
+
+
+def owners_of(organisation: Organisation, uids: Collection[str]) -> dict[str, str]:
+    """Who owns each of these entities that are in the catalog, as a lower-cased reference."""
+    rows = Entity.objects.for_tenant(organisation).filter(uid__in=uids, removed_at=None).exclude(owner_ref="")
+    return {str(uid): ref.lower() for uid, ref in rows.values_list("uid", "owner_ref")}
 
 
 def slipway_id(entity: Entity) -> str:

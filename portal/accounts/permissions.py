@@ -37,7 +37,7 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "runs.control": Rule("manager", "steer another person's run", owners=True),
     "clusters.view": Rule("viewer", "see clusters"),
     "clusters.manage": Rule("admin", "connect or forget clusters"),
-    "workloads.logs": Rule("developer", "read pod logs"),
+    "workloads.logs": Rule("manager", "read the logs of what another team owns", owners=True),
     "workloads.adopt": Rule("manager", "take over what another team runs", owners=True),
     "repos.view": Rule("viewer", "read repositories"),
     "repos.push": Rule("manager", "push to another team's repository", owners=True),

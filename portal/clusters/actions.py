@@ -8,17 +8,19 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.timezone import now
 
 from portal.accounts import audit
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.clusters import kubeconfig as kubeconfigs
+from portal.clusters import reach
 from portal.clusters.bindings import ANNOTATIONS
 from portal.clusters.credentials import CredentialPlace, fingerprint, seal
 from portal.clusters.errors import KubeError
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.kubeconfig import ClusterTarget
-from portal.clusters.models import CONNECTING, Binding, Cluster
+from portal.clusters.models import CONNECTING, AllowedKind, Binding, Cluster
 from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, fresh_key, hash_key
 from portal.clusters.structs import WATCHED
 from portal.kit import away
@@ -90,13 +92,15 @@ def examine(kube: Kube) -> Examination:
     return Examination(version, advice)
 
 
-def _secret(target: ClusterTarget) -> dict[str, str]:
+def secret_of(target: ClusterTarget) -> dict[str, str]:
+    """The part of a target that is sealed."""
     if target.token:
         return {"token": target.token}
     return {"certificate": target.certificate, "key": target.key}
 
 
-def _examined(name: str, target: ClusterTarget) -> Examination:
+def examined(name: str, target: ClusterTarget) -> Examination:
+    """Speaks to a cluster that is to be kept. Raises Invalid or a KubeError with field `kubeconfig`."""
     try:
         return examine(connect_target(name, target))
     except KubeError as error:
@@ -109,10 +113,23 @@ def _fill(cluster: Cluster, target: ClusterTarget, seen: Examination) -> None:
     cluster.credential_kind = target.credential_kind
     cluster.credential_fingerprint = fingerprint(target.token or target.certificate)
     cluster.sealed = seal(
-        _secret(target), CredentialPlace(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca)
+        secret_of(target), CredentialPlace(cluster.organisation_id, str(cluster.uid), cluster.server, cluster.ca)
     )
     cluster.version, cluster.advice = seen.version, "\n".join(seen.advice)
-    cluster.state, cluster.state_text = CONNECTING, ""
+    cluster.state, cluster.state_text, cluster.state_since = CONNECTING, "", now()
+
+
+def check_name(organisation: Organisation, name: str) -> tuple[str, str]:
+    """The name and the slug of a new cluster. Raises Invalid or Conflict with field `name`."""
+    name = " ".join(name.split())[:120]
+    slug = slugify(name)[:63].strip("-")
+    if slug == "new":
+        raise Invalid("A cluster cannot be called “new”.", field="name")
+    if not slug:
+        raise Invalid("Give the cluster a name with letters or digits.", field="name")
+    if Cluster.objects.for_tenant(organisation).filter(slug=slug).exists():
+        raise Conflict(f"There is a cluster called “{slug}” already. Choose another name.", field="name")
+    return name, slug
 
 
 def register_cluster(
@@ -125,31 +142,32 @@ def register_cluster(
 ) -> Cluster:
     """Connects a cluster after speaking to it once; the credential is sealed and cannot be read back.
 
-    Raises Invalid or a KubeError with field `kubeconfig` or `name`, and Conflict when the name is taken.
+    It waits for the cluster: for commands and workers, never inside a request. Raises Invalid or a KubeError with
+    field `kubeconfig` or `name`, and Conflict when the name is taken.
     """
-    name = " ".join(name.split())[:120]
-    slug = slugify(name)[:63].strip("-")
-    if slug == "new":
-        raise Invalid("A cluster cannot be called “new”.", field="name")
-    if not slug:
-        raise Invalid("Give the cluster a name with letters or digits.", field="name")
-    if Cluster.objects.for_tenant(organisation).filter(slug=slug).exists():
-        raise Conflict(f"There is a cluster called “{slug}” already. Choose another name.", field="name")
+    check_name(organisation, name)
     target = kubeconfigs.parse(kubeconfig, context)
-    seen = _examined(name, target)
-    with transaction.atomic():
-        cluster = Cluster(organisation=organisation, slug=slug, name=name, created_by=actor.person)
-        _fill(cluster, target, seen)
-        cluster.save(force_insert=True)
-        audit.record(
-            organisation=organisation,
-            actor=actor,
-            verb="cluster.registered",
-            subject=cluster,
-            summary=f"Connected the cluster {name}",
-            data={"server": cluster.server, "version": cluster.version, "credential": cluster.credential_kind},
-        )
-        _announce(organisation, f"cluster:{slug}")
+    return add_examined(organisation=organisation, actor=actor, name=name, target=target, seen=examined(name, target))
+
+
+@transaction.atomic
+def add_examined(
+    *, organisation: Organisation, actor: Actor, name: str, target: ClusterTarget, seen: Examination
+) -> Cluster:
+    """Keeps a cluster that was spoken to. Inside the tenant. Raises Invalid or Conflict with field `name`."""
+    name, slug = check_name(organisation, name)
+    cluster = Cluster(organisation=organisation, slug=slug, name=name, created_by=actor.person)
+    _fill(cluster, target, seen)
+    cluster.save(force_insert=True)
+    audit.record(
+        organisation=organisation,
+        actor=actor,
+        verb="cluster.registered",
+        subject=cluster,
+        summary=f"Connected the cluster {name}",
+        data={"server": cluster.server, "version": cluster.version, "credential": cluster.credential_kind},
+    )
+    _announce(organisation, f"cluster:{slug}")
     return cluster
 
 
@@ -161,28 +179,107 @@ def replace_credential(
     kubeconfig: str,
     context: str | None = None,
 ) -> Cluster:
-    """Gives a cluster a new address or credential; nothing happens when they are the ones it has."""
+    """Gives a cluster a new address or credential; nothing happens when they are the ones it has.
+
+    It waits for the cluster, like register_cluster.
+    """
     target = kubeconfigs.parse(kubeconfig, context)
-    same = (cluster.server, cluster.ca, cluster.credential_fingerprint)
-    if same == (target.server, target.ca, fingerprint(target.token or target.certificate)):
+    if is_the_same(cluster, target):
         return cluster
-    seen = _examined(cluster.name, target)
-    with transaction.atomic():
-        _fill(cluster, target, seen)
-        # whoever watches it with the old credential loses the lease and opens the new one
-        cluster.lease_until = None
-        cluster.epoch += 1
-        cluster.save()
-        audit.record(
-            organisation=organisation,
-            actor=actor,
-            verb="cluster.credential-replaced",
-            subject=cluster,
-            summary=f"Replaced the credential of the cluster {cluster.name}",
-            data={"server": cluster.server, "credential": cluster.credential_kind},
-        )
-        _announce(organisation, f"cluster:{cluster.slug}")
+    seen = examined(cluster.name, target)
+    return keep_examined(organisation=organisation, actor=actor, cluster=cluster, target=target, seen=seen)
+
+
+def is_the_same(cluster: Cluster, target: ClusterTarget) -> bool:
+    """Whether the cluster has this address and credential already."""
+    had = (cluster.server, cluster.ca, cluster.tls_server_name, cluster.credential_fingerprint)
+    return had == (target.server, target.ca, target.tls_server_name, fingerprint(target.token or target.certificate))
+
+
+@transaction.atomic
+def keep_examined(
+    *, organisation: Organisation, actor: Actor, cluster: Cluster, target: ClusterTarget, seen: Examination
+) -> Cluster:
+    """Lets a credential that works take the old one's place; history, bindings and rules stay. Inside the tenant."""
+    _fill(cluster, target, seen)
+    # whoever watches it with the old credential loses the lease and opens the new one
+    cluster.lease_until = None
+    cluster.epoch += 1
+    cluster.save()
+    audit.record(
+        organisation=organisation,
+        actor=actor,
+        verb="cluster.credential-replaced",
+        subject=cluster,
+        summary=f"Replaced the credential of the cluster {cluster.name}",
+        data={"server": cluster.server, "credential": cluster.credential_kind},
+    )
+    _announce(organisation, f"cluster:{cluster.slug}")
     return cluster
+
+
+@transaction.atomic
+def open_namespaces(*, organisation: Organisation, actor: Actor, cluster: Cluster, patterns: Sequence[str]) -> Cluster:
+    """Says which namespaces runs may write to. Raises Invalid with field `namespaces`."""
+    wanted = list(dict.fromkeys(patterns))
+    if wrong := reach.faults(wanted):
+        raise Invalid(" ".join(wrong), field="namespaces")
+    was = cluster.namespaces.split()
+    cluster.namespaces = "\n".join(wanted)
+    cluster.save(update_fields=["namespaces"])
+    audit.record(
+        organisation=organisation,
+        actor=actor,
+        verb="cluster.namespaces-changed",
+        subject=cluster,
+        summary=f"Changed which namespaces of {cluster.name} runs may write to",
+        data={"was": was, "is": wanted},
+    )
+    return cluster
+
+
+@transaction.atomic
+def allow_kind(
+    *, organisation: Organisation, actor: Actor, cluster: Cluster, path: str, kind: str, namespace: str = ""
+) -> AllowedKind:
+    """Lets one golden path write a kind that runs may not write otherwise. Raises Invalid with the field."""
+    path, kind, namespace = path.strip(), kind.strip(), namespace.strip()
+    if not path:
+        raise Invalid("Name the golden path, as in its address.", field="path")
+    if not reach.KIND.fullmatch(kind):
+        raise Invalid("Name the kind with its group, such as ClusterRole.rbac.authorization.k8s.io.", field="kind")
+    if namespace and not reach.NAMESPACE.fullmatch(namespace):
+        raise Invalid("This is no name of a namespace.", field="namespace")
+    row, is_new = AllowedKind.objects.for_tenant(organisation).get_or_create(
+        organisation=organisation,
+        cluster=cluster,
+        path=path[:200],
+        kind=kind,
+        namespace=namespace,
+        defaults={"created_by": actor.person},
+    )
+    if is_new:
+        _record_kind(organisation, actor, row, "cluster.kind-allowed", "Allowed")
+    return row
+
+
+@transaction.atomic
+def disallow_kind(*, organisation: Organisation, actor: Actor, row: AllowedKind) -> None:
+    """Takes such a permission back."""
+    _record_kind(organisation, actor, row, "cluster.kind-disallowed", "Disallowed")
+    row.delete()
+
+
+def _record_kind(organisation: Organisation, actor: Actor, row: AllowedKind, verb: str, word: str) -> None:
+    where = f" in {row.namespace}" if row.namespace else ""
+    audit.record(
+        organisation=organisation,
+        actor=actor,
+        verb=verb,
+        subject=row.cluster,
+        summary=f"{word} {row.kind}{where} on {row.cluster.name} for the golden path {row.path}",
+        data={"path": row.path, "kind": row.kind, "namespace": row.namespace},
+    )
 
 
 def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster) -> None:

@@ -77,28 +77,41 @@ class Bound:
     entity_ref: str
     terms: tuple[Term, ...]
     namespace: str = ""
+    organisation: str = ""
 
-    def takes(self, labels: Mapping[str, str], namespace: str) -> bool:
-        """Whether an object with these labels is the entity's."""
+    def takes(self, worn: Mapping[str, str], namespace: str) -> bool:
+        """Whether an object with these labels is the entity's; what names another organisation never is."""
         if self.namespace and namespace and namespace != self.namespace:
             return False
-        return all(term.holds(labels) for term in self.terms)
+        if self.organisation and worn.get(labels.ORGANISATION, self.organisation) != self.organisation:
+            return False
+        return all(term.holds(worn) for term in self.terms)
 
 
 def bounds_of(
-    *, entity_uid: str, entity_ref: str, kubernetes_id: str, selector: str, namespace: str, slipway_id: str
+    *,
+    entity_uid: str,
+    entity_ref: str,
+    kubernetes_id: str,
+    selector: str,
+    namespace: str,
+    slipway_id: str,
+    organisation: str = "",
 ) -> list[Bound]:
-    """The ways of one binding row. A selector takes the place of the id, as in Backstage; a bad one finds nothing."""
+    """The ways of one binding row. A selector takes the place of the id, as in Backstage; a bad one finds nothing.
+
+    organisation is the mark of whose entity it is: two organisations may have entities of one name on one cluster.
+    """
     found = []
     if selector:
         with suppress(BadSelector):
-            found.append(Bound(entity_uid, entity_ref, parse(selector), namespace))
+            found.append(Bound(entity_uid, entity_ref, parse(selector), namespace, organisation))
     elif kubernetes_id:
         terms = (Term(KUBERNETES_ID, frozenset({kubernetes_id})),)
-        found.append(Bound(entity_uid, entity_ref, terms, namespace))
+        found.append(Bound(entity_uid, entity_ref, terms, namespace, organisation))
     if slipway_id:
         values = frozenset({slipway_id, *labels.recognised(entity_ref)})
-        found.append(Bound(entity_uid, entity_ref, (Term(SLIPWAY_ENTITY, values),)))
+        found.append(Bound(entity_uid, entity_ref, (Term(SLIPWAY_ENTITY, values),), "", organisation))
     return found
 
 

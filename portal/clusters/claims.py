@@ -186,7 +186,9 @@ def marked(
         worn.setdefault(labels.ENTITY, entity)
         inner = _inner(made, tuple(pods))
         if inner is not None:
-            mapping(inner, "labels").setdefault(labels.ENTITY, entity)
+            pods_worn = mapping(inner, "labels")
+            pods_worn.setdefault(labels.ENTITY, entity)
+            pods_worn[labels.ORGANISATION] = claimant.organisation
     return made
 
 

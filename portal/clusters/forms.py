@@ -1,4 +1,4 @@
-"""The form that connects a cluster."""
+"""The forms that connect a cluster, replace its credential, and say where runs may write."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from django.core.files.uploadedfile import UploadedFile
 from portal.clusters.kubeconfig import MAX_BYTES
 
 
-class ClusterForm(forms.Form):
-    """A name and a kubeconfig, pasted or uploaded."""
+class CredentialForm(forms.Form):
+    """A kubeconfig, pasted or uploaded."""
 
-    name = forms.CharField(max_length=120, help_text="How people here call it, such as “Production Frankfurt”.")
     kubeconfig = forms.CharField(
         required=False,
         widget=forms.Textarea(
@@ -40,3 +39,34 @@ class ClusterForm(forms.Form):
         if not values.get("kubeconfig") and not self.errors:
             self.add_error("kubeconfig", "Paste a kubeconfig, or upload one.")
         return values
+
+
+class ClusterForm(CredentialForm):
+    """A kubeconfig with a name for the cluster."""
+
+    field_order = ("name", "kubeconfig", "file", "context")
+    name = forms.CharField(max_length=120, help_text="How people here call it, such as “Production Frankfurt”.")
+
+
+class NamespacesForm(forms.Form):
+    """Which namespaces runs may write to."""
+
+    namespaces = forms.CharField(
+        required=False,
+        label="Open namespaces",
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "font-monospace"}),
+        help_text="One pattern a line. {team} is the team that will own what a run makes, {entity} its entity, * any"
+        " letters. Nothing here closes everything; default and kube-* stay closed whatever stands here.",
+    )
+
+
+class KindForm(forms.Form):
+    """A kind that one golden path may write beyond that."""
+
+    path = forms.CharField(max_length=200, label="Golden path", help_text="Its name, as in its address.")
+    kind = forms.CharField(
+        max_length=260, help_text="As kubectl names it, such as ClusterRole.rbac.authorization.k8s.io or ConfigMap."
+    )
+    namespace = forms.CharField(
+        required=False, max_length=63, help_text="Such as kube-system. Empty for a kind that lies in no namespace."
+    )

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from django.template.loader import render_to_string
 
+from portal.accounts.access import Access
 from portal.accounts.models import Organisation
-from portal.clusters import podlogs, status
+from portal.clusters import logrights, podlogs, status
 from portal.clusters.bindings import ANNOTATIONS
-from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, Binding, Cluster, Transition
+from portal.clusters.models import CONNECTING, LIMITED, STATES, SYNCED, UNAUTHORIZED, Binding, Cluster, Transition
 from portal.clusters.quantity import readable
 from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.announcing import TopicKind, register_topic
@@ -97,6 +98,7 @@ def card_context(cluster: Cluster, row: ClusterRow | None) -> dict[str, Any]:
         "state": TONES.get(name, name),
         "state_label": label,
         "state_sentence": sentence,
+        "is_refused": cluster.state == UNAUTHORIZED,
         "meters": _meters(row) if row and row.nodes else [],
         "troubled": len(troubled),
         "bad_nodes": [item for item in row.nodes if item.badge != "Healthy"] if row and is_fresh else [],
@@ -173,6 +175,11 @@ def logs_html(organisation: Organisation, key: str) -> str | None:
     return render_to_string("clusters/_logs.html", {"org": organisation, "logs": found})
 
 
+def _admit_to_log(access: Access, key: str) -> None:
+    """A log's topic is for whoever may read that very log."""
+    logrights.admit(access, podlogs.what(access.organisation.pk, key))
+
+
 def _watched(organisation: Organisation) -> frozenset[str]:
     """A live process that dies, or a broker that is gone, announces nothing: whether it does must be looked at."""
     return status.freshness(organisation.pk)
@@ -184,4 +191,4 @@ def register() -> None:
     register_topic(TopicKind("health", "clusters.view", health_html, follows="workloads", pulse=_watched))
     register_topic(TopicKind("cluster", "clusters.view", cluster_html, pulse=_watched))
     register_topic(TopicKind("clusters", "clusters.view", clusters_html, pulse=_watched))
-    register_topic(TopicKind("logs", "workloads.logs", logs_html))
+    register_topic(TopicKind("logs", logrights.PERMISSION, logs_html, admit=_admit_to_log))

@@ -18,6 +18,7 @@ RBAC = "rbac.authorization.k8s.io"
 HARMLESS_ROLES = frozenset({"view", "edit"})
 PATTERN = re.compile(r"(?:\{team\}|\{entity\}|[a-z0-9*-])+")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(\.[a-z0-9]([-a-z0-9.]{0,190}[a-z0-9])?)?")
 MOST_PATTERNS = 50
 
 
@@ -200,3 +201,37 @@ def _of_binding(manifest: Mapping[str, Any]) -> str:
 
 def _mappings(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+@dataclass(frozen=True)
+class PodClaim:
+    """One entity that a pod is bound to, beside the person who asks: is it theirs, and does the pod itself name it?
+
+    A binding is written by whoever describes the entity: a selector may catch anybody's pods. Only what the pod wears,
+    or a namespace of the entity's team, makes it more than a claim. team is the slug of the owning team, "" for none.
+    """
+
+    entity_ref: str
+    is_theirs: bool
+    is_named: bool
+    team: str = ""
+
+
+def logs_refusal(pod: str, bound: Collection[PodClaim], patterns: tuple[str, ...], namespace: str) -> str:
+    """Why somebody below manager may not read a pod's log; "" when they may.
+
+    All entities that the pod is bound to must be theirs: what two teams claim is for a manager to read.
+    """
+    if not bound:
+        return f"No entity of the catalog shows pod {pod}, so only a manager may read its log."
+    others = sorted(claim.entity_ref for claim in bound if not claim.is_theirs)
+    if others:
+        return f"Pod {pod} belongs to {', '.join(others)}. Its owner's team may read its log, or a manager."
+    for claim in bound:
+        reach = Reach(tuple(one for one in patterns if TEAM in one), claim.team, claim.entity_ref.rpartition("/")[2])
+        if claim.is_named or matching(reach, namespace):
+            return ""
+    return (
+        f"Pod {pod} does not say that it belongs to {next(iter(bound)).entity_ref}, and namespace {namespace} is not "
+        "its team's. Label it, or ask a manager."
+    )

@@ -84,6 +84,9 @@ class PodRow(Judged, frozen=True, kw_only=True):
     node: str = ""
     warning: str = ""
     warned_at: datetime | None = None
+    # The entity that the pod itself names: by Slipway's label, by Backstage's; see reach.LogReach.
+    entity_label: str = ""
+    kubernetes_id: str = ""
 
     @property
     def restarts(self) -> int:
@@ -332,17 +335,33 @@ def freshness(organisation_id: int) -> frozenset[str]:
     return frozenset(cluster.slug for cluster, view in zip(clusters, look(clusters, []), strict=True) if view.is_fresh)
 
 
-def containers_of(cluster: Cluster, namespace: str, pod: str) -> list[str]:
-    """The names of a pod's containers, main ones first, as far as any entity's status knows the pod."""
+class BoundPod(msgspec.Struct, frozen=True):
+    """A pod as the entities that it is bound to show it: uid -> reference."""
+
+    row: PodRow | None = None
+    entities: dict[str, str] = {}
+
+    @property
+    def containers(self) -> list[str]:
+        """The names of its containers, main ones first."""
+        rows = sorted(self.row.containers, key=lambda row: row.is_init) if self.row else []
+        return [row.name for row in rows]
+
+
+def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
+    """The pod and every entity whose status knows it; an empty one where none does."""
     try:
         found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
     except away.BROKER:
-        return []
+        return BoundPod()
+    known: PodRow | None = None
+    entities = {}
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:
             continue
-        for workload in ENTITY.decode(raw).workloads:
-            for item in workload.pods:
-                if (item.namespace, item.name) == (namespace, pod):
-                    return [row.name for row in sorted(item.containers, key=lambda row: row.is_init)]
-    return []
+        entity = ENTITY.decode(raw)
+        pods = (item for workload in entity.workloads for item in workload.pods)
+        row = next((item for item in pods if (item.namespace, item.name) == (namespace, pod)), None)
+        if row is not None:
+            known, entities[field.decode()] = row, entity.entity_ref
+    return BoundPod(known, entities)

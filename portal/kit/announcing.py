@@ -48,6 +48,9 @@ class TopicKind:
     pulse(organisation) -> what the rendering depends on that nobody announces, as a value to compare. It is felt every
     PULSE_EVERY seconds, once for all kinds that share it, and with each rendering; a watched topic that was rendered
     with another one is rendered again.
+
+    admit(access, key) decides where the permission depends on the thing itself, instead of the plain permission; it
+    raises a Refusal.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class TopicKind:
     render: Callable[[Any, str], str | None]
     follows: str = ""
     pulse: Callable[[Any], Hashable] | None = None
+    admit: Callable[[Any, str], None] | None = None
 
 
 TOPICS: dict[str, TopicKind] = {}

@@ -17,9 +17,8 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, User
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
-from portal.kit.refs import owner_ref
 from portal.provisioning import states
-from portal.provisioning.acting.claiming import adoptions_of
+from portal.provisioning.acting.claiming import adoptions_of, owner_named
 from portal.provisioning.engine import sealing
 from portal.provisioning.engine.lease import call_out
 from portal.provisioning.models import Effect, Run, Step
@@ -61,7 +60,7 @@ def launch(
             "launched_as": actor.facts(),
             "title": version.path.title[:200],
             "subject": str(values.get("name") or values.get("component_id") or "")[:200],
-            "owner_ref": _owner(values, version),
+            "owner_ref": owner_named(values, version.path.owner_ref),
             "values": dict(values),
             "asked": asked,
             "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
@@ -115,11 +114,6 @@ def require_same(run: Run, actor: Actor, path_id: int, asked: str) -> None:
             "Use another key for another launch.",
             code="key-used",
         )
-
-
-def _owner(values: Mapping[str, Any], version: "Version") -> str:
-    """Who answers for what the run makes: the `owner` among the answers, else the path's own owner."""
-    return owner_ref(str(values.get("owner") or version.path.owner_ref or ""))[:300]
 
 
 def _record(run: Run, actor: Actor, verb: str, summary: str, data: dict[str, Any] | None = None) -> None:

@@ -99,6 +99,8 @@ class LaunchSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(
         min_value=1, required=False, help_text="The version that was previewed; 409 when the path has moved on."
     )
+    # The `adopt` of each claim of the preview that is to be taken over.
+    adopt = serializers.ListField(child=serializers.CharField(max_length=800), default=list, max_length=100)
 
 
 class RetrySerializer(serializers.Serializer[Any]):
@@ -139,6 +141,7 @@ class RunsView(TenantAPIView):
             values=given["values"],
             secrets=given["secrets"],
             idempotency_key=given.get("idempotency_key") or uuid.uuid4().hex,
+            adoptions=given["adopt"],
         )
         return Response(RunDetailSerializer(run).data, status=201)
 

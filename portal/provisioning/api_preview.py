@@ -53,6 +53,18 @@ class PreviewSerializer(serializers.Serializer[Any]):
         },
         many=True,
     )
+    claims = inline_serializer(
+        "PreviewClaim",
+        {
+            "object": TEXT(),
+            "sentence": TEXT(),
+            "adoptable": YES(),
+            "whyNot": TEXT(),
+            "adopt": serializers.CharField(help_text="For the launch's `adopt`; empty where nothing can be adopted."),
+            "diff": serializers.ListField(child=TEXT()),
+        },
+        many=True,
+    )
     files = inline_serializer(
         "PreviewFile",
         {

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -43,6 +43,7 @@ def launch_checked(
     values: Mapping[str, Any],
     secrets: Mapping[str, str],
     idempotency_key: str,
+    adoptions: Collection[str] = (),
 ) -> Run:
     """Launch with answers that are checked once more: what was reviewed may have been sent by anybody."""
     asked = actions.digest_of(values, secrets)
@@ -54,7 +55,7 @@ def launch_checked(
     if cleaned.errors:
         field, sentence = next(iter(cleaned.errors.items()))
         raise Invalid(f"Nothing was launched. {sentence}", field=field, detail={"errors": cleaned.errors})
-    return _launch(access, version, cleaned, idempotency_key, asked)
+    return _launch(access, version, cleaned, idempotency_key, asked, adoptions)
 
 
 def _launched(access: Access, version: Version, idempotency_key: str, asked: str) -> Run | None:
@@ -69,7 +70,9 @@ def _launched(access: Access, version: Version, idempotency_key: str, asked: str
     return found
 
 
-def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key: str, asked: str) -> Run:
+def _launch(
+    access: Access, version: Version, cleaned: Cleaned, idempotency_key: str, asked: str, adoptions: Collection[str]
+) -> Run:
     return actions.launch(
         organisation=access.organisation,
         actor=access.actor,
@@ -78,6 +81,7 @@ def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key:
         secrets=cleaned.secrets,
         idempotency_key=idempotency_key,
         asked=asked,
+        adoptions=adoptions,
     )
 
 
@@ -85,7 +89,8 @@ def _launch(access: Access, version: Version, cleaned: Cleaned, idempotency_key:
 @require_POST
 def path_launch(request: TenantRequest, path: str) -> HttpResponseBase:
     """POST from the review page: `values` (JSON), `version` and `digest` of what was shown, `review` (its number),
-    `key` (the same for a double click), `secret.<name>`.
+    `key` (the same for a double click), `secret.<name>`, and `adopt` once for each object that stands there already
+    and is confirmed to be taken over.
 
     What is launched is what was shown. Answers that have stopped being right since lead back to the form, or the
     review, with their sentence; so does a path that has moved on.
@@ -107,7 +112,7 @@ def path_launch(request: TenantRequest, path: str) -> HttpResponseBase:
         cleaned = clean(version, values, request.access, secrets=secrets)
         if not cleaned.is_valid:
             return _another_look(request, version, values, cleaned)
-        known = _launch(request.access, version, cleaned, key, asked)
+        known = _launch(request.access, version, cleaned, key, asked, request.POST.getlist("adopt"))
     return redirect("run", org=request.access.organisation.slug, run=known.pk)
 
 

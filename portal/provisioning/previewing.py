@@ -17,6 +17,7 @@ from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
 from portal.kit.errors import NotFound
 from portal.provisioning import actions
+from portal.provisioning.acting.claiming import Claim
 from portal.provisioning.acting.pretence import (
     Preview,
     PreviewEntity,
@@ -56,6 +57,7 @@ def review(work: Work) -> JobDone:
         work.arguments["values"],
         organisation=work.organisation,
         person=work.actor.person,
+        actor=work.actor,
         watch=work.tell,
     )
     where = {"org": work.organisation.slug, "path": version.path.slug, "uid": work.job.uid}
@@ -109,6 +111,17 @@ def body_of(version: Version, made: Preview) -> dict[str, Any]:
             }
             for one in made.manifests
         ],
+        "claims": [
+            {
+                "object": one.label,
+                "sentence": one.sentence,
+                "adoptable": one.is_adoptable,
+                "whyNot": one.why_not,
+                "adopt": one.key if one.is_adoptable else "",
+                "diff": list(one.diff) if one.is_adoptable else [],
+            }
+            for one in made.claims
+        ],
         "files": [
             {"path": one.path, "size": one.size, "executable": one.is_executable, "text": one.text}
             for one in made.files
@@ -139,4 +152,12 @@ def preview_of(body: Mapping[str, Any]) -> Preview:
         entities=[PreviewEntity(**one) for one in body["entities"]],
         steps=[PreviewStep(**one) for one in body["steps"]],
         output=body["output"],
+        claims=[_claim_of(one) for one in body.get("claims", [])],
+    )
+
+
+def _claim_of(told: Mapping[str, Any]) -> Claim:
+    token, _, place = told["adopt"].partition("@")
+    return Claim(
+        place, told["object"], told["sentence"], told["adoptable"], told["whyNot"], token=token, diff=told["diff"]
     )

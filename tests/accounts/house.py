@@ -14,7 +14,7 @@ from catalog.configured import add_card
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
-from portal.clusters.models import Cluster
+from portal.clusters.models import AllowedKind, Cluster
 from portal.githosts.actions import let_push
 from portal.githosts.connections import add_connection
 from portal.githosts.models import Repository
@@ -113,6 +113,7 @@ def furnish(world: Any, folder: Path) -> House:
         )  # fmt: skip
         trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
+        allowed = AllowedKind.objects.create(organisation=acme, cluster=cluster, path=MARK, kind="ClusterRole")
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
     names = {
@@ -133,6 +134,7 @@ def furnish(world: Any, folder: Path) -> House:
         "tab": "ownership",
         "card": card.pk,
         "cluster": MARK,
+        "allowed": allowed.pk,
         "pod": MARK,
         "uid": entity.uid,
         "ref": world.payments.ref,

@@ -402,12 +402,12 @@ def test_a_topic_of_ours_shows_nothing_next_door(committed_world, tmp_path):
 
 def _leave(world) -> None:
     with tenant(world.acme):
-        Membership.objects.get(user=world.dev).delete()
+        Membership.objects.get(user=world.mae).delete()
 
 
 def _lose_the_right(world) -> None:
     with tenant(world.acme):
-        Membership.objects.filter(user=world.dev).update(role="viewer")
+        Membership.objects.filter(user=world.mae).update(role="viewer")
 
 
 def _sign_out(world) -> None:
@@ -415,7 +415,7 @@ def _sign_out(world) -> None:
 
 
 def _be_shut_out(world) -> None:
-    User.objects.filter(pk=world.dev.pk).update(is_active=False)
+    User.objects.filter(pk=world.mae.pk).update(is_active=False)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -423,7 +423,7 @@ def _be_shut_out(world) -> None:
 def test_an_open_stream_ends_when_its_reader_may_no_longer_read(committed_world, client_for, monkeypatch, change):
     monkeypatch.setattr(stream, "RECHECK", 0.0)
     monkeypatch.setattr(stream, "HEARTBEAT", 0.02)
-    cookies = client_for(committed_world.dev).cookies
+    cookies = client_for(committed_world.mae).cookies
     path = reverse("live", kwargs={"org": "acme"})
 
     async def read() -> tuple[list[bytes], list[bytes]]:

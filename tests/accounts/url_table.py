@@ -94,6 +94,10 @@ PAGES: dict[str, str] = {
     "cluster": "viewer",
     "cluster-new": "admin",
     "cluster-forget": "admin",
+    "cluster-credential": "admin",
+    "cluster-reach": "admin",
+    "cluster-kind-allow": "admin",
+    "cluster-kind-remove": "admin",
     "workload-logs": "developer",
 }
 
@@ -135,6 +139,8 @@ API: dict[str, str | dict[str, str]] = {
     "api-job": "viewer",
     "api-clusters": "viewer",
     "api-cluster": "viewer",
+    "api-cluster-reach": {"get": "viewer", "put": "admin"},
+    "api-pod-logs": "developer",
     "api-entity-status": "viewer",
     "api-runs": {"get": "viewer", "post": "developer"},
     "api-run": "viewer",

@@ -246,7 +246,7 @@ def test_a_worker_fetches_the_log_that_web_cannot(committed_world, cluster, kube
         "workload-logs", kwargs={"org": "acme", "cluster": "sandbox", "namespace": "default", "pod": name}
     )
     asked = Asked(cluster.pk, "default", name)
-    client = client_for(committed_world.dev)
+    client = client_for(committed_world.mae)
     assert client.get(address).status_code == 200
     found = until(
         lambda: (logs := podlogs.read(committed_world.acme.pk, asked.key)) and logs.state == "ready" and logs, "the log"

@@ -88,7 +88,10 @@ PAGES = [
     ("cluster", {"cluster": "prod"}, {"vic": 200, "dev": 200, "ada": 200}),
     ("cluster-new", {}, {"vic": 403, "mae": 403, "ada": 200}),
     ("cluster-forget", {"cluster": "prod"}, {"vic": 403, "mae": 403, "ada": 200}),
-    ("workload-logs", {"cluster": "prod", "namespace": "shop", "pod": "api-1"}, {"vic": 403, "dev": 200}),
+    ("workload-logs", {"cluster": "prod", "namespace": "shop", "pod": "api-1"}, {"vic": 403, "dev": 403, "mae": 200}),
+    ("cluster-credential", {"cluster": "prod"}, {"vic": 403, "mae": 403, "ada": 200}),
+    ("cluster-reach", {"cluster": "prod"}, {"vic": 403, "mae": 403, "ada": 200}),
+    ("api-cluster-reach", {"cluster": "prod"}, {"vic": 200}),
     ("api-clusters", {}, {"vic": 200}),
     ("api-cluster", {"cluster": "prod"}, {"vic": 200}),
     ("api-entity-status", {"uid": uuid.uuid4()}, {"vic": 200}),
@@ -219,10 +222,6 @@ users: [{name: a, user: {token: abc}}]
         ("", "Paste a kubeconfig, or upload one."),
         ("a: [", "This is not YAML"),
         ("hello", "This is not a kubeconfig"),
-        (KUBECONFIG % "169.254.169.254", "lies on a private network"),
-        (KUBECONFIG % "10.0.0.1", "lies on a private network"),
-        (KUBECONFIG % "127.0.0.1:1", "the connection was refused"),
-        (KUBECONFIG % "no-such-host.invalid", "does not resolve"),
         ("x" * 300_000, "at most 256 KiB"),
     ],
 )
@@ -234,6 +233,32 @@ def test_what_cannot_be_connected_is_said_beside_the_field(world, client_for, ku
     assert 'value="Prod"' in text
     with world.tenant():
         assert not Cluster.objects.for_tenant(world.acme).exists()
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        ("169.254.169.254", "lies on a private network"),
+        ("10.0.0.1", "lies on a private network"),
+        ("127.0.0.1:1", "the connection was refused"),
+        ("no-such-host.invalid", "does not resolve"),
+    ],
+)
+def test_what_only_asking_can_tell_leads_back_to_the_field(committed_world, client_for, do_jobs, server, words):
+    """The request asks for a job and waits for nobody; the job's page leads back to the form."""
+    client = client_for(committed_world.ada)
+    answer = client.post(page("cluster-new"), {"name": "Prod", "kubeconfig": KUBECONFIG % server})
+    assert answer.status_code == 302
+    [job] = do_jobs(committed_world.acme)
+    assert (job.state, job.payload) == ("refused", None)
+    led = client.get(answer.url)
+    assert led.status_code == 302
+    text = client.get(led.url).content.decode()
+    assert words in text
+    assert 'value="Prod"' in text
+    assert "token: abc" not in text
+    with committed_world.tenant():
+        assert not Cluster.objects.for_tenant(committed_world.acme).exists()
 
 
 def test_a_name_that_is_taken_is_refused(world, prod, client_for):

@@ -275,6 +275,8 @@ STOPS: tuple[Stop, ...] = (
         "ada",
         act=press("Connect", Name="Southern cluster", Kubeconfig="nonsense"),
     ),
+    Stop("cluster-credential", "cluster-credential", f"{O}/clusters/{{cluster}}/credential/", "ada"),
+    Stop("cluster-reach", "cluster-reach", f"{O}/clusters/{{cluster}}/reach/", "ada"),
     Stop("cluster-forget", "cluster-forget", f"{O}/clusters/{{cluster}}/forget/", "ada"),
     # An organisation on its first day.
     Stop("empty-home", "home", f"{EMPTY}/", "eve"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from portal.accounts.models import AuditEvent, Membership
 from portal.accounts.tenancy import tenant
@@ -71,18 +74,24 @@ def open_to_all(shared: Any) -> None:
             row.save(update_fields=["namespaces"])
 
 
-def launch(world: Any, manifests: list[dict[str, Any]], space: str, *, name: str = "orders", **more: Any) -> Run:
-    """A run that describes an entity and applies these manifests."""
-    organisation = more.pop("organisation", world.acme)
-    actor = more.pop("actor", world.dev if organisation is world.acme else world.eve)
+def path_of(world: Any, manifests: list[dict[str, Any]], space: str, organisation: Any = None) -> Any:
+    """A path that describes an entity and applies these manifests."""
     steps = [
         {"id": "fetch", "name": "Fetch", "action": "fetch:template",
          "input": {"url": "./skeleton", "values": {"name": "${{ parameters.name }}"}}},
         {"id": "apply", "name": "Apply", "action": "kubernetes:apply",
          "input": {"cluster": "shared", "namespace": space, "manifests": manifests}},
     ]  # fmt: skip
+    texts_asked = {"properties": {"name": {"type": "string"}, "owner": {"type": "string"}}}
     files = {"skeleton/catalog-info.yaml": CATALOG.encode()}
-    version = make_version(world, steps, files=files, organisation=organisation)
+    return make_version(world, steps, files=files, parameters=texts_asked, organisation=organisation)
+
+
+def launch(world: Any, manifests: list[dict[str, Any]], space: str, *, name: str = "orders", **more: Any) -> Run:
+    """A run that describes an entity and applies these manifests."""
+    organisation = more.pop("organisation", world.acme)
+    actor = more.pop("actor", world.dev if organisation is world.acme else world.eve)
+    version = path_of(world, manifests, space, organisation)
     with tenant(organisation):
         return actions.launch(
             organisation=organisation,
@@ -332,3 +341,73 @@ def test_somebody_who_left_adopts_nothing(committed_world, shared, kube, space, 
     assert finish(run).status == "failed"
     assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}
     assert reload(run).error_code == "object-claimed"
+
+
+def review(world: Any, person: Any, version: Any, client_for: Any, do_jobs: Any, name: str = "orders") -> Any:
+    """The review as programs read it and as a page, as that person."""
+    client, where = client_for(person), {"org": "acme", "path": version.path.slug}
+    fields = {"f.name": name, "f.owner": "group:default/payments"}
+    assert client.post(reverse("path-review", kwargs=where), fields).status_code == 302
+    [job] = do_jobs(world.acme)
+    assert job.state == "succeeded", job.refusal
+    page = client.get(reverse("path-reviewed", kwargs={**where, "uid": job.uid}))
+    return job.result, html.unescape(page.content.decode())
+
+
+def test_the_review_refuses_what_the_run_would_refuse(
+    committed_world, shared, kube, space, open_to_all, silent, finish, client_for, do_jobs
+):
+    world = committed_world
+    finish(launch(world, [config("settings", a="1")], space, organisation=world.rival))
+    version = path_of(world, [config("settings", a="2")], space)
+    told, page = review(world, world.ada, version, client_for, do_jobs)
+    sentence = f"ConfigMap settings in namespace {space} belongs to another organisation on this cluster."
+    assert told["launchable"] is False
+    assert any(sentence in problem["sentence"] for problem in told["problems"])
+    assert sentence in page
+    assert "Rival" not in page
+    assert [(one["adoptable"], one["adopt"], one["diff"]) for one in told["claims"]] == [(False, "", [])]
+
+
+def test_the_review_says_where_a_run_may_not_write(committed_world, shared, kube, space, silent, client_for, do_jobs):
+    version = path_of(committed_world, [config("settings", a="2"), {**GRANT, "metadata": {"name": "all"}}], space)
+    told, page = review(committed_world, committed_world.dev, version, client_for, do_jobs)
+    said = " ".join(problem["sentence"] for problem in told["problems"] if problem["blocks"])
+    assert told["launchable"] is False
+    assert f"Namespace {space} is not open to this run on shared" in said
+    assert "ClusterRoleBinding all lies in no namespace, so it is for everybody on shared." in said
+    assert "is not open to this run on shared" in page
+
+
+def test_adopting_in_the_review_shows_the_difference_and_is_offered_to_those_who_may(
+    committed_world, shared, kube, space, open_to_all, silent, finish, client_for, do_jobs
+):
+    world = committed_world
+    kube.create({**config("settings", a="1"), "metadata": {"name": "settings", "namespace": space}}, manager="hand")
+    version = path_of(world, [config("settings", a="2")], space)
+    told, page = review(world, world.dev, version, client_for, do_jobs)
+    assert told["launchable"] is False
+    assert "Ask the owning team, or a manager" in told["claims"][0]["whyNot"]
+    assert 'name="adopt"' not in page
+    told, page = review(world, world.mae, version, client_for, do_jobs)
+    assert told["launchable"] is True
+    [claim] = told["claims"]
+    assert "-  a: '1'" in claim["diff"]
+    assert "+  a: '2'" in claim["diff"]
+    assert f'name="adopt" value="{claim["adopt"]}"' in page
+    assert "+  a: '2'" in page
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}, "a review makes nothing"
+    hidden = re.findall(r'<input type="hidden" name="(values|version|key|digest|review)" value="([^\n]*?)">', page)
+    body = {**dict(hidden), "adopt": claim["adopt"]}
+    assert set(body) == {"values", "version", "key", "digest", "review", "adopt"}
+    launched = client_for(world.mae).post(
+        reverse("path-launch", kwargs={"org": "acme", "path": version.path.slug}), body
+    )
+    assert launched.status_code == 302, launched.content
+    with world.tenant():
+        run = Run.objects.for_tenant(world.acme).get(version=version)
+    assert finish(run).status == "succeeded"
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "2"}
+    over_api = {"path": version.path.slug, "values": {"name": "orders"}, "adopt": ["x" * 801]}
+    answer = client_for(world.mae).post(reverse("api-runs", kwargs={"org": "acme"}), over_api, "application/json")
+    assert answer.status_code == 400

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from portal.accounts.models import Organisation
 from portal.accounts.tenancy import sweep, tenant
 from portal.clusters.bindings import Bound, bounds_of
+from portal.clusters.labels import mark_of
 from portal.clusters.models import Binding, Cluster, Transition
 from portal.clusters.watching.watch import Change
 
@@ -76,7 +78,8 @@ class Noted:
 
 def note_state(item: Held, noted: Noted) -> None:
     """Writes a cluster's state to its row, if it is still ours."""
-    values: dict[str, object] = {"state": noted.state, "state_text": noted.text[:600]}
+    since = Case(When(state=noted.state, then=F("state_since")), default=Now())
+    values: dict[str, object] = {"state": noted.state, "state_text": noted.text[:600], "state_since": since}
     if noted.version:
         values["version"] = noted.version[:60]
     if noted.is_synced:
@@ -90,6 +93,8 @@ def bounds(organisation_id: int) -> dict[str, list[Bound]]:
     """An organisation's bindings by the cluster that they are limited to; `CLUSTER_ANYWHERE` for the rest."""
     found: dict[str, list[Bound]] = defaultdict(list)
     with tenant(organisation_id):
+        organisation = Organisation.objects.get(pk=organisation_id)
+        mark = mark_of(organisation.pk, organisation.created_at)
         for row in Binding.objects.for_tenant(organisation_id):
             found[row.cluster_slug] += bounds_of(
                 entity_uid=str(row.entity_uid),
@@ -98,6 +103,7 @@ def bounds(organisation_id: int) -> dict[str, list[Bound]]:
                 selector=row.selector,
                 namespace=row.namespace,
                 slipway_id=row.slipway_id,
+                organisation=mark,
             )
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from heapq import nsmallest
 
+from portal.clusters.bindings import KUBERNETES_ID, SLIPWAY_ENTITY
 from portal.clusters.health.judging import judge, new_pods, roll_up
 from portal.clusters.health.kubectl import container_word, status_word
 from portal.clusters.health.memory import is_sidecar
@@ -101,6 +102,7 @@ def _warning(uids: Iterable[str], around: Around) -> tuple[str, datetime | None]
 def pod_row(pod: Pod, around: Around) -> PodRow:
     """A pod as the table shows it."""
     warning, warned_at = _warning([pod.metadata.uid], around)
+    worn = pod.metadata.labels or {}
     return PodRow(
         health=judge("Pod", pod, around),
         namespace=pod.metadata.namespace,
@@ -111,6 +113,8 @@ def pod_row(pod: Pod, around: Around) -> PodRow:
         node=pod.spec.node_name or "",
         warning=warning,
         warned_at=warned_at,
+        entity_label=worn.get(SLIPWAY_ENTITY, ""),
+        kubernetes_id=worn.get(KUBERNETES_ID, ""),
     )
 
 

@@ -20,10 +20,12 @@ from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
 from portal.clusters.writing import Guard, KeptObject, Seen
 from portal.kit.errors import Refusal
-from portal.kit.refs import name_of
+from portal.kit.refs import name_of, owner_ref
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
+# Stands for the number of a run that is only reviewed.
+LATER = "known-after-launch"
 
 
 class Claimed(Refusal):
@@ -42,14 +44,19 @@ class OutOfReach(Refusal):
 
 @dataclass(frozen=True)
 class Doer:
-    """What a run or a preview is to the rules: who asked, for which path, owner, entity; lineage "" is no run yet."""
+    """What a run or a review is to the rules: who asked, for which path, owner, entity; a review has no lineage yet."""
 
     organisation: Organisation
     actor: Actor
     path: str
     owner_ref: str
     entity_ref: str
-    lineage: str = ""
+    lineage: str = LATER
+
+
+def owner_named(values: Mapping[str, Any], path_owner: str) -> str:
+    """Who answers for what a run makes: the `owner` among the answers, else the path's own owner; a reference or ""."""
+    return owner_ref(str(values.get("owner") or path_owner or ""))[:300]
 
 
 def guard_of(doer: Doer, cluster: Cluster) -> Guard:

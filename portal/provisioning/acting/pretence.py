@@ -10,9 +10,10 @@ from portal.accounts.models import Organisation
 from portal.clusters.models import Cluster
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import Workspace
+from portal.provisioning.acting.claiming import LATER, Claim, Doer
 
-# Stands for what only the launch will know.
-LATER = "known-after-launch"
+__all__ = ["HIDDEN", "LATER", "Pretence", "Preview"]
+
 # Stands for a secret, here and wherever answers are shown.
 HIDDEN = "••••••"
 Ask = Callable[[Cluster, list[tuple[str, str]]], Served]
@@ -97,6 +98,12 @@ class Preview:
     entities: list[PreviewEntity] = field(default_factory=list)
     steps: list[PreviewStep] = field(default_factory=list)
     output: dict[str, Any] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+
+    @property
+    def adoptable(self) -> list[Claim]:
+        """What stands there already and this person may take over, if they confirm it."""
+        return [claim for claim in self.claims if claim.is_adoptable]
 
     @property
     def applied(self) -> list[PreviewManifest]:
@@ -115,6 +122,8 @@ class Pretence:
     organisation: Organisation
     bundle: Workspace
     ask: Ask
+    # Who would launch it and for whom; without one nothing is looked at in the clusters.
+    doer: Doer | None = None
     workspace: Workspace = field(default_factory=dict)
     preview: Preview = field(default_factory=Preview)
 

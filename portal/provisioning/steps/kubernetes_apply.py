@@ -1,6 +1,6 @@
 """kubernetes:apply: manifests into a cluster by server-side apply, each one an effect of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portal.accounts.tenancy import tenant
@@ -28,6 +28,7 @@ from portal.provisioning.acting.contract import (
 from portal.provisioning.acting.manifests import Manifest, PlacedManifest, gather, in_namespace, labelled, ordered
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import LATER, Pretence, PreviewManifest
+from portal.provisioning.acting.standing import looked
 from portal.provisioning.models import Effect, Run
 
 KIND = "object"
@@ -234,7 +235,22 @@ def pretend(world: Pretence, given: dict[str, Any]) -> dict[str, Any]:
         world.problem(answer.trouble, blocks=answer.is_down)
     shown = [_shown(world, one, cluster, answer) for one in placed]
     world.preview.manifests += shown
+    _look(world, cluster, [one for one, row in zip(placed, shown, strict=True) if row.is_served is not False])
     return {"objects": [_expected(one) for one in shown if one.is_served is not False]}
+
+
+def _look(world: Pretence, cluster: Cluster, placed: list[PlacedManifest]) -> None:
+    """The same rules as in a run: where it may write at all, and whose is what stands there."""
+    if world.doer is None or not placed:
+        return
+    found = looked(replace(world.doer, entity_ref=entity_of(world.workspace)), cluster, placed)
+    if found.trouble:
+        world.problem(found.trouble, blocks=False)
+    for sentence in found.refusals:
+        world.problem(sentence)
+    for claim in found.claims:
+        world.problem(f"{claim.sentence} {claim.why_not}".strip(), blocks=not claim.is_adoptable)
+    world.preview.claims += found.claims
 
 
 def _shown(world: Pretence, one: PlacedManifest, cluster: Cluster, answer: Served) -> PreviewManifest:

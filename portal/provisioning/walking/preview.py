@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, User
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths import discovery
@@ -13,6 +14,7 @@ from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions.forms import secret_questions
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Refusal
+from portal.provisioning.acting.claiming import Doer, owner_named
 from portal.provisioning.acting.outcomes import Done
 from portal.provisioning.acting.pretence import HIDDEN, LATER, Ask, Pretence, Preview, PreviewFile, PreviewStep
 from portal.provisioning.steps import ACTIONS
@@ -25,19 +27,23 @@ def preview(
     *,
     organisation: Organisation,
     person: User | None,
+    actor: Actor | None = None,
     ask: Ask | None = None,
     watch: Callable[[str, int, int], None] | None = None,
 ) -> Preview:
     """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems.
 
     Waits for renderers and clusters: for workers, outside any transaction. `watch` hears each step's name, how many are
-    done, and of how many.
+    done, and of how many. `actor` is who would launch it: without one, nothing is looked at in the clusters.
     """
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
     walk = Walk(WalkFacts(version.document, values, person, LATER, secrets))
     with tenant(organisation):
         bundle = version.bundle()
     world = Pretence(organisation, bundle, ask or discovery.served)
+    if actor is not None:
+        owner = owner_named(values, version.path.owner_ref)
+        world.doer = Doer(organisation, actor, version.path.slug, owner, entity_ref="")
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
         if watch is not None:

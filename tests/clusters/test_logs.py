@@ -1,0 +1,175 @@
+"""Whose logs a person may read: the same answer on the page, over the API and for the live topic."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from catalog.models import Entity
+from portal.accounts import stream
+from portal.accounts.models import Team, TeamMembership
+from portal.clusters import actions, logrights, podlogs
+from portal.clusters.models import SYNCED
+from portal.clusters.podlogs import Asked
+from portal.clusters.status import ContainerRow, EntityRow, PodRow, WorkloadRow
+from portal.kit.errors import Forbidden, Refusal
+from tests.clusters.test_pages import SERVING, make_cluster, page, publish
+
+# The check of a stream closes its connections, as a thread of its own should.
+pytestmark = pytest.mark.django_db(transaction=True)
+POD = "api-1"
+
+
+def row(ref: str, namespace: str, **wears: str) -> EntityRow:
+    pod = PodRow(
+        health=SERVING, namespace=namespace, name=POD, phase="Running",
+        containers=(ContainerRow("api", True, "Running", 0, "registry.example/api:1"),), **wears,
+    )  # fmt: skip
+    workload = WorkloadRow(health=SERVING, kind="Deployment", namespace=namespace, name="api", pods=(pod,))
+    return EntityRow(health=SERVING, entity_ref=ref, as_of=datetime(2026, 3, 2, tzinfo=UTC), workloads=(workload,))
+
+
+@pytest.fixture
+def shop(committed_world: Any) -> Any:
+    """A cluster with one pod; shop(namespace, name=owner, …) binds entities to it."""
+    world = committed_world
+    with world.tenant():
+        cluster = make_cluster(world.acme, state=SYNCED)
+        platform = Team.objects.create(
+            organisation=world.acme, slug="platform", name="Platform", ref="group:default/platform"
+        )
+        TeamMembership.objects.create(organisation=world.acme, team=platform, user=world.mae)
+
+    def bind(namespace: str, owners: dict[str, str], annotations: Any = None, **wears: str) -> Any:
+        entities = {}
+        with world.tenant():
+            for name, owner in owners.items():
+                ref = f"component:default/{name}"
+                entity = Entity.objects.create(
+                    organisation=world.acme, kind="Component", namespace="default", name=name, ref=ref,
+                    owner_ref=f"group:default/{owner}" if owner else "", document={}, uid=uuid.uuid4(),
+                )  # fmt: skip
+                said = {"backstage.io/kubernetes-id": name} if annotations is None else annotations
+                actions.set_bindings(world.acme, entity.uid, ref, said, f"component.default.{name}")
+                entities[entity.uid] = row(ref, namespace, **wears)
+        publish(cluster, entities)
+        return cluster
+
+    return bind
+
+
+def viewer(client: Any, key: str) -> stream.Viewer:
+    """The reader of a log's topic, by the session of a signed-in browser."""
+    return stream.Viewer(client.cookies["slipway_session"].value, "acme", frozenset({f"logs:{key}"}))
+
+
+def doors(world: Any, client_for: Any, cluster: Any, namespace: str, person: str) -> dict[str, int]:
+    """What each way in answers."""
+    user = getattr(world, person)
+    where = {"cluster": cluster.slug, "namespace": namespace, "pod": POD}
+    client = client_for(user)
+    found = {
+        "page": client.get(page("workload-logs", **where)).status_code,
+        "api": client.get(page("api-pod-logs", **where)).status_code,
+    }
+    asked = Asked(cluster.pk, namespace, POD)
+    with world.tenant():
+        podlogs.ask(cluster, asked)
+    try:
+        stream.admit(viewer(client, asked.key))
+        found["topic"] = 200
+    except Refusal as refusal:
+        found["topic"] = refusal.status
+    return found
+
+
+NAMED = {"kubernetes_id": "api"}
+# namespace, owners of the entities that the pod is bound to, their annotations, what the pod wears, who may
+MATRIX = [
+    ("the owner's team", "shop", {"api": "payments"}, None, NAMED, {"dev", "mae", "ada"}),
+    ("its own namespace", "payments", {"api": "payments"}, None, {}, {"dev", "mae", "ada"}),
+    ("Slipway's own label", "shop", {"api": "payments"}, None, {"entity_label": "component.default.api"},
+     {"dev", "mae", "ada"}),
+    ("another team's", "shop", {"api": "platform"}, None, NAMED, {"mae", "ada"}),
+    ("nobody's", "shop", {"api": ""}, None, NAMED, {"mae", "ada"}),
+    ("bound to nothing", "kube-system", {}, None, {}, {"mae", "ada"}),
+    ("a selector that catches everything", "kube-system", {"api": "payments"},
+     {"backstage.io/kubernetes-label-selector": "!nothing"}, {}, {"mae", "ada"}),
+    ("a selector, and a pod that names it by chance", "shop", {"api": "payments"},
+     {"backstage.io/kubernetes-label-selector": "!nothing"}, NAMED, {"mae", "ada"}),
+    ("claimed by two teams", "shop", {"api": "payments", "other": "platform"}, None, NAMED, {"mae", "ada"}),
+    ("an entity named like a namespace", "api", {"api": "payments"}, None, {}, {"mae", "ada"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("namespace", "owners", "annotations", "wears", "may"), [one[1:] for one in MATRIX], ids=[one[0] for one in MATRIX]
+)
+def test_the_same_people_at_every_door(committed_world, client_for, shop, namespace, owners, annotations, wears, may):
+    world = committed_world
+    cluster = shop(namespace, owners, annotations, **wears)
+    for person in ("vic", "dev", "mae", "ada"):
+        answers = doors(world, client_for, cluster, namespace, person)
+        if person in may:
+            assert answers == {"page": 200, "api": 202, "topic": 200}, person
+        else:
+            assert answers == {"page": 403, "api": 403, "topic": 403}, person
+    assert doors(world, client_for, cluster, namespace, "eve") == {"page": 404, "api": 404, "topic": 404}
+
+
+def test_the_refusal_says_whose_it_is(committed_world, client_for, shop):
+    world = committed_world
+    cluster = shop("shop", {"api": "platform"}, **NAMED)
+    text = client_for(world.dev).get(
+        page("workload-logs", cluster=cluster.slug, namespace="shop", pod=POD)
+    ).content.decode()  # fmt: skip
+    assert "belongs to component:default/api. Its owner&#x27;s team may read its log, or a manager." in text
+
+
+def test_a_topic_that_nobody_asked_for_is_no_way_round(committed_world, client_for, shop):
+    world = committed_world
+    shop("shop", {"api": "payments"}, **NAMED)
+    with pytest.raises(Forbidden):
+        stream.admit(viewer(client_for(world.dev), "0" * 32))
+
+
+def test_a_right_that_was_lost_closes_the_stream(committed_world, client_for, shop):
+    world = committed_world
+    cluster = shop("shop", {"api": "payments"}, **NAMED)
+    asked = Asked(cluster.pk, "shop", POD)
+    with world.tenant():
+        podlogs.ask(cluster, asked)
+    reader = viewer(client_for(world.dev), asked.key)
+    stream.admit(reader)
+    with world.tenant():
+        TeamMembership.objects.for_tenant(world.acme).filter(user=world.dev).delete()
+    with pytest.raises(Forbidden):
+        stream.admit(reader)
+
+
+def test_two_organisations_with_the_same_names_do_not_show_each_others_pods(committed_world):
+    world = committed_world
+    from portal.clusters.bindings import Matcher, bounds_of
+    from portal.clusters.labels import ENTITY, ORGANISATION, mark_of
+
+    acme, rival = (mark_of(one.pk, one.created_at) for one in (world.acme, world.rival))
+    matcher = Matcher(
+        bounds_of(
+            entity_uid="u", entity_ref="component:default/api", kubernetes_id="api", selector="", namespace="",
+            slipway_id="component.default.api", organisation=acme,
+        )
+    )  # fmt: skip
+    worn = {ENTITY: "component.default.api", "backstage.io/kubernetes-id": "api"}
+    assert matcher.entities({**worn, ORGANISATION: acme}, "n") == {"u"}
+    assert matcher.entities(worn, "n") == {"u"}
+    assert matcher.entities({**worn, ORGANISATION: rival}, "n") == frozenset()
+
+
+def test_without_a_catalog_only_managers_read(committed_world, client_for, shop, monkeypatch):
+    world = committed_world
+    cluster = shop("shop", {"api": "payments"}, **NAMED)
+    monkeypatch.setattr(logrights, "_owners", [])
+    assert doors(world, client_for, cluster, "shop", "dev")["page"] == 403
