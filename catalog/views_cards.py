@@ -28,7 +28,7 @@ class CardForm(forms.Form):
     kinds = forms.MultipleChoiceField(
         choices=[(name, kind.plural) for name, kind in KINDS.items()],
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         help_text="None: entities of any kind.",
     )
     permission = forms.ChoiceField(label="Shown to", choices=list(configured.AUDIENCES.items()))

@@ -32,7 +32,7 @@ def company(world):
 
 
 def tabs(html: str) -> list[str]:
-    found = re.search(r'<nav class="nav nav-tabs".*?</nav>', html, re.DOTALL)
+    found = re.search(r'<nav class="nav nav-tabs.*?</nav>', html, re.DOTALL)
     return re.findall(r">([^<]+)</a>", found[0]) if found else []
 
 
