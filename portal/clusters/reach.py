@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from portal.kit.refs import name_of
+
 TEAM, ENTITY = "{team}", "{entity}"
 DEFAULT = (TEAM, ENTITY)
 RBAC = "rbac.authorization.k8s.io"
@@ -228,7 +230,7 @@ def logs_refusal(pod: str, bound: Collection[PodClaim], patterns: tuple[str, ...
     if others:
         return f"Pod {pod} belongs to {', '.join(others)}. Its owner's team may read its log, or a manager."
     for claim in bound:
-        reach = Reach(tuple(one for one in patterns if TEAM in one), claim.team, claim.entity_ref.rpartition("/")[2])
+        reach = Reach(tuple(one for one in patterns if TEAM in one), claim.team, name_of(claim.entity_ref))
         if claim.is_named or matching(reach, namespace):
             return ""
     return (
