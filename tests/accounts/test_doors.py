@@ -193,7 +193,11 @@ def _asks_again(address: Address, role: str) -> bool:
 
 OBJECTS = [a for a in TENANT_PAGES + TENANT_API if set(a.converters) - {"org"}]
 # Without these the view refuses before it looks.
-BODIES = {"api-candidate-publish": {"digest": "0" * 64}, "path-launch": {"values": "{}", "key": "k"}}
+BODIES: dict[str, dict[str, str]] = {
+    "path-launch": {"values": "{}", "key": "k"},
+    "api-candidate-publish": {"digest": "0" * 64},
+    "api-candidate-decline": {"digest": "0" * 64, "reason": "no"},
+}
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {
     "api-entity-status": "no status is known of a uid, whosever it is",
