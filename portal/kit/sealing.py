@@ -67,8 +67,11 @@ def unseal(sealed: str, binding: Binding) -> dict[str, str]:
         raise Unavailable("This process cannot open credentials: it has no CLUSTER_PRIVATE_KEY.")
     private = X25519PrivateKey.from_private_bytes(base64.b64decode(settings.CLUSTER_PRIVATE_KEY))
     public = private.public_key().public_bytes_raw()
-    version, name, body = sealed.split(".", 2)
-    raw = base64.b64decode(body)
+    try:
+        version, name, body = sealed.split(".", 2)
+        raw = base64.b64decode(body)
+    except ValueError as error:
+        raise DoesNotOpen("It is damaged.") from error
     if version != "1" or name != key_id(public):
         raise DoesNotOpen("It was sealed with another key.")
     ephemeral, nonce, hidden = raw[:32], raw[32:44], raw[44:]
