@@ -105,7 +105,11 @@ class ClusterReach(TenantAPIView):
         listed = [{"path": row.path, "kind": row.kind, "namespace": row.namespace} for row in kinds]
         return Response({"namespaces": list(cluster.patterns), "kinds": listed})
 
-    @extend_schema(operation_id="getClusterReach", summary="Read where runs may write", responses={200: dict})
+    @extend_schema(
+        operation_id="getClusterReach",
+        summary="Read where runs may write",
+        responses={200: shapes.ClusterReachSerializer},
+    )
     def get(self, request: Request, org: str, cluster: str) -> Response:
         """Patterns with {team}, {entity} and *, and the kinds that golden paths may write beyond them."""
         return self._answer(self._cluster(cluster))
@@ -114,7 +118,7 @@ class ClusterReach(TenantAPIView):
         operation_id="setClusterReach",
         summary="Say where runs may write",
         request=ReachSerializer,
-        responses={200: dict},
+        responses={200: shapes.ClusterReachSerializer},
     )
     def put(self, request: Request, org: str, cluster: str) -> Response:
         """Replaces the patterns."""
@@ -139,7 +143,7 @@ class PodLogs(TenantAPIView):
         operation_id="getPodLogs",
         summary="Read a pod's log",
         parameters=[OpenApiParameter("container"), OpenApiParameter("previous", bool)],
-        responses={200: dict, 202: dict},
+        responses={200: shapes.PodLogSerializer, 202: shapes.PodLogSerializer},
     )
     def get(self, request: Request, org: str, cluster: str, namespace: str, pod: str) -> Response:
         """`ready` with the lines, `refused` with the cluster's reason, or 202 `waiting`: ask again in a second."""

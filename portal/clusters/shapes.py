@@ -94,3 +94,26 @@ class ClusterDetailSerializer(ClusterSerializer):
 
     nodeList = NodeSerializer(many=True)
     workloadList = WorkloadSerializer(many=True)
+
+
+class AllowedKindSerializer(serializers.Serializer[Any]):
+    """A kind that a golden path may write beyond the patterns; `namespace` is "" where it lies in none."""
+
+    path = serializers.CharField()
+    kind = serializers.CharField()
+    namespace = serializers.CharField(allow_blank=True)
+
+
+class ClusterReachSerializer(serializers.Serializer[Any]):
+    """Where runs may write in a cluster."""
+
+    namespaces = serializers.ListField(child=serializers.CharField())
+    kinds = AllowedKindSerializer(many=True)
+
+
+class PodLogSerializer(serializers.Serializer[Any]):
+    """The end of a container's log, or why there is none yet."""
+
+    state = serializers.CharField()
+    lines = serializers.ListField(child=serializers.CharField(allow_blank=True))
+    reason = serializers.CharField(required=False, allow_blank=True)

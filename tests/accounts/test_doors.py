@@ -193,10 +193,11 @@ def _asks_again(address: Address, role: str) -> bool:
 
 OBJECTS = [a for a in TENANT_PAGES + TENANT_API if set(a.converters) - {"org"}]
 # Without these the view refuses before it looks.
-BODIES: dict[str, dict[str, str]] = {
+BODIES: dict[str, dict[str, Any]] = {
     "path-launch": {"values": "{}", "key": "k"},
     "api-candidate-publish": {"digest": "0" * 64},
     "api-candidate-decline": {"digest": "0" * 64, "reason": "no"},
+    "api-cluster-reach": {"namespaces": ["{team}"]},
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {
