@@ -324,6 +324,7 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("openid_connect_login", "openid_connect_callback"), _PROVIDER),
     **dict.fromkeys(("saml_acs", "saml_finish_acs", "saml_sls", "saml_metadata", "saml_login"), _PROVIDER),
     **dict.fromkeys(("path-launch", "paths-publish", "source-refresh", "source-remove", "entity-remove"), _ACTION),
+    **dict.fromkeys(("cluster-kind-allow", "cluster-kind-remove"), _ACTION),
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
     "token-revoke": _ACTION,
