@@ -46,7 +46,7 @@ class GrantForm(forms.Form):
 SECRET = {"autocomplete": "off", "spellcheck": "false"}
 
 
-class CredentialForm(forms.Form):
+class HostCredentialForm(forms.Form):
     """A user name and a token of an account at a git host."""
 
     username = forms.CharField(
@@ -60,7 +60,7 @@ class CredentialForm(forms.Form):
     )
 
 
-class ConnectionForm(CredentialForm):
+class ConnectionForm(HostCredentialForm):
     """A git host's address with an account there."""
 
     base_url = forms.CharField(

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from portal.accounts.access import TenantRequest, gate
 from portal.githosts import connections
-from portal.githosts.forms import ConnectionForm, CredentialForm
+from portal.githosts.forms import ConnectionForm, HostCredentialForm
 from portal.githosts.models import Connection
 from portal.jobs import actions as jobs
 from portal.jobs.models import Job
@@ -69,7 +69,7 @@ def git_host_new(request: TenantRequest) -> HttpResponseBase:
 def git_host_replace(request: TenantRequest, connection: int) -> HttpResponseBase:
     """Another credential for the same address; it is tried at once."""
     row = _connection(request, connection)
-    form = CredentialForm(request.POST or None, initial={"username": row.username})
+    form = HostCredentialForm(request.POST or None, initial={"username": row.username})
     if request.method == "POST" and form.is_valid():
         try:
             connections.replace_credential(

@@ -57,7 +57,7 @@ def review(work: Work) -> JobDone:
         work.arguments["values"],
         organisation=work.organisation,
         person=work.actor.person,
-        actor=work.actor,
+        doer=work.actor,
         watch=work.tell,
     )
     where = {"org": work.organisation.slug, "path": version.path.slug, "uid": work.job.uid}

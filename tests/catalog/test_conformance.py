@@ -66,7 +66,7 @@ def site():
     server.server_close()
 
 
-def test_the_unmodified_client_is_at_home(client_folder, committed_world, live_server_url, site):
+def test_the_unmodified_client_is_at_home(client_folder, committed_world, live_server_url, celery_worker, site):
     world = committed_world
     with world.tenant():
         actions.add_source(organisation=world.acme, actor=by(world.dev), kind="folder", target=str(DEMO))

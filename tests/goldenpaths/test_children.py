@@ -166,9 +166,9 @@ def test_a_forked_process_gets_a_server_of_its_own() -> None:
 
 def test_a_server_ends_with_the_process_that_asked() -> None:
     program = (
-        "from portal.goldenpaths.language.rendering import Job, render_tree\n"
+        "from portal.goldenpaths.language.rendering import RenderJob, render_tree\n"
         "from portal.goldenpaths.language.children import CHILDREN\n"
-        "render_tree([Job('${{ 1 }}')], {}); print(CHILDREN.pid(), flush=True)"
+        "render_tree([RenderJob('${{ 1 }}')], {}); print(CHILDREN.pid(), flush=True)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     until(lambda: not alive(int(done.stdout)))

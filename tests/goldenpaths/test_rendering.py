@@ -109,7 +109,7 @@ ERRORS_HERE = [
     ("${{ 1 / 0 }}", "Division by zero."),
     ("${{ 'a' * 3 }}", "“*” works on numbers; one side is text."),
     ("${{ parameters.s.toUpperCase }}x", "A function cannot be written into text"),
-    ("${{ 'component' | parseEntityRef }}", "names no kind"),
+    ("${{ 'component' | parseEntityRef }}", "does not say its kind"),
     ("${{ 'github.com?owner=me' | parseRepoUrl }}", "lacks “repo”"),
     ("${{ 9999 ** 9999 }}", "A power is limited"),
 ]

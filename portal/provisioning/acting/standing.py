@@ -15,7 +15,7 @@ from portal.provisioning.acting.manifests import PlacedManifest, labelled
 
 
 @dataclass(frozen=True)
-class Looked:
+class StandingLook:
     """What is in the way: objects that are not the run's to be, and places where it may not write at all.
 
     trouble is a sentence when nobody could look.
@@ -26,7 +26,7 @@ class Looked:
     trouble: str = ""
 
 
-def looked(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -> Looked:
+def looked(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -> StandingLook:
     """Look at every place at which these manifests (namespaces written out) would go. Makes nothing.
 
     It waits for the cluster and opens its credential: for workers, outside any transaction.
@@ -34,10 +34,10 @@ def looked(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -> Lo
     try:
         return _looked_at(doer, cluster, placed)
     except Refusal as refusal:
-        return Looked(trouble=refusal.text)
+        return StandingLook(trouble=refusal.text)
 
 
-def _looked_at(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -> Looked:
+def _looked_at(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -> StandingLook:
     kube = connect(cluster)
     guard = claiming.guard_of(doer, cluster)
     entity = labels.label_value(doer.entity_ref)
@@ -45,7 +45,7 @@ def _looked_at(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -
     refusals = writing.refusals(kube, guard, [manifest for _, manifest in wanted])
     if refusals:
         # where a run may not write it may not look either: nothing is said of what stands there
-        return Looked(refusals=tuple(refusals))
+        return StandingLook(refusals=tuple(refusals))
     found = []
     for one, manifest in wanted:
         if one.is_if_absent:
@@ -53,4 +53,4 @@ def _looked_at(doer: Doer, cluster: Cluster, placed: Sequence[PlacedManifest]) -
         claim = claiming.claim_on(doer, cluster.slug, writing.look(kube, guard, manifest, with_diff=True))
         if claim is not None:
             found.append(claim)
-    return Looked(tuple(found))
+    return StandingLook(tuple(found))

@@ -27,23 +27,23 @@ def preview(
     *,
     organisation: Organisation,
     person: User | None,
-    actor: Actor | None = None,
+    doer: Actor | None = None,
     ask: Ask | None = None,
     watch: Callable[[str, int, int], None] | None = None,
 ) -> Preview:
     """Work through the path's steps with cleaned answers. Makes nothing; a mistake ends up among the problems.
 
     Waits for renderers and clusters: for workers, outside any transaction. `watch` hears each step's name, how many are
-    done, and of how many. `actor` is who would launch it: without one, nothing is looked at in the clusters.
+    done, and of how many. `doer` is who would launch it: without one, nothing is looked at in the clusters.
     """
     secrets = dict.fromkeys(secret_questions(version.document), HIDDEN)
     walk = Walk(WalkFacts(version.document, values, person, LATER, secrets))
     with tenant(organisation):
         bundle = version.bundle()
     world = Pretence(organisation, bundle, ask or discovery.served)
-    if actor is not None:
+    if doer is not None:
         owner = owner_named(values, version.path.owner_ref)
-        world.doer = Doer(organisation, actor, version.path.slug, owner, entity_ref="")
+        world.doer = Doer(organisation, doer, version.path.slug, owner, entity_ref="")
     for index, written in enumerate(walk.facts.steps):
         name = str(written.get("name") or written.get("id") or ACTIONS[written["action"]].description)
         if watch is not None:
