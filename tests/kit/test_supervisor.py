@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import subprocess, sys
 from pathlib import Path
-from portal.supervisor import Kept, Ledger, Supervisor
+from portal.supervisor import KeptProcess, Ledger, Supervisor
 
 folder, names = Path(sys.argv[1]), sys.argv[2:]
 
@@ -40,7 +40,7 @@ time.sleep(60)
 '''
     def start():
         return subprocess.Popen([sys.executable, "-c", child], start_new_session=True).pid
-    return Kept(name, start, patience=1.0)
+    return KeptProcess(name, start, patience=1.0)
 
 supervisor = Supervisor(Ledger(folder / "ledger.json"), {}, say=lambda text: print(text, flush=True))
 for name in names:
