@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from catalog.descriptors.findings import Finding
-from catalog.descriptors.parsing import ParsedEntity, parse
-from catalog.intake.reading import FileRead, Found, digest_of, kept_of
+from catalog.descriptors.parsing import parse
+from catalog.intake.reading import FileRead, Found, entity_from, entity_plain, finding_from, kept_of, plain_of
 
 
 def parsed(text: str, path: str, include: Callable[[str], str]) -> dict[str, Any]:
     """What the file says, as JSON can carry it; `include` as for descriptors.parsing.parse."""
     said = parse(text, path, include)
     return {
-        "entities": [[each.document, each.line, each.raw, digest_of(each, path)] for each in said.entities],
-        "problems": [[each.line, each.code, each.sentence, each.entity_ref] for each in said.problems],
+        "entities": [entity_plain(Found(each, path)) for each in said.entities],
+        "problems": [plain_of(each) for each in said.problems],
         "broken": sorted(said.broken),
         "is_whole": said.is_whole,
     }
@@ -21,16 +20,14 @@ def parsed(text: str, path: str, include: Callable[[str], str]) -> dict[str, Any
 
 def file_read(said: dict[str, Any], path: str, mark: str, includes: dict[str, str]) -> FileRead:
     """What `parsed` said, with its place."""
-    entities = [
-        Found(ParsedEntity(document, line, raw), path, digest) for document, line, raw, digest in said["entities"]
-    ]
+    entities = [entity_from(path, plain) for plain in said["entities"]]
     return FileRead(
         path,
         mark,
         includes,
         entities,
         kept_of(entities),
-        [Finding(path, *rest) for rest in said["problems"]],
+        [finding_from(path, plain) for plain in said["problems"]],
         frozenset(said["broken"]),
         said["is_whole"],
     )

@@ -11,10 +11,10 @@ from typing import Self
 from django.db import connection
 
 from catalog.intake.readers import Readers
-from catalog.intake.reading import FileRead, Found, Reading, Seen
+from catalog.intake.reading import FileRead, Found, Reading
 from catalog.intake.remembering import paths_of, remembered
 from catalog.intake.sources.tree import Tree
-from catalog.intake.walking import Taken, Walk
+from catalog.intake.walking import Walk
 from catalog.models import Source
 from portal.accounts.tenancy import tenant
 
@@ -32,13 +32,11 @@ class Piece:
     """What one transaction writes.
 
     fresh      entities that were read
-    elsewhere  entities of files that did not change, which belonged to another source when last looked
-    settled    how many entities of such files are rows exactly as remembered
+    settled    how many entities of files that did not change are rows exactly as remembered
     files      those to remember once the entities are written
     """
 
     fresh: list[Found] = field(default_factory=list)
-    elsewhere: list[Seen] = field(default_factory=list)
     settled: int = 0
     files: list[FileRead] = field(default_factory=list)
     size: int = 0
@@ -60,15 +58,16 @@ class Pieces:
         self.source, self.tree = source, tree
         self.readers = Readers()
         self.digests: dict[str, str] = {}
-        self._elsewhere = set[str]()
-        files: dict[str, FileRead] = {}
+        files, before = dict[str, FileRead](), set[str]()
         if source.pk is not None:
             with tenant(source.organisation_id):
                 self.digests = _digests(source)
-                files = self._as_they_stand(remembered(source))
+                files = remembered(source)
+                before = set(files)
+                files = self._as_they_stand(files)
         self.walk = Walk(tree, start, self.readers, files)
         self.walked = set[str]()
-        self._before = set(files)
+        self._before = before
         self._gone: list[str] | None = None
         self._begun = time.monotonic()
         self._first: Piece | None = None
@@ -142,50 +141,30 @@ class Pieces:
             if piece.is_full:
                 yield piece
                 piece = Piece()
-            file, fresh = self._settled(taken, piece)
-            for found in fresh:
+            if taken.file.is_known:
+                piece.settled += len(taken.entities)
+                self.walked.add(taken.file.path)
+                continue
+            for found in taken.entities:
                 if piece.is_full:
                     yield piece
                     piece = Piece()
-                piece.fresh.append(found)
-                piece.size += len(found.entity.raw)
-            if not file.is_known:
-                piece.files.append(file)
-            self.walked.add(file.path)
+                piece.fresh.append(found)  # type: ignore[arg-type]
+                piece.size += len(found.entity.raw)  # type: ignore[union-attr]
+            piece.files.append(taken.file)
+            self.walked.add(taken.file.path)
         piece.is_last = True
         yield piece
 
-    def _settled(self, taken: Taken, piece: Piece) -> tuple[FileRead, list[Found]]:
-        """The file, and which of its entities have to be compared with rows; the others are settled in the piece."""
-        if not taken.file.is_known:
-            return taken.file, taken.entities  # type: ignore[return-value]
-        unsettled = [seen for seen in taken.entities if self.digests.get(seen.ref) != seen.digest]
-        piece.settled += len(taken.entities) - len(unsettled)
-        piece.elsewhere += [seen for seen in unsettled if seen.ref in self._elsewhere]  # type: ignore[misc]
-        wanted = [seen for seen in unsettled if seen.ref not in self._elsewhere]
-        if not wanted:
-            return taken.file, []
-        anew = self.walk.again(Taken(taken.file, wanted))  # type: ignore[arg-type]
-        return anew.file, anew.entities  # type: ignore[return-value]
-
     def _as_they_stand(self, files: dict[str, FileRead]) -> dict[str, FileRead]:
-        """Those of the files whose entities the rows hold as remembered. A reference that belongs to another source is
-        settled, and so is one that another file describes: should that change, the walk finds out."""
-        unsettled = {
-            path: refs
+        """Those of the files whose entities the rows hold exactly as remembered. The others are read again: a row was
+        lost, or a name belongs to another file or source, and what is said about that shows the file's own lines."""
+        digests = self.digests
+        return {
+            path: file
             for path, file in files.items()
-            if (refs := [seen.ref for seen in file.entities if self.digests.get(seen.ref) != seen.digest])  # type: ignore[union-attr]
+            if all(digests.get(seen.ref) == seen.digest for seen in file.entities)
         }
-        if not unsettled:
-            return files
-        places = _places(self.source, sorted({ref for refs in unsettled.values() for ref in refs}))
-        self._elsewhere = {ref for ref, (source_id, _) in places.items() if source_id != self.source.pk}
-        lost = {
-            path
-            for path, refs in unsettled.items()
-            if any(places.get(ref, (self.source.pk, path)) == (self.source.pk, path) for ref in refs)
-        }
-        return {path: file for path, file in files.items() if path not in lost}
 
 
 def _digests(source: Source) -> dict[str, str]:
@@ -197,17 +176,6 @@ def _digests(source: Source) -> dict[str, str]:
             [source.organisation_id, source.pk],
         )
         return dict(cursor.fetchall())
-
-
-def _places(source: Source, refs: list[str]) -> dict[str, tuple[int, str]]:
-    """(source, path) of those of these references that somebody describes now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT ref, source_id, path FROM catalog_entity"
-            " WHERE organisation_id = %s AND ref = ANY(%s) AND removed_at IS NULL AND source_id IS NOT NULL",
-            [source.organisation_id, refs],
-        )
-        return {ref: (source_id, path) for ref, source_id, path in cursor.fetchall()}
 
 
 def _words(seconds: float) -> str:

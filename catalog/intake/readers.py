@@ -17,9 +17,11 @@ from typing import Any, Self
 
 from django.conf import settings
 
+from catalog.descriptors.findings import Finding
 from catalog.descriptors.placeholders import CannotRead
 from catalog.intake.child import NO_MEMORY, receive, send
 from catalog.intake.onefile import parsed
+from catalog.intake.reading import plain_of
 
 CHILD = Path(__file__).with_name("child.py")
 # So many characters are parsed here before children are asked.
@@ -147,7 +149,7 @@ class Readers:
             self._mine.child = None
             with self._lock:
                 self._children.discard(child)
-            return _died(child.end())
+            return _died(path, child.end())
         return dict(said)
 
     def _born(self) -> Child:
@@ -160,10 +162,15 @@ class Readers:
         return child
 
 
-def _died(code: int) -> dict[str, Any]:
+def _died(path: str, code: int) -> dict[str, Any]:
     """What is said of a file that ended its child: nothing may be concluded from what is absent."""
     if code == NO_MEMORY:
         sentence = f"Reading this file takes more than {settings.READING_MEBIBYTES} MiB of memory. Split it."
     else:
         sentence = f"This file could not be read within {settings.READING_SECONDS} seconds. Split it."
-    return {"entities": [], "problems": [[1, "too-large", sentence, ""]], "broken": [], "is_whole": False}
+    return {
+        "entities": [],
+        "problems": [plain_of(Finding(path, 1, "too-large", sentence))],
+        "broken": [],
+        "is_whole": False,
+    }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from catalog.descriptors.findings import Finding
+from catalog.descriptors import relations
+from catalog.descriptors.findings import Finding, edit_from, excerpt_from
 from catalog.descriptors.parsing import ParsedEntity
 
 # Part of every digest and mark: raising it makes each file be read and each entity be written again.
@@ -86,6 +87,7 @@ class Reading:
     broken: frozenset[str] = frozenset()
     is_whole: bool = True
     revision: str = ""
+    author: str = ""
     # What the rooms above took from the same files, by the room's name (see ingest.ALSO_READ).
     beside: Mapping[str, Any] = field(default_factory=dict)
 
@@ -95,6 +97,34 @@ def kept_of(entities: Iterable[Found]) -> list[Found]:
     return [found for found in entities if found.entity.document["kind"] in KEPT]
 
 
-def mark_of_text(text: str) -> str:
-    """The mark of an included text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def finding_at(path: str, code: str, sentence: str, entity: ParsedEntity) -> Finding:
+    """What is wrong with an admitted entity as a whole, with the lines it begins with."""
+    owner = relations.owner_of(entity.document)
+    return Finding(path, entity.line, code, sentence, str(entity.ref), owner_ref=owner, excerpt=entity.excerpt())
+
+
+def entity_plain(found: Found) -> list[Any]:
+    """An entity, as JSON keeps it; its path is known."""
+    entity = found.entity
+    return [entity.document, entity.line, entity.raw, entity.raw_line, found.digest]
+
+
+def entity_from(path: str, plain: list[Any]) -> Found:
+    """What `entity_plain` kept."""
+    *entity, digest = plain
+    return Found(ParsedEntity(*entity), path, digest)
+
+
+def plain_of(finding: Finding) -> list[Any]:
+    """What is wrong, as JSON keeps it; its path is known."""
+    excerpt, edit = finding.excerpt and finding.excerpt.plain(), finding.edit and finding.edit.plain()
+    rest = [finding.field, finding.owner_ref, excerpt, edit]
+    return [finding.line, finding.code, finding.sentence, finding.entity_ref, *rest]
+
+
+def finding_from(path: str, plain: list[Any]) -> Finding:
+    """What `plain_of` kept."""
+    line, code, sentence, ref, field_name, owner, excerpt, edit = plain
+    return Finding(
+        path, line, code, sentence, ref, field_name, owner, excerpt=excerpt_from(excerpt), edit=edit_from(edit)
+    )

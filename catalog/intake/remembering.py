@@ -1,10 +1,9 @@
 """What each file of a source said when it was read last: while it stays the same, it need not be read again."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from catalog.descriptors.findings import Finding
-from catalog.descriptors.parsing import ParsedEntity
-from catalog.intake.reading import FileRead, Found, Seen
+from catalog.intake.reading import FileRead, Seen, entity_from, entity_plain, finding_from, plain_of
 from catalog.models import Source, SourceFile
 
 BATCH = 2000
@@ -57,8 +56,8 @@ def _row(source: Source, file: FileRead) -> SourceFile:
         mark=file.mark,
         includes=dict(file.includes),
         entities="\n".join(f"{each.digest} {each.line} {each.ref}" for each in file.entities),
-        kept=[[each.entity.document, each.line, each.digest] for each in file.kept],
-        problems=[[each.line, each.code, each.sentence, each.entity_ref] for each in file.problems],
+        kept=[entity_plain(each) for each in file.kept],
+        problems=[plain_of(each) for each in file.problems],
         broken=sorted(file.broken),
         is_whole=file.is_whole,
     )
@@ -69,8 +68,8 @@ def _file(
     mark: str,
     includes: dict[str, str],
     entities: str,
-    kept: list[list[object]],
-    problems: list[list[object]],
+    kept: list[list[Any]],
+    problems: list[list[Any]],
     broken: list[str],
     is_whole: bool,
 ) -> FileRead:
@@ -80,8 +79,8 @@ def _file(
         mark,
         includes,
         [Seen(ref, int(line), digest, path) for digest, line, ref in lines],
-        [Found(ParsedEntity(document, line), path, digest) for document, line, digest in kept],  # type: ignore[arg-type]
-        [Finding(path, *rest) for rest in problems],  # type: ignore[arg-type]
+        [entity_from(path, each) for each in kept],
+        [finding_from(path, each) for each in problems],
         frozenset(broken),
         is_whole,
         is_known=True,

@@ -14,7 +14,7 @@ from catalog.descriptors.findings import Finding
 from catalog.descriptors.placeholders import CannotRead
 from catalog.intake.onefile import file_read
 from catalog.intake.readers import Readers
-from catalog.intake.reading import FORMAT, FileRead, Found, Reading, Seen
+from catalog.intake.reading import FORMAT, FileRead, Found, Reading, Seen, finding_at
 from catalog.intake.sources.tree import FileUnreadable, SourceUnreadable, Tree, inside, matching
 
 # So many files, or so many characters of them, are begun before the first of them is taken.
@@ -107,6 +107,7 @@ class Walk:
             frozenset(self.broken.difference(self.first)),
             self.is_whole,
             self.tree.revision,
+            self.tree.author,
         )
 
     def __iter__(self) -> Iterator[Taken]:
@@ -126,13 +127,10 @@ class Walk:
             if taken is not None:
                 yield taken
 
-    def again(self, taken: Taken) -> Taken:
-        """A file that was not read because it did not change, read after all: the same entities, with their texts."""
-        fresh = self._said(self._begin(_Wanted(taken.file.path), is_anew=True))
-        if fresh is None:  # it went this moment; the next reading sees it
-            return Taken(taken.file, [])
-        wanted = {(seen.ref, seen.line) for seen in taken.entities}
-        return Taken(fresh, [found for found in fresh.entities if (found.ref, found.line) in wanted])  # type: ignore[arg-type]
+    def _anew(self, file: FileRead) -> FileRead:
+        """A file that did not change, read after all: something of it stands in a file before it by now."""
+        fresh = self._said(self._begin(_Wanted(file.path), is_anew=True))
+        return file if fresh is None else fresh
 
     def _leave_out(self, path: str) -> None:
         sentence = (
@@ -142,8 +140,8 @@ class Walk:
         self._problem(path, 1, "too-many", sentence)
         self.is_whole = False
 
-    def _problem(self, path: str, line: int, code: str, sentence: str, ref: str = "") -> None:
-        self._note([Finding(path, line, code, sentence, ref)])
+    def _problem(self, path: str, line: int, code: str, sentence: str) -> None:
+        self._note([Finding(path, line, code, sentence)])
 
     def _note(self, problems: list[Finding]) -> None:
         room = max(0, MAX_PROBLEMS - len(self.problems))
@@ -230,6 +228,8 @@ class Walk:
         self._note(file.problems)
         self.broken |= file.broken
         self.is_whole = self.is_whole and file.is_whole
+        if file.is_known and any(seen.ref in self.first for seen in file.entities):
+            file = self._anew(file)
         entities = [found for found in file.entities if self._is_first(found)]
         for found in file.kept:
             if self.first[found.ref] == (file.path, found.line):
@@ -251,7 +251,8 @@ class Walk:
         if first is here:
             return True
         sentence = f"{found.ref} stands here and in {first[0]}, line {first[1]}; the first one counts."
-        self._problem(found.path, found.line, "described-twice", sentence, found.ref)
+        if isinstance(found, Found):  # so it is, unless the file went in this moment
+            self._note([finding_at(found.path, "described-twice", sentence, found.entity)])
         return False
 
     def _follow(self, found: Found) -> None:
@@ -261,7 +262,7 @@ class Walk:
             try:
                 paths = matching(self.tree, self._inside(target, found.path))
             except (FileUnreadable, SourceUnreadable) as error:
-                self._problem(found.path, found.line, "location", f"`{target}`: {error}", found.ref)
+                self._note([finding_at(found.path, "location", f"`{target}`: {error}", found.entity)])
                 continue
             for each in paths:
                 if each not in self.seen:

@@ -3,13 +3,13 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from portal.accounts.tenancy import EnableTenantPolicy, WallForeignKeys
+from portal.accounts.tenancy import EnableTenantPolicy
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0009_team_is_one_thing"),
-        ("catalog", "0002_configured_card"),
+        ("catalog", "0003_problem_inbox"),
     ]
 
     operations = [
@@ -60,5 +60,4 @@ class Migration(migrations.Migration):
             },
         ),
         EnableTenantPolicy("sourcefile"),
-        WallForeignKeys("sourcefile"),
     ]
