@@ -22,7 +22,7 @@ from tests.benchmarks.descriptors import write
 from tests.e2e.product import Product
 from tests.e2e.visitor import Visitor
 
-SETTLE = 20.0  # seconds: connections that nobody uses are given back after ten
+SETTLE = 75.0  # seconds: the rendering server ends a minute after its last work, which is the longest of such times
 SOURCE = """
 from django.utils.timezone import now
 from catalog.models import Source
