@@ -10,7 +10,7 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from catalog import actions, bindings, cards, jobs, naming, teams, topics
+        from catalog import actions, bindings, cards, jobs, naming, searching, teams, topics
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -33,6 +33,7 @@ class CatalogConfig(AppConfig):
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         cards.register()
+        searching.register()
         register_entry(
             NavEntry(
                 "catalog",

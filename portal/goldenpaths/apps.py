@@ -9,7 +9,7 @@ class GoldenpathsConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.intake import ingest
-        from portal.goldenpaths import jobs
+        from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, trusting
         from portal.kit.navigation import NavEntry, register_entry
 
@@ -18,6 +18,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         jobs.register_kinds()
+        searching.register()
         register_entry(
             NavEntry(
                 "paths",
