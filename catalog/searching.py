@@ -174,7 +174,7 @@ def find_doings(access: Access, asked: Sought, most: int) -> list[Hit]:
     rows = candidates(access.organisation, thing, most=MOST, mine=access.team_refs)
     by_ref = {row.ref: row for row in rows}
     ranked = [one for one in rank(thing, as_found(access.organisation, rows)) if not one.is_loose][:ACTS_ON]
-    refs = [one.found.key for one in ranked if one.found.key in by_ref]
+    refs = [one.hit.key for one in ranked if one.hit.key in by_ref]
     may = [ref for ref in refs if access.can(doing.permission, by_ref[ref].owner_ref or None)]
     shown = _with_tab(access, may, doing.tab)
     return [_doing(access, doing, asked, by_ref[ref]) for ref in may if ref in shown]

@@ -26,7 +26,7 @@ TEXT, TEXT_BEGINS = 0.32, 0.24
 class Ranked:
     """A thing with its place. `corrected`: typed word -> the word that it was taken for."""
 
-    found: Hit
+    hit: Hit
     score: float
     is_loose: bool = False
     corrected: tuple[tuple[str, str], ...] = ()
@@ -40,7 +40,7 @@ def rank(asked: Sought, found: Iterable[Hit]) -> list[Ranked]:
     else:
         rows = [row for one in found if (row := judge(asked, one)) is not None]
     strict = [row for row in rows if not row.is_loose]
-    return sorted(strict or rows, key=lambda row: (-row.score, len(row.found.title), row.found.title, row.found.key))
+    return sorted(strict or rows, key=lambda row: (-row.score, len(row.hit.title), row.hit.title, row.hit.key))
 
 
 def judge(asked: Sought, found: Hit) -> Ranked | None:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from catalog.naming import address, named
 from portal.accounts.access import Access
 from portal.accounts.visits import visited
-from portal.desk.finding.answering import Answer, answer
+from portal.desk.finding.answering import answer
+from portal.desk.finding.card import Answer
 from portal.desk.finding.questions import read_question
 from portal.desk.finding.search import Group, Results, find
 from portal.desk.finding.typed import Chip, Typed, asked_for, read

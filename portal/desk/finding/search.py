@@ -41,7 +41,7 @@ class Results:
 
     @property
     def hits(self) -> list[Hit]:
-        return [row.found for _, row in self.ranked]
+        return [row.hit for _, row in self.ranked]
 
     def groups(self, *, each: int, only: str = "") -> list[Group]:
         """By heading, that of the best hit first."""
@@ -53,7 +53,7 @@ class Results:
             group = groups.setdefault(name, Group(name, title))
             group.total += 1
             if len(group.hits) < each:
-                group.hits.append(row.found)
+                group.hits.append(row.hit)
         return list(groups.values())
 
 
@@ -74,7 +74,7 @@ def find(access: Access, typed: Typed, *, recent: Mapping[str, int] | None = Non
             headings.setdefault(one.key, "People" if one.kind == "Person" else sort.title)
     found = _same_people(access, found)
     ranked = rank(asked, (_likelier(access, one, recent or {}) for one in found.values()))
-    rows = tuple((headings.get(row.found.key, "People"), row) for row in ranked)
+    rows = tuple((headings.get(row.hit.key, "People"), row) for row in ranked)
     return Results(rows, _meant(typed, ranked))
 
 
