@@ -12,7 +12,7 @@ from portal.kit.searching import Command, Hit, Searchable, Sought, register_comm
 
 # People of this organisation whose name, last name or address begins so. A person's name is kept once for all
 # organisations, so the beginnings are looked up among all people, in order and only so many, and their membership
-# after that: the work has a bound whatever is typed. Each column has its own index (0010_people_by_name).
+# after that: the work has a bound whatever is typed. Each column has its own index (0011_for_search).
 _BEGINNINGS = ("lower(name)", "lower(regexp_replace(name, '^.*\\s', ''))", "lower(email)")
 _LOOKED_AT = 400
 _ONE = """(SELECT id, name, email FROM accounts_user

@@ -7,6 +7,6 @@ from portal.accounts.tenancy import WallForeignKeys
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("accounts", "0011_visits")]
+    dependencies = [("accounts", "0012_visits")]
 
     operations = [WallForeignKeys("visit")]

@@ -8,7 +8,7 @@ from portal.accounts.tenancy import EnableTenantPolicy
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0010_for_search")]
+    dependencies = [("accounts", "0011_for_search")]
 
     operations = [
         migrations.CreateModel(

@@ -12,7 +12,7 @@ LAST_NAME = Func(
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("accounts", "0009_team_is_one_thing")]
+    dependencies = [("accounts", "0010_place_of_token")]
 
     operations = [
         AddIndexConcurrently("user", models.Index(Collate(Lower("name"), "C"), name="user_named")),
