@@ -9,7 +9,7 @@ from catalog.asking.ranking import ALL_WORDS, NAME_NEARLY, QUALITY, Ranked, rank
 from catalog.searching import TEAM, find_teams
 from catalog.searching import find_entities as find_in_catalog
 from portal.accounts.access import Access
-from portal.desk.finding.card import Answer, Card
+from portal.desk.finding.card import Answer, AnswerMaker
 from portal.desk.finding.questions import PlainQuestion, Wish, shorter
 from portal.desk.finding.typed import asked_for
 from portal.kit.searching import MOST, Hit
@@ -31,7 +31,7 @@ def answer(access: Access, question: PlainQuestion) -> Answer | None:
         return None if question.is_short else _nobody(question, rows)
     subject = sure[0].hit
     same = tuple(row.hit for row in sure[1:] if abs(row.score - sure[0].score) < 2 * _RATHER_NOT_A_TEAM)
-    shown = Card(access, question, subject).answer()
+    shown = AnswerMaker(access, question, subject).answer()
     return replace(shown, others=_namesakes(subject, same))
 
 

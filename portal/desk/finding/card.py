@@ -66,7 +66,7 @@ class Answer:
         return f"answer:{self.wish}:{self.subject.key if self.subject else ''}"
 
 
-class Card:
+class AnswerMaker:
     """One answer in the making: what is known of the subject, read once."""
 
     def __init__(self, access: Access, question: PlainQuestion, subject: Hit) -> None:
