@@ -10,7 +10,11 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
+<<<<<<< HEAD
         from catalog import actions, bindings, cards, jobs, naming, searching, teams, topics
+=======
+        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, teams, topics
+>>>>>>> main
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -30,6 +34,7 @@ class CatalogConfig(AppConfig):
         AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         jobs.register_kinds()
+        mending.register_mending()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         cards.register()
@@ -44,6 +49,16 @@ class CatalogConfig(AppConfig):
                 also=("entity", "entity-*"),
                 query="?kind=Component",
                 words="services components entities",
+            ),
+            NavEntry(
+                "catalog-problems",
+                "Problems",
+                "inbox",
+                "catalog.view",
+                25,
+                also=("problem", "problem-*"),
+                words="inbox faults errors wrong mend",
+                count=inbox.navigation_count,
             ),
             NavEntry(
                 "sources",
