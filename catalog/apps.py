@@ -10,11 +10,7 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-<<<<<<< HEAD
-        from catalog import actions, bindings, cards, jobs, naming, searching, teams, topics
-=======
-        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, teams, topics
->>>>>>> main
+        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, searching, teams, topics
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
