@@ -1,6 +1,7 @@
 """What people do to the catalog: register, refresh and remove sources; write, change and remove entities."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -8,6 +9,7 @@ from django.utils.timezone import now
 
 from catalog.asking.query import entities_of
 from catalog.descriptors.parsing import parse
+from catalog.index import writing
 from catalog.intake import ingest
 from catalog.intake.reading import Reading
 from catalog.intake.sources import folder
@@ -208,12 +210,13 @@ def move_source(
 
 
 def _point(organisation: Organisation, actor: Actor, source: Source, moved: Source) -> None:
-    before = source.label
+    was, before = copy(source), source.label
     for hook in ingest.ON_MOVE.values():
         hook(organisation, source)
     source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
     source.next_refresh_at = now() + UNFINISHED
     source.save(update_fields=["kind", "target", "path", "revision", "next_refresh_at"])
+    writing.moved(was, source)
     record(
         organisation=organisation,
         actor=actor,

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
 from catalog.descriptors.findings import Finding
+from catalog.index import writing
 from catalog.intake.reading import Found, Reading, read
-from catalog.intake.rows import WRITTEN, edges, filled
+from catalog.intake.rows import edges, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.models import Entity, Problem, Relation, Source
@@ -21,8 +22,6 @@ from portal.kit.announcing import announce
 
 BATCH = 500
 GRACE = timedelta(days=14)
-# First key of the advisory lock that lets one ingestion write in an organisation at a time.
-LOCK_SPACE = 20_261
 
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
 # Called with the entities that were added or changed, inside the transaction. Higher rooms register here. It finds
@@ -109,12 +108,12 @@ def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Ingested:
     work = _Work(source, reading)
     for chunk in chunks[:-1]:
         with tenant(source.organisation_id):
-            _one_at_a_time(source.organisation_id)
+            writing.lock(source.organisation_id)
             watch.prove()
             work.take(chunk)
         watch.tell("Writing entities", work.done, len(reading.entities))
     with tenant(source.organisation_id):
-        _one_at_a_time(source.organisation_id)
+        writing.lock(source.organisation_id)
         watch.prove()
         work.take(chunks[-1] if chunks else [])
         outcome = work.finish()
@@ -124,7 +123,7 @@ def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Ingested:
 
 def store_part(source: Source, reading: Reading) -> Ingested:
     """Writes what the reading holds and leaves the rest of the source as it is. Must run inside the tenant."""
-    _one_at_a_time(source.organisation_id)
+    writing.lock(source.organisation_id)
     work = _Work(source, replace(reading, is_whole=False))
     work.take(reading.entities)
     outcome = work.finish(paths=sorted({found.path for found in reading.entities}))
@@ -155,11 +154,6 @@ def fail(source: Source, sentence: str) -> None:
         next_refresh_at=now() + timedelta(minutes=wait) if source.kind != Source.Kind.PORTAL else None,
     )
     _announce(source)
-
-
-def _one_at_a_time(organisation_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, organisation_id])
 
 
 def _remember(source: Source, reading: Reading, outcome: Ingested) -> None:
@@ -254,7 +248,7 @@ class _Work:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=gone).delete()
             bury(gone, f"It is no longer described in {self.source.label}.")
             tell_removed(self.organisation, gone)
-        self.rows.filter(removed_at__lt=self.now - GRACE).delete()
+        writing.forget(self.source.organisation_id, self.now - GRACE)
         for name, keep in ALSO_STORE.items():
             self.problems.update(keep(self.organisation, self.source, self.reading, self.reading.beside.get(name)))
         self._write_problems(paths)
@@ -309,18 +303,9 @@ class _Work:
         return list(self.rows.filter(pk__in=gone).only("pk", "organisation_id", "uid", "ref", "kind")) if gone else []
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
-        if added:
-            Entity.objects.bulk_create(added, batch_size=CHUNK)
         if changed:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
-            # One statement for many rows: an UPDATE of so many columns by CASE takes twenty times as long.
-            Entity.objects.bulk_create(
-                changed,
-                batch_size=CHUNK,
-                update_conflicts=True,
-                unique_fields=["organisation", "ref"],
-                update_fields=WRITTEN,
-            )
+        writing.put(self.source.organisation_id, [*added, *changed])
         Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
 
     def _write_problems(self, paths: Sequence[str]) -> None:
@@ -362,9 +347,4 @@ def bury(rows: Iterable[Entity], reason: str) -> int:
     buried = list(rows)
     if not buried:
         return 0
-    organisation_id = buried[0].organisation_id
-    return (
-        Entity.objects.for_tenant(organisation_id)
-        .filter(pk__in=[row.pk for row in buried])
-        .update(removed_at=now(), removed_reason=reason[:1000])
-    )
+    return writing.bury(buried[0].organisation_id, [row.pk for row in buried], reason)
