@@ -9,13 +9,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
+from catalog import problems
 from catalog.descriptors.findings import Finding
 from catalog.index import writing
-from catalog.intake.reading import Found, Reading, read
+from catalog.intake.reading import Found, Reading, finding_at, read
 from catalog.intake.rows import edges, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
-from catalog.models import Entity, Problem, Relation, Source
+from catalog.models import Entity, Relation, Source
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
@@ -153,6 +154,10 @@ def fail(source: Source, sentence: str) -> None:
         failures=failures,
         next_refresh_at=now() + timedelta(minutes=wait) if source.kind != Source.Kind.PORTAL else None,
     )
+    problems.note_unread(source, sentence)
+    Source.objects.for_tenant(source.organisation_id).filter(pk=source.pk).update(
+        problem_count=problems.rows_of(source).count()
+    )
     _announce(source)
 
 
@@ -185,7 +190,7 @@ def _count(source: Source) -> None:
     source.entity_count = (
         Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None).count()
     )
-    source.problem_count = Problem.objects.for_tenant(source.organisation_id).filter(source=source).count()
+    source.problem_count = problems.rows_of(source).count()
     source.state, source.refreshed_at = Source.State.OK, now()
     source.save(update_fields=["entity_count", "problem_count", "state", "refreshed_at"])
     _announce(source)
@@ -251,7 +256,7 @@ class _Work:
         writing.forget(self.source.organisation_id, self.now - GRACE)
         for name, keep in ALSO_STORE.items():
             self.problems.update(keep(self.organisation, self.source, self.reading, self.reading.beside.get(name)))
-        self._write_problems(paths)
+        problems.keep(self.source, self.problems, paths=paths, commit=self.reading.revision, author=self.reading.author)
         return Ingested(
             added=self.added,
             changed=self.changed,
@@ -286,7 +291,7 @@ class _Work:
             f"{found.ref} already comes from {row.source.label} ({row.path}). A name belongs to one source: rename "
             "this one, or remove it there."
         )
-        self.problems.add(Finding(found.path, found.entity.line, "conflict", sentence, found.ref))
+        self.problems.add(finding_at(found.path, "conflict", sentence, found.entity))
         return False
 
     def _differs(self, row: Entity, found: Found) -> bool:
@@ -307,29 +312,6 @@ class _Work:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
         writing.put(self.source.organisation_id, [*added, *changed])
         Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
-
-    def _write_problems(self, paths: Sequence[str]) -> None:
-        rows = Problem.objects.for_tenant(self.source.organisation_id).filter(source=self.source)
-        if paths:
-            rows = rows.filter(path__in=paths)
-        before = {Finding(row.path, row.line, row.code, row.sentence, row.entity_ref): row.pk for row in rows}
-        if over := [pk for finding, pk in before.items() if finding not in self.problems]:
-            rows.filter(pk__in=over).delete()
-        Problem.objects.bulk_create(
-            (
-                Problem(
-                    organisation_id=self.source.organisation_id,
-                    source=self.source,
-                    path=each.path[:1000],
-                    line=each.line,
-                    entity_ref=each.entity_ref[:200],
-                    code=each.code,
-                    sentence=each.sentence,
-                )
-                for each in sorted(self.problems - set(before))
-            ),
-            batch_size=BATCH,
-        )
 
 
 # Called with the entities that became tombstones.
