@@ -50,9 +50,14 @@ _Pair = tuple[_State | None, _State | None]
 
 
 def lock(organisation_id: int) -> None:
-    """Waits for whoever else writes in this catalog, until the transaction ends."""
+    """Waits for whoever else writes in this catalog; none does until the transaction ends. Makes the index ready."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, organisation_id])
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s), (SELECT format FROM catalog_indexstate WHERE organisation_id = %s)",
+            [LOCK_SPACE, organisation_id, organisation_id],
+        )
+        if cursor.fetchone()[1] != FORMAT:
+            make_ready(organisation_id)
 
 
 def put(organisation_id: int, rows: Sequence[Entity]) -> None:
@@ -64,7 +69,6 @@ def put(organisation_id: int, rows: Sequence[Entity]) -> None:
     if not rows:
         return
     lock(organisation_id)
-    make_ready(organisation_id)
     changed = [row for row in rows if row.pk]
     known = _known(organisation_id, [row.pk for row in changed])
     before = _states(organisation_id, known)
@@ -80,7 +84,6 @@ def bury(organisation_id: int, keys: Collection[int], reason: str) -> int:
     if not keys:
         return 0
     lock(organisation_id)
-    make_ready(organisation_id)
     before = _states(organisation_id, _known(organisation_id, keys))
     rows = Entity.objects.for_tenant(organisation_id).filter(pk__in=before)
     buried = rows.update(removed_at=now(), removed_reason=reason[:1000])
@@ -99,7 +102,6 @@ def say(organisation_id: int, gone: Iterable[tuple[int, Said]], fresh: Iterable[
     if not gone and not fresh:
         return
     lock(organisation_id)
-    make_ready(organisation_id)
     numbers = sorted({number for number, _ in (*gone, *fresh)})
     rows = Entity.objects.for_tenant(organisation_id).filter(num__in=numbers, removed_at=None)
     said = edges.said_by(organisation_id, numbers)
@@ -116,7 +118,6 @@ def moved(before: Source, after: Source) -> None:
     """The source is somewhere else: so are its entities, and they are found by their place."""
     organisation_id = after.organisation_id
     lock(organisation_id)
-    make_ready(organisation_id)
     rows = Entity.objects.for_tenant(organisation_id).filter(source=after, removed_at=None).select_related("body")
     keys = list(rows.values_list("pk", flat=True))
     for start in range(0, len(keys), AT_ONCE):
@@ -141,12 +142,11 @@ def after_migration(**_: object) -> None:
     """The hook: the same for every organisation, before anybody reads."""
     for organisation_id in Organisation.objects.order_by("pk").values_list("pk", flat=True):
         with tenant(organisation_id):
-            make_ready(organisation_id)
+            lock(organisation_id)
 
 
 def rebuild(organisation_id: int) -> int:
-    """Makes the index anew from the entities that are there. Returns how many."""
-    lock(organisation_id)
+    """Makes the index anew from the entities that are there. Returns how many. Must run under the lock."""
     for model in (FactRow, FactBlock, FactKey, Near):
         model.objects.for_tenant(organisation_id).delete()
     rows = Entity.objects.for_tenant(organisation_id).filter(removed_at=None).select_related("source", "body")

@@ -110,6 +110,7 @@ def test_a_fact_of_many_stands_in_blocks(world, tmp_path):
         (tmp_path / "b.yaml").unlink()
         ingest.ingest(source)
         check(world.acme)
+        writing.lock(world.acme.pk)
         assert writing.rebuild(world.acme.pk) == 900
         check(world.acme)
         assert Fact.objects.for_tenant(world.acme).filter(blocks=None, value="service").get().n == 900
