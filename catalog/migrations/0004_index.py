@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
-from portal.accounts.tenancy import EnableTenantPolicy, WallForeignKeys
+from portal.accounts.tenancy import EnableTenantPolicy
 
 # Sets of entities are read by walks that look at indexes alone: these live from a fresh visibility map.
 VACUUM = (
@@ -233,6 +233,5 @@ class Migration(migrations.Migration):
         EnableTenantPolicy("factblock"),
         EnableTenantPolicy("near"),
         EnableTenantPolicy("indexstate"),
-        WallForeignKeys("entitybody"),
         migrations.RunSQL(STORAGE, migrations.RunSQL.noop),
     ]

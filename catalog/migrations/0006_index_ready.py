@@ -3,11 +3,14 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from portal.accounts.tenancy import WallForeignKeys
+
 
 class Migration(migrations.Migration):
     dependencies = [("catalog", "0005_index_fill")]
 
     operations = [
+        WallForeignKeys("entitybody"),
         migrations.AlterField("entity", "num", models.IntegerField()),
         migrations.RemoveConstraint("entity", "entity_ref_once"),
         migrations.AlterField("entity", "ref", models.CharField(db_collation="C", max_length=200)),
