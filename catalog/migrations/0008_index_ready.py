@@ -7,7 +7,7 @@ from portal.accounts.tenancy import WallForeignKeys
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0005_index_fill")]
+    dependencies = [("catalog", "0007_index_fill")]
 
     operations = [
         WallForeignKeys("entitybody"),

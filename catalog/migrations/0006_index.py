@@ -25,7 +25,7 @@ ALTER TABLE catalog_near SET ({VACUUM});
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0009_team_is_one_thing"),
-        ("catalog", "0003_problem_inbox"),
+        ("catalog", "0005_wall_source_file"),
     ]
 
     operations = [

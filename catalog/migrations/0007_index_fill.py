@@ -36,6 +36,6 @@ END $fill$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0004_index")]
+    dependencies = [("catalog", "0006_index")]
 
     operations = [migrations.RunSQL(FILL, migrations.RunSQL.noop)]
