@@ -8,12 +8,14 @@ step, never past the next one.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from catalog.asking.words import parts, run_together
+from catalog.asking.words import parts, run_together, split_words
 from portal.kit.searching import Hit, Sought
 
 EXACT, SAME, BEGINS, BEGINS_INSIDE = 1000.0, 950.0, 790.0, 640.0
 # A match of every word: the least, what the quality of the matches adds, and what a name that has no other words adds.
 ALL_WORDS, QUALITY, COVERAGE = 280.0, 380.0, 60.0
+# Of a description: what follows is hardly ever what was meant, and costs as much.
+MOST_TEXT = 500
 # Some of the words: only where nothing has them all.
 SOME_WORDS = 100.0
 
@@ -100,7 +102,7 @@ class _Match:
 def _match_words(wanted: Sequence[str], found: Hit) -> list[_Match | None]:
     names = [word for name in found.names for word in parts(name)]
     beside = [word for text in (found.kind, *found.words) for word in parts(text)]
-    texts = parts(found.note)
+    texts = split_words(found.note[:MOST_TEXT])
     together = [run_together(name) for name in found.names]
     return [_match(word, names, beside, texts, together) for word in wanted]
 

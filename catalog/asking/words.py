@@ -1,16 +1,43 @@
-"""Splits names into the words that people search for, the same way for what is kept and for what is typed."""
+"""Splits names and sentences into the words that people search for, the same way for what is kept and what is typed."""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+MAX_WORD = 100
 MOST_TYPED = 12
 
-_SEPARATORS = re.compile(r"[-._/\s]+")
+_WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_LETTERS = re.compile(r"[^\W_]+")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.lower()[:MAX_WORD] for word in _WORD.findall(text) for part in _CAMEL.split(word) if part)
+
+
+def split_words(text: str) -> list[str]:
+    """`quoteEngine-v2.1` -> quote, engine, v2, 1: the finest parts, in lower case, in their order, each once."""
+    return list(dict.fromkeys(_parts(text)))
+
+
+# Names are asked for again and again while somebody types; for sentences there is `split_words`.
+parts = lru_cache(maxsize=50_000)(_parts)
+
+
+@lru_cache(maxsize=50_000)
+def run_together(text: str) -> str:
+    """`dunning-job`, `DunningJob` and `dunning job` are all dunningjob."""
+    return "".join(_parts(text))
+
+
+def typed(text: str) -> tuple[str, ...]:
+    """The words that are looked for: each once, no more than anybody types on purpose."""
+    return tuple(split_words(text)[:MOST_TYPED])
+
+
+MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+_SEPARATORS = re.compile(r"[-._/\s]+")
 
 
 def split_name(name: str) -> list[str]:
@@ -19,30 +46,11 @@ def split_name(name: str) -> list[str]:
     return list(dict.fromkeys([name, *parts]))
 
 
-@lru_cache(maxsize=50_000)
-def parts(text: str) -> tuple[str, ...]:
-    """The finest parts in lower case, as they stand: `paymentGateway v2` -> payment, gateway, v2.
-
-    Everything but letters and digits separates. Nothing is left out, and what stands twice is given twice.
-    """
-    return tuple(word.lower() for piece in _LETTERS.findall(text) for word in _CAMEL.split(piece))
-
-
-@lru_cache(maxsize=50_000)
-def run_together(text: str) -> str:
-    """`dunning-job`, `DunningJob` and `dunning job` are all dunningjob."""
-    return "".join(parts(text))
-
-
-def typed(text: str) -> tuple[str, ...]:
-    """The words that are looked for: each once, no more than anybody types on purpose."""
-    return tuple(dict.fromkeys(parts(text)))[:MOST_TYPED]
-
-
 def words_of(document: Mapping[str, Any]) -> str:
     """What the index holds with the highest weight: name, title, kind, type, stage and tags in all their parts.
 
-    Name and title stand there run together as well, so that `dunningjob` finds dunning-job."""
+    Name and title stand there run together as well, so that `dunningjob` finds dunning-job.
+    """
     metadata = document["metadata"]
     spec = document.get("spec")
     fields = spec if isinstance(spec, dict) else {}
