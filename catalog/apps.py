@@ -10,7 +10,7 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from catalog import actions, bindings, cards, jobs, naming, teams, topics
+        from catalog import actions, bindings, cards, jobs, naming, refreshing, teams, topics
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -30,8 +30,12 @@ class CatalogConfig(AppConfig):
         AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         jobs.register_kinds()
+        refreshing.register_kinds()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
+        register_topic(
+            TopicKind(kind="card", permission="catalog.view", render=topics.card_answer, admit=topics.admit_to_card)
+        )
         cards.register()
         register_entry(
             NavEntry(
@@ -57,13 +61,12 @@ class CatalogConfig(AppConfig):
             NavEntry(
                 "cards",
                 "Cards",
-                "external-link",
+                "layout-dashboard",
                 "org.manage",
                 122,
                 "Organisation",
                 also=("card-*",),
-                words="links dashboards entity page",
-                in_menu=False,
+                words="links dashboards entity page json",
             ),
             NavEntry(
                 "source-register",

@@ -10,7 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from catalog import actions as catalog
-from catalog.configured import add_card
+from catalog.configured import CardSaid, add_card
+from catalog.models import CardAnswer
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
@@ -82,7 +83,12 @@ def furnish(world: Any, folder: Path) -> House:
     with tenant(acme):
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
-        card = add_card(organisation=acme, actor=by(world.ada), title=MARK, address="https://d.example/{name}")
+        card = add_card(
+            organisation=acme,
+            actor=by(world.ada),
+            said=CardSaid(title=MARK, address="https://d.example/{name}", shows="json", template=MARK),
+        )
+        CardAnswer.objects.create(organisation=acme, card=card, entity=entity, text=MARK)
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
@@ -150,6 +156,7 @@ def furnish(world: Any, folder: Path) -> House:
         "clusters": "all",
         "logs": log.key,
         "job": str(job.uid),
+        "card": f"{card.pk}-{entity.pk}",
     }
     return House(
         names,
