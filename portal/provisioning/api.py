@@ -113,6 +113,7 @@ class RunsView(TenantAPIView):
     """All runs, newest first; or a new one."""
 
     permission = {"get": "runs.view", "post": "runs.launch"}
+    asks = True
 
     @extend_schema(
         operation_id="runs",

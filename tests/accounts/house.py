@@ -12,6 +12,7 @@ from django.utils import timezone
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
 from catalog.models import CardAnswer
+from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
@@ -111,7 +112,10 @@ def furnish(world: Any, folder: Path) -> House:
         )
         review = Job.objects.create(
             organisation=acme, kind=previewing.REVIEW, lane="asking", title=MARK, actor=world.ada, state="succeeded",
-            arguments={"version": run.version_id, "values": {}}, result=previewing.body_of(run.version, Preview()),
+            arguments={
+                "version": run.version_id,
+                "sealed": sealing.seal("{}", f"review answers {acme.pk} {world.ada.pk}"),
+            }, result=previewing.body_of(run.version, Preview()),
         )  # fmt: skip
         candidate = Candidate.objects.create(
             organisation=acme, source=source, origin_key="source:x", origin_label=MARK, origin_address=MARK, ref=MARK,

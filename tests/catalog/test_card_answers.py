@@ -254,15 +254,13 @@ def test_a_host_that_answers_one_letter_at_a_time_is_left_in_time(
         ("  ${{ '' }} ", "makes nothing of the answer"),
     ],
 )
-def test_a_template_that_fails_or_never_ends_is_a_sentence_on_the_card(
-    world, client_for, host, scale, template, words, asked
-):
-    make(world, host, template=template)
-    asked(client_for(world.vic))
-    found = kept(world)
-    assert found.error
-    assert words in found.error
-    assert found.text == ""
+def test_a_template_that_fails_or_never_ends_is_a_sentence_on_the_card(world, host, scale, template, words):
+    asked = fetched.question(make(world, host, template=template), scale)
+    assert asked is not None
+    told = fetched.ask(asked)
+    assert told.error
+    assert words in told.error
+    assert told.text == ""
 
 
 def test_what_a_host_says_is_text_not_markup(world, client_for, host, scale, asked):
