@@ -13,7 +13,9 @@ from rest_framework.response import Response
 from catalog import actions
 from catalog import api_shapes as shapes
 from catalog.api import CatalogView, condition
+from catalog.api_query import LARGEST_PAGE
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
+from catalog.asking.paging import seal, unseal
 from catalog.asking.query import entities_of
 from catalog.intake.sources.tree import SourceUnreadable
 from catalog.jobs import LOOK, MOVE, REGISTER, arguments_of
@@ -25,6 +27,8 @@ from portal.jobs.models import Job
 from portal.jobs.waiting import AcceptedSerializer, AwaitingView
 from portal.kit.errors import Invalid, NotFound, Refusal
 from portal.kit.refs import ref_to
+
+LOCATIONS_PAGE = 500
 
 
 def location(source: Source) -> dict[str, Any]:
@@ -254,12 +258,28 @@ class LocationsByQueryView(CatalogView):
         responses={200: shapes.LocationPageSerializer},
     )
     def post(self, request: Request, org: str) -> Response:
-        """All matching locations on one page: an organisation has few."""
+        """A page of the matching locations, in the order of their registration; the cursor holds the question too."""
         body = self.body(request)
-        node = _known(condition([], body.get("query") or {}))
+        query, size, place = body.get("query") or {}, LOCATIONS_PAGE, 0
+        if cursor := body.get("cursor"):
+            query, size, place = _unsealed(cursor)
+        size = min(body.get("limit") or size, LARGEST_PAGE)
+        node = _known(condition([], query))
         rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL).order_by("id")
-        items = [each for each in map(location, rows) if matches(node, _facts(each))]
-        return Response({"items": items, "totalItems": len(items), "pageInfo": {}})
+        # An organisation has few sources: the predicate is evaluated here, on what each is shown as.
+        found = [(row.pk, shown) for row in rows if matches(node, _facts(shown := location(row)))]
+        rest = [each for each in found if each[0] > place]
+        page = rest[:size]
+        info = {"nextCursor": seal(["locations", query, size, page[-1][0]])} if len(rest) > len(page) else {}
+        return Response({"items": [shown for _, shown in page], "totalItems": len(found), "pageInfo": info})
+
+
+def _unsealed(cursor: str) -> tuple[Any, int, int]:
+    """What a cursor of ours holds: the question, the size of pages and the last location before; raises Invalid."""
+    content = unseal(cursor)
+    if not isinstance(content, list) or len(content) != 4 or content[0] != "locations":
+        raise Invalid("The cursor belongs to another list. Start again from the first page.", field="cursor")
+    return content[1], content[2], content[3]
 
 
 def _facts(shown: dict[str, Any]) -> set[str]:

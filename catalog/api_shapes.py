@@ -68,7 +68,14 @@ ANALYSIS: dict[str, Any] = {
         "catalogFileName": {"type": "string"},
     },
 }
-LOCATIONS: dict[str, Any] = {"type": "object", "properties": {"query": PREDICATE}}
+LOCATIONS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "query": PREDICATE,
+        "limit": {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+        "cursor": {"type": "string", "maxLength": 20_000},
+    },
+}
 
 
 class RelationSerializer(serializers.Serializer[Any]):

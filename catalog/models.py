@@ -12,7 +12,9 @@ from django.db import models
 from django.db.models.functions import Left
 from django.utils.timezone import now
 
+from catalog.descriptors.findings import Finding, edit_from, excerpt_from
 from catalog.descriptors.kinds import KINDS
+from catalog.descriptors.problemkinds import ProblemKind, kind_of_problem
 from portal.accounts.tenancy import TenantModel
 
 
@@ -185,24 +187,70 @@ class Relation(TenantModel):
 
 
 class Problem(TenantModel):
-    """Something wrong with a source, at a file and line."""
+    """Something wrong with a source, at a file and line: a Finding that is kept for as long as it is found.
+
+    key            what makes it the same problem at the next reading although lines have moved (catalog/problems.py)
+    severity       the place in problemkinds.SEVERITIES
+    first_seen_at  when it was found first; commit and author are those of that reading
+    aside_until    set aside by a person, with their reason, until then
+    """
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="problems")
+    key = models.CharField(max_length=32, blank=True, default="", db_default="")
     path = models.CharField(max_length=1000)
     line = models.PositiveIntegerField(default=1)
     entity_ref = models.CharField(max_length=200, blank=True)
     code = models.CharField(max_length=40)
+    severity = models.PositiveSmallIntegerField(default=0, db_default=0)
     sentence = models.TextField()
-    seen_at = models.DateTimeField(default=now)
+    field = models.CharField(max_length=300, blank=True, default="", db_default="")
+    owner_ref = models.CharField(max_length=400, blank=True, default="", db_default="")
+    excerpt_json = models.JSONField(null=True, blank=True)
+    edit_json = models.JSONField(null=True, blank=True)
+    first_seen_at = models.DateTimeField(default=now, db_column="seen_at")
+    commit = models.CharField(max_length=100, blank=True, default="", db_default="")
+    author = models.CharField(max_length=300, blank=True, default="", db_default="")
+    aside_until = models.DateTimeField(null=True, blank=True)
+    aside_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    aside_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [
             models.Index(fields=["organisation", "source", "path", "line"], name="problem_place"),
             models.Index(fields=["organisation", "entity_ref"], name="problem_entity"),
+            models.Index(fields=["organisation", "first_seen_at", "id"], name="problem_age"),
+            models.Index(fields=["organisation", "owner_ref", "first_seen_at", "id"], name="problem_owner"),
+            models.Index(fields=["organisation", "code", "first_seen_at", "id"], name="problem_code"),
+            models.Index(fields=["organisation", "severity", "first_seen_at", "id"], name="problem_severity"),
         ]
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} {self.sentence}"
+
+    @property
+    def finding(self) -> Finding:
+        """What the row keeps, as everything else knows it."""
+        return Finding(
+            self.path,
+            self.line,
+            self.code,
+            self.sentence,
+            self.entity_ref,
+            field=self.field,
+            owner_ref=self.owner_ref,
+            excerpt=excerpt_from(self.excerpt_json),
+            edit=edit_from(self.edit_json),
+        )
+
+    @property
+    def kind(self) -> ProblemKind:
+        """What is said of all problems with this code."""
+        return kind_of_problem(self.code)
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether a person has set it aside for now."""
+        return self.aside_until is not None and self.aside_until > now()
 
 
 class ConfiguredCard(TenantModel):

@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "portal.kit.middleware.CompressMiddleware",
     "portal.kit.middleware.FragmentMiddleware",
     "csp.middleware.CSPMiddleware",
+    "portal.accounts.middleware.RootedMiddleware",
     "portal.accounts.middleware.EnteringMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -9,12 +9,13 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
+from catalog import problems
 from catalog.descriptors.findings import Finding
-from catalog.intake.reading import Found, Reading, read
+from catalog.intake.reading import Found, Reading, finding_at, read
 from catalog.intake.rows import WRITTEN, edges, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
-from catalog.models import Entity, Problem, Relation, Source
+from catalog.models import Entity, Relation, Source
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
@@ -154,6 +155,10 @@ def fail(source: Source, sentence: str) -> None:
         failures=failures,
         next_refresh_at=now() + timedelta(minutes=wait) if source.kind != Source.Kind.PORTAL else None,
     )
+    problems.note_unread(source, sentence)
+    Source.objects.for_tenant(source.organisation_id).filter(pk=source.pk).update(
+        problem_count=problems.rows_of(source).count()
+    )
     _announce(source)
 
 
@@ -191,7 +196,7 @@ def _count(source: Source) -> None:
     source.entity_count = (
         Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None).count()
     )
-    source.problem_count = Problem.objects.for_tenant(source.organisation_id).filter(source=source).count()
+    source.problem_count = problems.rows_of(source).count()
     source.state, source.refreshed_at = Source.State.OK, now()
     source.save(update_fields=["entity_count", "problem_count", "state", "refreshed_at"])
     _announce(source)
@@ -257,7 +262,7 @@ class _Work:
         self.rows.filter(removed_at__lt=self.now - GRACE).delete()
         for name, keep in ALSO_STORE.items():
             self.problems.update(keep(self.organisation, self.source, self.reading, self.reading.beside.get(name)))
-        self._write_problems(paths)
+        problems.keep(self.source, self.problems, paths=paths, commit=self.reading.revision, author=self.reading.author)
         return Ingested(
             added=self.added,
             changed=self.changed,
@@ -292,7 +297,7 @@ class _Work:
             f"{found.ref} already comes from {row.source.label} ({row.path}). A name belongs to one source: rename "
             "this one, or remove it there."
         )
-        self.problems.add(Finding(found.path, found.entity.line, "conflict", sentence, found.ref))
+        self.problems.add(finding_at(found.path, "conflict", sentence, found.entity))
         return False
 
     def _differs(self, row: Entity, found: Found) -> bool:
@@ -322,29 +327,6 @@ class _Work:
                 update_fields=WRITTEN,
             )
         Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
-
-    def _write_problems(self, paths: Sequence[str]) -> None:
-        rows = Problem.objects.for_tenant(self.source.organisation_id).filter(source=self.source)
-        if paths:
-            rows = rows.filter(path__in=paths)
-        before = {Finding(row.path, row.line, row.code, row.sentence, row.entity_ref): row.pk for row in rows}
-        if over := [pk for finding, pk in before.items() if finding not in self.problems]:
-            rows.filter(pk__in=over).delete()
-        Problem.objects.bulk_create(
-            (
-                Problem(
-                    organisation_id=self.source.organisation_id,
-                    source=self.source,
-                    path=each.path[:1000],
-                    line=each.line,
-                    entity_ref=each.entity_ref[:200],
-                    code=each.code,
-                    sentence=each.sentence,
-                )
-                for each in sorted(self.problems - set(before))
-            ),
-            batch_size=BATCH,
-        )
 
 
 # Called with the entities that became tombstones.

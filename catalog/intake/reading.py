@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalog.descriptors import relations
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import Parsed, ParsedEntity, parse
 from catalog.descriptors.placeholders import CannotRead
@@ -46,6 +47,7 @@ class Reading:
     broken: frozenset[str] = frozenset()
     is_whole: bool = True
     revision: str = ""
+    author: str = ""
     # What the rooms above took from the same files, by the room's name (see ingest.ALSO_READ).
     beside: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,6 +57,12 @@ class Reading:
         lines = sorted(f"{found.ref} {found.digest}" for found in self.entities)
         lines += [repr(problem) for problem in self.problems]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def finding_at(path: str, code: str, sentence: str, entity: ParsedEntity) -> Finding:
+    """What is wrong with an admitted entity as a whole, with the lines it begins with."""
+    owner = relations.owner_of(entity.document)
+    return Finding(path, entity.line, code, sentence, str(entity.ref), owner_ref=owner, excerpt=entity.excerpt())
 
 
 @dataclass(frozen=True)
@@ -111,10 +119,14 @@ class _Walk:
             frozenset(self.broken - set(self.found)),
             self.is_whole,
             self.tree.revision,
+            self.tree.author,
         )
 
-    def _problem(self, path: str, line: int, code: str, sentence: str, ref: str = "") -> None:
-        self.problems.append(Finding(path, line, code, sentence, ref))
+    def _problem(self, path: str, line: int, code: str, sentence: str, at: ParsedEntity | None = None) -> None:
+        if at is None:
+            self.problems.append(Finding(path, line, code, sentence))
+        else:
+            self.problems.append(finding_at(path, code, sentence, at))
 
     def _read_one(self, wanted: _Wanted) -> None:
         try:
@@ -153,7 +165,7 @@ class _Walk:
                     entity.line,
                     "described-twice",
                     f"{found.ref} stands here and in {first.path}, line {first.entity.line}; the first one counts.",
-                    found.ref,
+                    entity,
                 )
             elif entity.document["kind"] == "Location":
                 self._follow(entity, path)
@@ -165,7 +177,7 @@ class _Walk:
             try:
                 paths = matching(self.tree, self._inside(target, path))
             except (FileUnreadable, SourceUnreadable) as error:
-                self._problem(path, entity.line, "location", f"`{target}`: {error}", str(entity.ref))
+                self._problem(path, entity.line, "location", f"`{target}`: {error}", entity)
                 continue
             for each in paths:
                 if each not in self.seen:

@@ -112,6 +112,17 @@ def by_token(slug: str, digest: str) -> Entering | None:
     )
 
 
+def place_of_token(digest: str) -> str | None:
+    """The slug of the organisation that the token with this digest belongs to; None when there is no such token.
+
+    Sets nothing: whether the token may be used there is asked again by whoever enters with it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT slipway_place_of_token(%s)", [digest])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 @lru_cache(maxsize=16)
 def _columns(model: type[models.Model]) -> tuple[tuple[str, str, Any], ...]:
     """(attribute, column, reader of what JSON holds) of every field."""

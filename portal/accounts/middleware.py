@@ -13,8 +13,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
-from portal.accounts.access import entering_of
-from portal.accounts.entering import by_session
+from portal.accounts.access import digest_of, entering_of
+from portal.accounts.authentication import bearer_of
+from portal.accounts.entering import by_session, place_of_token
+from portal.kit.errors import Unauthenticated
+from portal.kit.refusing import answer
 
 _SLUG = re.compile(r"^/(?:api/)?o/([^/]+)/")
 # How old "last seen" may grow before a request writes it anew.
@@ -40,6 +43,30 @@ class EnteringMiddleware(SessionMiddleware):
         request.entering = entering  # type: ignore[attr-defined]
         request.session._session_cache = entering.session  # type: ignore[attr-defined]
         request._cached_user = entering.person  # type: ignore[attr-defined]
+
+
+# Backstage serves its plugins below /api/<plugin>: clients that know one root are pointed at an organisation by token.
+_ROOTED = re.compile(r"^/api/(catalog)/")
+
+
+class RootedMiddleware(MiddlewareMixin):
+    """`/api/catalog/…` is the catalog of the organisation that the request's API token belongs to.
+
+    It only chooses the view; the gate then enters with the same token as at the organisation's own address.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if not _ROOTED.match(request.path_info):
+            return None
+        secret = bearer_of(request.headers.get("Authorization", ""))
+        slug = place_of_token(digest_of(secret)) if secret else None
+        if slug is None:
+            said = "Send an API token as a bearer token: it says which organisation is meant at this address."
+            refused = answer(request, Unauthenticated(f"This token is not accepted here. {said}" if secret else said))
+            refused["WWW-Authenticate"] = 'Bearer realm="Slipway"'
+            return refused
+        request.path_info = f"/api/o/{slug}/{request.path_info.removeprefix('/api/')}"
+        return None
 
 
 class SeenMiddleware(MiddlewareMixin):

@@ -27,9 +27,9 @@ from portal.provisioning.acting.pretence import (
     PreviewEntity,
     PreviewFile,
     PreviewManifest,
-    PreviewProblem,
     PreviewRepository,
     PreviewStep,
+    launch_problem,
 )
 from portal.provisioning.walking.preview import preview
 
@@ -106,7 +106,7 @@ def body_of(version: Version, made: Preview) -> dict[str, Any]:
     return {
         "version": version.number,
         "launchable": not made.is_blocked,
-        "problems": [{"sentence": one.sentence, "blocks": one.blocks} for one in made.problems],
+        "problems": [{"sentence": one.sentence, "blocks": one.is_error} for one in made.problems],
         "steps": [
             {"id": one.id, "name": one.name, "action": one.action, "runs": one.runs, "input": one.input}
             for one in made.steps
@@ -168,7 +168,7 @@ def preview_of(body: Mapping[str, Any]) -> Preview:
             )
             for one in body["manifests"]
         ],
-        problems=[PreviewProblem(**one) for one in body["problems"]],
+        problems=[launch_problem(**one) for one in body["problems"]],
         repositories=[PreviewRepository(**one) for one in body["repositories"]],
         entities=[PreviewEntity(**one) for one in body["entities"]],
         steps=[PreviewStep(**one) for one in body["steps"]],

@@ -11,10 +11,12 @@ from django.utils.timezone import now
 
 from catalog import actions
 from catalog.asking.filters import matches, parse_filters, parse_query
+from catalog.asking.paging import seal
 from catalog.asking.query import entities_of, where
 from catalog.models import Entity, Relation, Source
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken
+from portal.accounts.tenancy import tenant
 from tests.conftest import by
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "parcelwright" / "catalog"
@@ -297,6 +299,27 @@ def website(tmp_path):
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+def test_locations_come_in_pages(world, client_for):
+    """The later pages keep the question and the size of the first, as the client's stream asks for them."""
+    with tenant(world.acme):
+        made = [
+            Source.objects.create(organisation=world.acme, kind=kind, target=f"https://a.example/{n}.yaml")
+            for n, kind in enumerate(["url", "git", "url", "url", "url", "git", "url"])
+        ]
+    client = client_for(world.dev)
+    question = {"$not": {"target": "https://a.example/3.yaml"}}
+    page = post(client, "/locations/by-query", {"query": question, "limit": 2})
+    seen, totals = page["items"], {page["totalItems"]}
+    while cursor := page["pageInfo"].get("nextCursor"):
+        page = post(client, "/locations/by-query", {"cursor": cursor})
+        assert 1 <= len(page["items"]) <= 2
+        seen, totals = seen + page["items"], totals | {page["totalItems"]}
+    assert [each["id"] for each in seen] == [str(row.uid) for n, row in enumerate(made) if n != 3]
+    assert totals == {6}
+    for cursor in ("rubbish", seal(["entities", {}, 2, 0])):
+        assert "cursor" in post(client, "/locations/by-query", {"cursor": cursor}, 400)["error"]["message"]
 
 
 def test_locations_come_and_go(world, client_for, website):

@@ -66,7 +66,8 @@ def site():
     server.server_close()
 
 
-def test_the_unmodified_client_is_at_home(client_folder, committed_world, live_server_url, celery_worker, site):
+@pytest.mark.parametrize("root", ["/api/o/acme/catalog", "/api/catalog"])
+def test_the_unmodified_client_is_at_home(client_folder, committed_world, live_server_url, celery_worker, site, root):
     world = committed_world
     with world.tenant():
         actions.add_source(organisation=world.acme, actor=by(world.dev), kind="folder", target=str(DEMO))
@@ -75,7 +76,7 @@ def test_the_unmodified_client_is_at_home(client_folder, committed_world, live_s
             organisation=world.acme, user=world.dev, name="t", prefix="slw", digest=digest_of(SECRET),
             scopes=["write"], expires_at=now() + timedelta(days=1),
         )  # fmt: skip
-    base = f"{live_server_url}/api/o/acme/catalog"
+    base = f"{live_server_url}{root}"
     argv = ["node", str(HERE / "conformance.mjs"), str(client_folder), base, SECRET, site]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -97,7 +97,7 @@ def test_reading_again_writes_one_row_and_nothing_else(world, acme):
     assert (outcome.added, outcome.changed, outcome.unchanged, outcome.removed) == (0, 0, 172, 0)
     writes = [q["sql"] for q in queries if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
     assert [sql.split('"')[1] for sql in writes] == ["catalog_source"]
-    assert len(queries) <= 12
+    assert len(queries) <= 12, "\n".join(q["sql"][:160] for q in queries)
     assert set(Entity.objects.for_tenant(acme).values_list("pk", "updated_at")) == stamps
 
 
