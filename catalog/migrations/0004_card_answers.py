@@ -10,7 +10,7 @@ from portal.accounts.tenancy import EnableTenantPolicy, WallForeignKeys
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0009_team_is_one_thing"),
-        ("catalog", "0002_configured_card"),
+        ("catalog", "0003_problem_inbox"),
     ]
 
     operations = [
