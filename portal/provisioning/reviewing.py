@@ -102,6 +102,10 @@ def shown(request: TenantRequest, version: Version, job: Job, missing: Mapping[s
         "is_current": golden.current_number == version.number,
         "pages": pages_of(version),
         "preview": made,
+        "adoptable": [
+            {"object": one.label, "adopt": one.key, "sentence": one.sentence, "diff": one.diff}
+            for one in made.adoptable
+        ],
         "names": named(request.access.organisation.pk, [entity.owner for entity in made.entities]),
         "tree": tree_of(made.files),
         "answers": shown_answers(version, values),

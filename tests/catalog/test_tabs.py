@@ -134,7 +134,13 @@ def with_dashboard(world, said: str) -> None:
 def test_an_admin_adds_changes_and_removes_a_card(world, client_for):
     with_dashboard(world, "abc/../x?y#z")
     ada, vic = client_for(world.ada), client_for(world.vic)
-    form = {"title": "Dashboard", "address": GRAFANA, "kinds": ["Component"], "permission": "catalog.view"}
+    form = {
+        "title": "Dashboard",
+        "shows": "link",
+        "address": GRAFANA,
+        "kinds": ["Component"],
+        "permission": "catalog.view",
+    }
     assert ada.post(f"{BASE}cards/new/", form).status_code == 302
     address = f"{BASE}component/default/scale/"
     link = 'href="https://grafana.example/d/abc%2F..%2Fx%3Fy%23z?service=scale"'
@@ -160,7 +166,7 @@ def test_an_entity_without_the_annotation_has_no_such_card(company, client_for):
 
 
 def test_a_title_stands_once(world, client_for):
-    form = {"title": "Dashboard", "address": GRAFANA, "permission": "catalog.view"}
+    form = {"title": "Dashboard", "shows": "link", "address": GRAFANA, "permission": "catalog.view"}
     ada = client_for(world.ada)
     assert ada.post(f"{BASE}cards/new/", form).status_code == 302
     again = ada.post(f"{BASE}cards/new/", form)
