@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-from portal.accounts.tenancy import EnableTenantPolicy, WallForeignKeys
+from portal.accounts.tenancy import EnableTenantPolicy
 
 
 class Migration(migrations.Migration):
@@ -98,5 +98,4 @@ class Migration(migrations.Migration):
             },
         ),
         EnableTenantPolicy("cardanswer"),
-        WallForeignKeys("cardanswer"),
     ]
