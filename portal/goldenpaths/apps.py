@@ -11,7 +11,7 @@ class GoldenpathsConfig(AppConfig):
         from catalog import fetched
         from catalog.intake import ingest
         from portal.goldenpaths import jobs
-        from portal.goldenpaths.curation import bringing, trusting
+        from portal.goldenpaths.curation import bringing, deciding, trusting
         from portal.goldenpaths.language.rendering import render_text
         from portal.kit.navigation import NavEntry, register_entry
 
@@ -28,7 +28,9 @@ class GoldenpathsConfig(AppConfig):
                 "route",
                 "paths.view",
                 30,
-                also=("path", "path-*"),
+                also=("path", "path-*", "candidate", "candidates"),
                 words="launch new create service template scaffold",
+                waiting=deciding.waiting_for,
+                waiting_words="wait to be published",
             ),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class NavEntry:
     query       what to open the page with, so that it begins with what most people come for
     words       what else finds it in the palette
     in_menu     False for a page that only the palette offers
+    waiting     how many things there wait for this person (given their Access, inside the tenant), and the words for
+                that number, such as "wait to be published"; asked on every page, so it must be one cheap statement
     """
 
     name: str
@@ -29,6 +33,8 @@ class NavEntry:
     query: str = ""
     words: str = ""
     in_menu: bool = True
+    waiting: Callable[[Any], int] | None = None
+    waiting_words: str = ""
 
     def is_at(self, here: str) -> bool:
         """Whether the page of this URL name belongs to the entry."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.access import Access
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
@@ -27,6 +28,14 @@ def candidate_or_404(organisation: Organisation, uid: UUID) -> Candidate:
     if found is None:
         raise NotFound("There is no such candidate.")
     return found
+
+
+def waiting_for(access: Access) -> int:
+    """How many candidates wait for this person: none for who may not publish. One statement, or none."""
+    if not access.can("paths.publish"):
+        return 0
+    rows = Candidate.objects.for_tenant(access.organisation)
+    return rows.filter(state=Candidate.State.WAITING).count()
 
 
 def publish_candidate(
