@@ -45,7 +45,9 @@ class Source(TenantModel):
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     state_text = models.CharField(max_length=1000, blank=True)
     failures = models.PositiveIntegerField(default=0)
-    digest = models.CharField(max_length=64, blank=True)
+    digest = models.CharField(
+        max_length=64, blank=True, help_text="Not written any more; goes with the next narrowing."
+    )
     read_revision = models.CharField(max_length=100, blank=True, help_text="The commit or version last read.")
     refreshed_at = models.DateTimeField(null=True, blank=True)
     entity_count = models.PositiveIntegerField(default=0)
@@ -84,6 +86,27 @@ class Upload(TenantModel):
 
     def __str__(self) -> str:
         return self.filename
+
+
+class SourceFile(TenantModel):
+    """What a file of a source said when it was read last: while neither its bytes nor those of what it includes change,
+    it is not read again. `entities` is a line for each: digest, line, reference; see intake/remembering.py."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=1000)
+    mark = models.CharField(max_length=80, help_text="Of its bytes, and of how they are read.")
+    includes = models.JSONField(default=dict, help_text="What its placeholders brought: place as written to mark.")
+    entities = models.TextField(blank=True)
+    kept = models.JSONField(default=list, help_text="Entities whose documents are wanted at every reading.")
+    problems = models.JSONField(default=list, help_text="line, code, sentence, reference")
+    broken = models.JSONField(default=list)
+    is_whole = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "source", "path"], name="source_file_once")]
+
+    def __str__(self) -> str:
+        return self.path
 
 
 class Entity(TenantModel):

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote, unquote
 
@@ -15,6 +15,7 @@ from catalog.intake.sources.tree import (
     SourceUnreadable,
     Tree,
     inside,
+    mark_of,
     text_of,
 )
 from catalog.models import Source
@@ -38,6 +39,9 @@ class UrlTree:
         self.read_so_far: dict[str, bytes] = {}
 
     def read(self, path: str) -> str:
+        return text_of(self._bytes(path), path)
+
+    def _bytes(self, path: str) -> bytes:
         if path not in self.read_so_far:
             address = self.base + quote(inside(path), safe="/:@!$&'()*+,;=~%-._?")
             try:
@@ -46,7 +50,16 @@ class UrlTree:
                 raise  # not this file alone: nothing there can be read now
             except Refusal as refusal:
                 raise FileUnreadable(refusal.text) from refusal
-        return text_of(self.read_so_far[path], path)
+        return self.read_so_far[path]
+
+    def mark(self, path: str) -> str:
+        try:
+            return mark_of(self._bytes(path))
+        except FileUnreadable:
+            return ""
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """An address is asked for one file at a time."""
 
     def own(self, address: str) -> str | None:
         """Files beside or below the descriptor; what an address calls its root is not known."""
