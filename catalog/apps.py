@@ -10,7 +10,7 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from catalog import actions, bindings, cards, jobs, naming, refreshing, teams, topics
+        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, refreshing, teams, topics
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -31,6 +31,7 @@ class CatalogConfig(AppConfig):
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         jobs.register_kinds()
         refreshing.register_kinds()
+        mending.register_mending()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         register_topic(
@@ -47,6 +48,16 @@ class CatalogConfig(AppConfig):
                 also=("entity", "entity-*"),
                 query="?kind=Component",
                 words="services components entities",
+            ),
+            NavEntry(
+                "catalog-problems",
+                "Problems",
+                "inbox",
+                "catalog.view",
+                25,
+                also=("problem", "problem-*"),
+                words="inbox faults errors wrong mend",
+                count=inbox.navigation_count,
             ),
             NavEntry(
                 "sources",

@@ -59,11 +59,14 @@ def _nearest(look: Look) -> Contact:
 
 @dataclass(frozen=True)
 class ToLookAt:
-    problems: Sequence[Problem | Finding]
+    """What is wrong, each with the row that keeps it; what only this page finds has none."""
+
+    problems: Sequence[tuple[Finding, Problem | None]]
 
 
 def to_look_at(look: Look) -> ToLookAt | None:
-    found: list[Problem | Finding] = [*look.problems, *_findings(look.entity, look.neighbours)]
+    kept: list[tuple[Finding, Problem | None]] = [(row.finding, row) for row in look.problems]
+    found = kept + [(finding, None) for finding in _findings(look.entity, look.neighbours)]
     return ToLookAt(found) if found else None
 
 
@@ -184,13 +187,15 @@ def is_portal(found: Entity) -> bool:
 
 def edit_address(found: Entity) -> str:
     """Where an entity from a repository on the web is edited, when that can be known."""
-    source = found.source
-    if source is None:
-        return ""
+    return edit_address_at(found.source, found.path) if found.source else ""
+
+
+def edit_address_at(source: Source, path: str) -> str:
+    """Where a file of a source on the web is edited, when that can be known."""
     if source.kind == Source.Kind.URL:
         return edit_page_of(source.target)
     if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        return edit_page(source.target, source.revision, found.path)
+        return edit_page(source.target, source.revision, path)
     return ""
 
 

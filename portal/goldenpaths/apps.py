@@ -30,7 +30,6 @@ class GoldenpathsConfig(AppConfig):
                 30,
                 also=("path", "path-*", "candidate", "candidates"),
                 words="launch new create service template scaffold",
-                waiting=deciding.waiting_for,
-                waiting_words="wait to be published",
+                count=deciding.navigation_count,
             ),
         )

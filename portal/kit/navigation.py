@@ -19,8 +19,7 @@ class NavEntry:
     query       what to open the page with, so that it begins with what most people come for
     words       what else finds it in the palette
     in_menu     False for a page that only the palette offers
-    waiting     how many things there wait for this person (given their Access, inside the tenant), and the words for
-                that number, such as "wait to be published"; asked on every page, so it must be one cheap statement
+    count       how much waits there for whoever asks, in words, "" for nothing; it may cost no statement of its own
     """
 
     name: str
@@ -33,8 +32,7 @@ class NavEntry:
     query: str = ""
     words: str = ""
     in_menu: bool = True
-    waiting: Callable[[Any], int] | None = None
-    waiting_words: str = ""
+    count: Callable[[Any], str] | None = None
 
     def is_at(self, here: str) -> bool:
         """Whether the page of this URL name belongs to the entry."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
-from catalog.models import CardAnswer
+from catalog.models import CardAnswer, Problem
 from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
@@ -83,7 +83,8 @@ def furnish(world: Any, folder: Path) -> House:
     )
     with tenant(acme):
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
-        (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
+        broken = ENTITY.format(name=f"{MARK}-broken").replace("metadata:", "metadata:\n  tags: [Marzipan]")
+        (folder / "catalog-info.yaml").write_text(f"{ENTITY.format(name=f'{MARK}-filed')}---\n{broken}")
         card = add_card(
             organisation=acme,
             actor=by(world.ada),
@@ -122,11 +123,13 @@ def furnish(world: Any, folder: Path) -> House:
             template_path="template.yaml", title=MARK, digest="d" * 64, document={},
         )  # fmt: skip
         trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
+        problem = Problem.objects.for_tenant(acme).get(source=source)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
         allowed = AllowedKind.objects.create(organisation=acme, cluster=cluster, path=MARK, kind="ClusterRole")
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
     names = {
+        "problem": problem.pk,
         "member": member.pk,
         "invitation": invitation.pk,
         "token": token.pk,

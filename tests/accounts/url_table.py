@@ -47,6 +47,11 @@ PAGES: dict[str, str] = {
     # catalog and teams
     "catalog": "viewer",
     "catalog-problems": "viewer",
+    "problem": "viewer",
+    "problem-patch": "viewer",
+    "problem-aside": "developer",
+    "problem-back": "developer",
+    "problem-mend": "developer",
     "entity": "viewer",
     "entity-tab": "viewer",
     "entity-new": "developer",

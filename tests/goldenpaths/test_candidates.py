@@ -463,7 +463,8 @@ def test_who_may_publish_sees_on_every_page_how_many_wait(
     shop.push({f"more/{name}": content for name, content in path_files("more", folder="").items()})
     for address in ("/o/acme/catalog/", "/o/acme/"):
         html = client_for(world.ada).get(address).content.decode()
-        assert 'title="1 wait to be published">1<' in html
+        entry = html[html.index("<span>Golden paths</span>") :]
+        assert entry.split("</a>")[0].endswith('<span class="visually-hidden">, </span>1</span>')
     assert "1 golden path waits to be published" in html
     assert 'href="/o/acme/paths/candidates/"' in html
     for person in (world.mae, world.dev, world.vic):

@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 from django import template
-from django.db import connection
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.template import Context
 from django.urls import reverse
 
-from portal.kit.navigation import NavEntry, menu
+from portal.kit.navigation import menu
 
 register = template.Library()
 THEMES = {"light": "light", "dark": "dark", "system-light": "light", "system-dark": "dark"}
@@ -30,8 +29,7 @@ def navigation(context: Context) -> dict[str, Any]:
                 "icon": entry.icon,
                 "url": reverse(entry.name, kwargs={"org": org.slug}) + entry.query,
                 "is_here": entry.is_at(here),
-                "waiting": _waiting(entry, access),
-                "waiting_words": entry.waiting_words,
+                "count": entry.count(access) if entry.count else "",
             }
             for entry in listed
             if access and org and access.can(entry.permission)
@@ -39,11 +37,6 @@ def navigation(context: Context) -> dict[str, Any]:
         if entries:
             groups.append({"title": title, "entries": entries})
     return {"groups": groups}
-
-
-def _waiting(entry: NavEntry, access: Any) -> int:
-    """How many things wait there; the pages for what went wrong, which stand outside any tenant, do not ask."""
-    return entry.waiting(access) if entry.waiting and connection.in_atomic_block else 0
 
 
 @register.simple_tag(takes_context=True)
