@@ -10,7 +10,7 @@ from portal.accounts.tenancy import EnableTenantPolicy
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0009_team_is_one_thing"),
-        ("catalog", "0005_wall_source_file"),
+        ("catalog", "0008_index_ready"),
     ]
 
     operations = [

@@ -8,6 +8,6 @@ from portal.accounts.tenancy import WallForeignKeys
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("catalog", "0006_card_answers")]
+    dependencies = [("catalog", "0009_card_answers")]
 
     operations = [WallForeignKeys("cardanswer")]
