@@ -62,6 +62,7 @@ PAGES: dict[str, str] = {
     "card-new": "admin",
     "card-edit": "admin",
     "card-remove": "admin",
+    "card-answers": "viewer",
     "sources": "viewer",
     "source": "viewer",
     "source-register": "developer",
