@@ -301,6 +301,7 @@ NOT_PAGES: dict[str, str] = {
     "healthz": "JSON for load balancers",
     "live": "the stream of server-sent events",
     "run-log": "plain text",
+    "seen": "what a page says that was looked at, for search",
     "repo-raw": "a file as it is",
     "audit-export": "a file to keep",
     "mfa_download_recovery_codes": "a file to keep",
@@ -334,6 +335,7 @@ NOT_PAGES: dict[str, str] = {
     "join-invited": "the page of an invitation again, after sign-in",
     "job-cancel": _ACTION,
     "card-remove": _ACTION,
+    "card-answers": _ACTION,
     "card-edit": "the form of card-new, filled in: tests/catalog/test_tabs.py",
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
