@@ -10,7 +10,7 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, teams, topics
+        from catalog import actions, bindings, cards, checking, inbox, jobs, mending, naming, teams, topics
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -31,6 +31,7 @@ class CatalogConfig(AppConfig):
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         jobs.register_kinds()
         mending.register_mending()
+        checking.register_checking()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         cards.register()

@@ -15,6 +15,7 @@ class GoldenpathsConfig(AppConfig):
 
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
+        ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         jobs.register_kinds()
