@@ -17,6 +17,7 @@ from catalog.models import Entity, Problem, Relation, Source
 from portal.accounts.models import AuditEvent, Team
 from portal.clusters.models import Binding
 from portal.kit.errors import Conflict, Invalid
+from tests.catalog.rows import entity_row, put
 from tests.conftest import by
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
@@ -442,25 +443,22 @@ def test_files_that_were_written_before_the_kill_are_not_read_again(committed_wo
     assert (outcome.changed, outcome.unchanged, outcome.removed, outcome.parsed) == (14, 20, 1, 14)
 
 
-def test_changing_many_takes_a_few_statements(world, acme, folder):
-    """Entities, relations and bindings are written by the hundred, never one by one."""
-    many(folder, 200)
+@pytest.mark.parametrize("count", [20, 200])
+def test_changing_many_takes_a_few_statements(world, acme, folder, count):
+    """Entities, facts, edges and bindings are written by the hundred, never one by one: as few for 200 as for 20."""
+    many(folder, count)
     source = add(world, kind="folder", target=str(folder))
-    many(folder, 200, "new")
+    many(folder, count, "new")
     with CaptureQueriesContext(connection) as queries:
-        assert ingest.ingest(source).changed == 200
-    assert len(queries) <= 24
+        assert ingest.ingest(source).changed == count
+    assert len(queries) <= 32
 
 
 def test_a_thousand_and_one_entities_are_written_in_the_portal(world, acme):
     """Writing one reads one: it does not matter how many there are."""
     first = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("first"))
     names = [f"n{number}" for number in range(1000)]
-    shared = {"organisation": acme, "kind": "Component", "namespace": "default", "document": {}, "digest": "x"}
-    Entity.objects.bulk_create(
-        Entity(**shared, name=name, sort_name=name, ref=f"component:default/{name}", source=first.source, path=name)
-        for name in names
-    )
+    put(acme, *(entity_row(acme, name, source=first.source) for name in names))
     with CaptureQueriesContext(connection) as queries:
         last = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("last"))
     assert last.source.entity_count == len(refs(acme)) == 1002
