@@ -18,7 +18,7 @@ from catalog.checking import CHECK, files_of
 from catalog.descriptors.findings import found_in
 from catalog.descriptors.reports import as_github, as_text
 from catalog.intake.sources.upload import MAX_UPLOAD
-from portal.accounts.contract import flag, one_of, text
+from portal.accounts.contract import one_of, text
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.jobs.waiting import AcceptedSerializer, AwaitingView
@@ -36,7 +36,6 @@ ANSWERS: Any = {
     200: shapes.CheckedSerializer,
     (200, "text/plain"): str,
     202: AcceptedSerializer,
-    422: shapes.CheckedSerializer,
 }
 
 
@@ -78,7 +77,6 @@ class CheckView(CatalogView, AwaitingView):
             text("start", most=500, about="The file, or pattern of files, to begin with."),
             text("source", most=1000, about="The uid or address of the source that the files belong to."),
             one_of("as", ("json", "text", "github"), about="What is answered: JSON, lines, or workflow annotations."),
-            flag("fail", about="Answer 422 instead of 200 where something would be kept out."),
         ],
     )
     def post(self, request: Request, org: str) -> Response:
@@ -108,9 +106,8 @@ class CheckView(CatalogView, AwaitingView):
     def answer(self, request: Request, job: Job) -> Response | HttpResponse:  # type: ignore[override]  # lines are no JSON
         """The problems, in the form that was asked for."""
         told, form = job.result, request.query_params.get("as", "json")
-        status = 422 if request.query_params.get("fail") == "true" and not told["ok"] else 200
         if form == "json":
-            return Response(told, status=status)
+            return Response(told)
         write = as_github if form == "github" else as_text
         body = write([found_in(each) for each in told["problems"]])
-        return HttpResponse(body, content_type="text/plain; charset=utf-8", status=status)
+        return HttpResponse(body, content_type="text/plain; charset=utf-8")

@@ -113,13 +113,6 @@ def test_lines_are_for_terminals_and_annotations_for_pipelines(world, client_for
     assert good == "Nothing is wrong.\n"
 
 
-def test_a_pipeline_can_be_made_to_fail(world, client_for):
-    client = client_for(world.vic)
-    assert asked(client, {"text": BAD}, 422, fail="true").json()["ok"] is False
-    assert asked(client, {"text": BAD}, 422, fail="true", **{"as": "github"}).content.startswith(b"::error")
-    assert asked(client, {"text": TEXT.format(name="a", owner="b")}, fail="true").json()["ok"] is True
-
-
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
