@@ -42,6 +42,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path(ENTITY, views.entity, name="entity"),
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
+    path(f"{ENTITY}cards/", views_cards.card_answers, name="card-answers"),
     path(f"{ENTITY}<slug:tab>/", views.entity_tab, name="entity-tab"),
 ]
 BY_NAME = "<entitypart:kind>/<entitypart:namespace>/<entitypart:name>"

@@ -304,6 +304,7 @@ NOT_PAGES: dict[str, str] = {
     "healthz": "JSON for load balancers",
     "live": "the stream of server-sent events",
     "run-log": "plain text",
+    "seen": "what a page says that was looked at, for search",
     "repo-raw": "a file as it is",
     "audit-export": "a file to keep",
     "mfa_download_recovery_codes": "a file to keep",
@@ -339,6 +340,7 @@ NOT_PAGES: dict[str, str] = {
     "problem-patch": "a file: tests/catalog/test_inbox.py applies it",
     "job-cancel": _ACTION,
     "card-remove": _ACTION,
+    "card-answers": _ACTION,
     "card-edit": "the form of card-new, filled in: tests/catalog/test_tabs.py",
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
