@@ -11,7 +11,19 @@ class CatalogConfig(AppConfig):
         from django.conf import settings
         from django.db.models.signals import post_migrate
 
-        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, refreshing, teams, topics
+        from catalog import (
+            actions,
+            bindings,
+            cards,
+            inbox,
+            jobs,
+            mending,
+            naming,
+            refreshing,
+            searching,
+            teams,
+            topics,
+        )  # fmt: skip
         from catalog.index import writing
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
@@ -40,6 +52,7 @@ class CatalogConfig(AppConfig):
             TopicKind(kind="card", permission="catalog.view", render=topics.card_answer, admit=topics.admit_to_card)
         )
         cards.register()
+        searching.register()
         register_entry(
             NavEntry(
                 "catalog",

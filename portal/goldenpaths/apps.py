@@ -10,7 +10,7 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog import fetched
         from catalog.intake import ingest
-        from portal.goldenpaths import jobs
+        from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, deciding, trusting
         from portal.goldenpaths.language.rendering import render_text
         from portal.kit.navigation import NavEntry, register_entry
@@ -21,6 +21,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         jobs.register_kinds()
+        searching.register()
         register_entry(
             NavEntry(
                 "paths",

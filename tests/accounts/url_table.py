@@ -7,6 +7,7 @@ requester), the door is as wide as the widest of them. An address that is missin
 PAGES: dict[str, str] = {
     "home": "viewer",
     "palette": "viewer",
+    "seen": "viewer",
     "api-docs": "viewer",
     # people
     "people": "viewer",

@@ -321,6 +321,7 @@ NOT_PAGES: dict[str, str] = {
     "healthz": "JSON for load balancers",
     "live": "the stream of server-sent events",
     "run-log": "plain text",
+    "seen": "what a page says that was looked at, for search",
     "repo-raw": "a file as it is",
     "audit-export": "a file to keep",
     "mfa_download_recovery_codes": "a file to keep",
