@@ -125,7 +125,8 @@ def _cards(scene: Scene, page: Any) -> None:
         page.get_by_label("Address").fill(address)
         if title == "Alerts":
             page.get_by_label("Shows", exact=True).select_option("json")
-            page.get_by_label("Template", exact=True).fill("**${{ answer.firing | length }} alerts** for ${{ entity.title }}")
+            template = "**${{ answer.firing | length }} alerts** for ${{ entity.title }}"
+            page.get_by_label("Template", exact=True).fill(template)
         page.get_by_label("Systems", exact=True).check()
         page.get_by_role("button", name="Save", exact=True).click()
         page.wait_for_url("**/catalog/cards/")
