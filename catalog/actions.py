@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils.timezone import now
 from catalog.asking.query import entities_of
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import parse
+from catalog.index import writing
 from catalog.intake import ingest
 from catalog.intake.pieces import Pieces
 from catalog.intake.sources import folder
@@ -251,12 +253,13 @@ def move_source(
 
 
 def _point(organisation: Organisation, actor: Actor, source: Source, moved: Source) -> None:
-    before = source.label
+    was, before = copy(source), source.label
     for hook in ingest.ON_MOVE.values():
         hook(organisation, source)
     source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
     source.next_refresh_at = now() + UNFINISHED
     source.save(update_fields=["kind", "target", "path", "revision", "next_refresh_at"])
+    writing.moved(was, source)
     record(
         organisation=organisation,
         actor=actor,

@@ -9,8 +9,10 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from django.conf import settings
+        from django.db.models.signals import post_migrate
 
         from catalog import actions, bindings, cards, jobs, naming, teams, topics
+        from catalog.index import writing
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -76,3 +78,5 @@ class CatalogConfig(AppConfig):
             ),
         )
         register_guide(naming.CatalogGuide())
+        # The index of an organisation is made by code, not by a migration: nobody reads before it is there.
+        post_migrate.connect(writing.after_migration, sender=self, dispatch_uid="catalog.index")

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Left
 from django.utils.timezone import now
 
@@ -109,14 +110,27 @@ class SourceFile(TenantModel):
         return self.path
 
 
-class Entity(TenantModel):
-    """One entity. `document` is what its author wrote, files included; the other columns are read from it."""
+class _Slim(TenantModel):
+    """Rows of an organisation that are always found through an index which begins with it: it needs none of its own."""
 
+    organisation = models.ForeignKey(
+        "accounts.Organisation", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Entity(_Slim):
+    """One entity, as lists need it; what its author wrote is its body. Written by `catalog.index.writing` alone."""
+
+    # Its place in every set of entities of the organisation: see catalog/index.
+    num = models.IntegerField()
     uid = models.UUIDField(default=uuid.uuid4)
     kind = models.CharField(max_length=63)
     namespace = models.CharField(max_length=63)
     name = models.CharField(max_length=63)
-    ref = models.CharField(max_length=200)
+    ref = models.CharField(max_length=200, db_collation="C")
     title = models.TextField(blank=True)
     description = models.TextField(blank=True)
     type = models.TextField(blank=True)
@@ -127,7 +141,7 @@ class Entity(TenantModel):
     document = models.JSONField()
     facts = ArrayField(models.TextField(), default=list)
     labels = ArrayField(models.TextField(), default=list)
-    sort_name = models.CharField(max_length=200)
+    sort_name = models.CharField(max_length=200, db_collation="C")
     words = models.TextField(blank=True, help_text="Name and title, split into words.")
     search = models.GeneratedField(
         expression=SearchVector("words", config="simple", weight="A")
@@ -135,7 +149,7 @@ class Entity(TenantModel):
         output_field=SearchVectorField(),
         db_persist=True,
     )
-    source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="entities")
+    source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="entities", db_index=False)
     path = models.CharField(max_length=1000, blank=True)
     line = models.PositiveIntegerField(default=1)
     raw = models.TextField(blank=True)
@@ -146,11 +160,20 @@ class Entity(TenantModel):
     removed_reason = models.CharField(max_length=1000, blank=True)
 
     class Meta:
+        # The columns that pages are ordered by ride along, so that a page is found without looking at rows.
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "ref"], name="entity_ref_once"),
+            models.UniqueConstraint(fields=["organisation", "num"], include=["sort_name", "ref"], name="entity_num"),
+            models.UniqueConstraint(fields=["organisation", "ref"], include=["num"], name="entity_ref"),
             models.UniqueConstraint(fields=["organisation", "uid"], name="entity_uid_once"),
         ]
         indexes = [
+            models.Index(
+                fields=["organisation", "sort_name", "num"], condition=Q(removed_at=None), name="entity_sort_name"
+            ),
+            models.Index(fields=["organisation", "source", "path", "line"], name="entity_place"),
+            models.Index(
+                fields=["organisation", "removed_at"], condition=Q(removed_at__isnull=False), name="entity_removed"
+            ),
             models.Index(fields=["organisation", "kind", "sort_name", "id"], name="entity_list"),
             models.Index(fields=["organisation", "sort_name", "id"], name="entity_names"),
             models.Index(fields=["organisation", "owner_ref", "kind"], name="entity_owner"),
@@ -207,6 +230,111 @@ class Relation(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.source_ref} {self.type} {self.target_ref}"
+
+
+class EntityBody(_Slim):
+    """What only the page of one entity, or its answer, shows: `document` as its author wrote it, `raw` as text."""
+
+    entity = models.OneToOneField(Entity, on_delete=models.CASCADE, primary_key=True, related_name="body")
+    document = models.JSONField()
+    raw = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class _IndexTable(TenantModel):
+    """A table of catalog/index: many rows, made by one writer from rows that are checked. So it has no foreign keys."""
+
+    organisation = models.ForeignKey(
+        "accounts.Organisation", on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Edge(_IndexTable):
+    """A relation as one end says it: the entity `num` is so related to `target`, which need not exist. The other
+    direction is read from the other index. `type` is a place in catalog/index/edges.TYPES."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "num", "type", "target")
+    num = models.IntegerField()
+    type = models.SmallIntegerField()
+    target = models.CharField(max_length=400, db_collation="C")
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "target", "type", "num"], name="edge_backward")]
+
+    def __str__(self) -> str:
+        return f"{self.num} {self.type} {self.target}"
+
+
+class FactKey(_IndexTable):
+    """A key that some entity has, under a number. `is_many`: some entity has, or had, several values for it."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "key")
+    id = models.IntegerField()
+    key = models.TextField(db_collation="C")
+    is_many = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Fact(_IndexTable):
+    """A value of a key, once for all the entities that have it: one, a sorted list of up to a thousand, or blocks.
+
+    value  in lower case; label is as written, "" where that is the same
+    n      how many entities that are there have it
+    """
+
+    pk = models.CompositePrimaryKey("organisation_id", "key_id", "value", "label")
+    key_id = models.IntegerField()
+    n = models.IntegerField()
+    one = models.IntegerField(null=True)
+    value = models.TextField(db_collation="C")
+    label = models.TextField(db_collation="C")
+    members = ArrayField(models.IntegerField(), null=True)
+    blocks = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.key_id}={self.value}"
+
+
+class FactBlock(_IndexTable):
+    """8,192 places of a fact's set, the lowest bit first; blocks without a bit are not kept."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "blocks", "chunk")
+    blocks = models.BigIntegerField()
+    chunk = models.IntegerField()
+    bits = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.blocks}:{self.chunk}"
+
+
+class Near(_IndexTable):
+    """What is left of a word that names use when up to two of its first letters are taken away: finds typing errors."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "part", "word")
+    part = models.TextField(db_collation="C")
+    word = models.TextField(db_collation="C")
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.word}"
+
+
+class IndexState(TenantModel):
+    """In which format the organisation's index is written; none before the first entity."""
+
+    format = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation"], name="index_state_once")]
+
+    def __str__(self) -> str:
+        return str(self.format)
 
 
 class Problem(TenantModel):

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.timezone import now
 
 from catalog import problems
 from catalog.descriptors.findings import Finding
+from catalog.index import writing
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import Found, Reading, finding_at
 from catalog.intake.remembering import forget, remember
-from catalog.intake.rows import WRITTEN, edges, filled
+from catalog.intake.rows import edges, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.intake.walking import read
@@ -25,8 +26,6 @@ from portal.kit.announcing import announce
 
 BATCH = 500
 GRACE = timedelta(days=14)
-# First key of the advisory lock that lets one ingestion write in an organisation at a time.
-LOCK_SPACE = 20_261
 
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
 # Called with the entities that were added or changed, inside the transaction. Higher rooms register here. It finds
@@ -118,7 +117,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY) -> Ingested:
         if piece.is_last:
             break
         with tenant(source.organisation_id):
-            _one_at_a_time(source.organisation_id)
+            writing.lock(source.organisation_id)
             watch.prove()
             work.take(piece)
         watch.tell(*pieces.progress)
@@ -126,11 +125,11 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY) -> Ingested:
     reading = replace(reading, beside=beside(source, pieces.tree, reading))
     while gone := pieces.gone(CHUNK):
         with tenant(source.organisation_id):
-            _one_at_a_time(source.organisation_id)
+            writing.lock(source.organisation_id)
             watch.prove()
             work.remove(gone)
     with tenant(source.organisation_id):
-        _one_at_a_time(source.organisation_id)
+        writing.lock(source.organisation_id)
         watch.prove()
         work.take(piece)
         work.remove(pieces.gone())
@@ -142,7 +141,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY) -> Ingested:
 
 def store_part(source: Source, reading: Reading) -> Ingested:
     """Writes what the reading holds and leaves the rest of the source as it is. Must run inside the tenant."""
-    _one_at_a_time(source.organisation_id)
+    writing.lock(source.organisation_id)
     work = _Work(source)
     work.take(Piece(fresh=list(reading.entities)))
     outcome = work.finish(replace(reading, is_whole=False), paths=sorted({found.path for found in reading.entities}))
@@ -165,11 +164,6 @@ def fail(source: Source, sentence: str) -> None:
         problem_count=problems.rows_of(source).count()
     )
     _announce(source)
-
-
-def _one_at_a_time(organisation_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, organisation_id])
 
 
 def _remember(source: Source, reading: Reading, outcome: Ingested) -> None:
@@ -268,7 +262,7 @@ class _Work:
 
         paths: the files that were read, when not all were; problems of the others stay.
         """
-        self.rows.filter(removed_at__lt=self.now - GRACE).delete()
+        writing.forget(self.source.organisation_id, self.now - GRACE)
         self.problems.update(reading.problems)
         for name, keep in ALSO_STORE.items():
             self.problems.update(keep(self.organisation, self.source, reading, reading.beside.get(name)))
@@ -307,18 +301,9 @@ class _Work:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
-        if added:
-            Entity.objects.bulk_create(added, batch_size=CHUNK)
         if changed:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
-            # One statement for many rows: an UPDATE of so many columns by CASE takes twenty times as long.
-            Entity.objects.bulk_create(
-                changed,
-                batch_size=CHUNK,
-                update_conflicts=True,
-                unique_fields=["organisation", "ref"],
-                update_fields=WRITTEN,
-            )
+        writing.put(self.source.organisation_id, [*added, *changed])
         Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
 
 
@@ -337,9 +322,4 @@ def bury(rows: Iterable[Entity], reason: str) -> int:
     buried = list(rows)
     if not buried:
         return 0
-    organisation_id = buried[0].organisation_id
-    return (
-        Entity.objects.for_tenant(organisation_id)
-        .filter(pk__in=[row.pk for row in buried])
-        .update(removed_at=now(), removed_reason=reason[:1000])
-    )
+    return writing.bury(buried[0].organisation_id, [row.pk for row in buried], reason)

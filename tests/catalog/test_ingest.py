@@ -17,6 +17,7 @@ from catalog.models import Entity, Problem, Relation, Source
 from portal.accounts.models import AuditEvent, Team
 from portal.clusters.models import Binding
 from portal.kit.errors import Conflict, Invalid
+from tests.catalog.rows import entity_row, put
 from tests.conftest import by
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
@@ -456,11 +457,7 @@ def test_a_thousand_and_one_entities_are_written_in_the_portal(world, acme):
     """Writing one reads one: it does not matter how many there are."""
     first = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("first"))
     names = [f"n{number}" for number in range(1000)]
-    shared = {"organisation": acme, "kind": "Component", "namespace": "default", "document": {}, "digest": "x"}
-    Entity.objects.bulk_create(
-        Entity(**shared, name=name, sort_name=name, ref=f"component:default/{name}", source=first.source, path=name)
-        for name in names
-    )
+    put(acme, *(entity_row(acme, name, source=first.source) for name in names))
     with CaptureQueriesContext(connection) as queries:
         last = actions.write_entity(organisation=acme, actor=by(world.dev), text=component("last"))
     assert last.source.entity_count == len(refs(acme)) == 1002

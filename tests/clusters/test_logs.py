@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from catalog.models import Entity
 from portal.accounts import stream
 from portal.accounts.models import Team, TeamMembership
 from portal.clusters import actions, logrights, podlogs
@@ -16,6 +14,7 @@ from portal.clusters.models import SYNCED
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ContainerRow, EntityRow, PodRow, WorkloadRow
 from portal.kit.errors import Forbidden, Refusal
+from tests.catalog.rows import entity_row, put
 from tests.clusters.test_pages import SERVING, make_cluster, page, publish
 
 # The check of a stream closes its connections, as a thread of its own should.
@@ -48,10 +47,9 @@ def shop(committed_world: Any) -> Any:
         with world.tenant():
             for name, owner in owners.items():
                 ref = f"component:default/{name}"
-                entity = Entity.objects.create(
-                    organisation=world.acme, kind="Component", namespace="default", name=name, ref=ref,
-                    owner_ref=f"group:default/{owner}" if owner else "", document={}, uid=uuid.uuid4(),
-                )  # fmt: skip
+                entity = put(
+                    world.acme, entity_row(world.acme, name, owner_ref=f"group:default/{owner}" if owner else "")
+                )
                 said = {"backstage.io/kubernetes-id": name} if annotations is None else annotations
                 actions.set_bindings(world.acme, entity.uid, ref, said, f"component.default.{name}")
                 entities[entity.uid] = row(ref, namespace, **wears)
