@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from catalog import api, api_locations, views, views_cards, views_edit, views_sources
+from catalog import api, api_locations, views, views_cards, views_edit, views_problems, views_sources
 
 
 class NameConverter:
@@ -23,7 +23,12 @@ ENTITY = "catalog/<entitypart:kind>/<entitypart:namespace>/<entitypart:name>/"
 
 page_urls: list[URLPattern | URLResolver] = [
     path("catalog/", views.catalog, name="catalog"),
-    path("catalog/problems/", views.problems, name="catalog-problems"),
+    path("catalog/problems/", views_problems.problems, name="catalog-problems"),
+    path("catalog/problems/<int:problem>/", views_problems.problem, name="problem"),
+    path("catalog/problems/<int:problem>/aside/", views_problems.set_aside, name="problem-aside"),
+    path("catalog/problems/<int:problem>/back/", views_problems.take_back, name="problem-back"),
+    path("catalog/problems/<int:problem>/mend/", views_problems.mend, name="problem-mend"),
+    path("catalog/problems/<int:problem>/patch/", views_problems.patch, name="problem-patch"),
     path("catalog/new/", views_edit.new_entity, name="entity-new"),
     path("catalog/sources/", views_sources.sources, name="sources"),
     path("catalog/sources/register/", views_sources.register, name="source-register"),
@@ -37,6 +42,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path(ENTITY, views.entity, name="entity"),
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
+    path(f"{ENTITY}cards/", views_cards.card_answers, name="card-answers"),
     path(f"{ENTITY}<slug:tab>/", views.entity_tab, name="entity-tab"),
 ]
 BY_NAME = "<entitypart:kind>/<entitypart:namespace>/<entitypart:name>"

@@ -443,14 +443,15 @@ def test_files_that_were_written_before_the_kill_are_not_read_again(committed_wo
     assert (outcome.changed, outcome.unchanged, outcome.removed, outcome.parsed) == (14, 20, 1, 14)
 
 
-def test_changing_many_takes_a_few_statements(world, acme, folder):
-    """Entities, relations and bindings are written by the hundred, never one by one."""
-    many(folder, 200)
+@pytest.mark.parametrize("count", [20, 200])
+def test_changing_many_takes_a_few_statements(world, acme, folder, count):
+    """Entities, facts, edges and bindings are written by the hundred, never one by one: as few for 200 as for 20."""
+    many(folder, count)
     source = add(world, kind="folder", target=str(folder))
-    many(folder, 200, "new")
+    many(folder, count, "new")
     with CaptureQueriesContext(connection) as queries:
-        assert ingest.ingest(source).changed == 200
-    assert len(queries) <= 24
+        assert ingest.ingest(source).changed == count
+    assert len(queries) <= 32
 
 
 def test_a_thousand_and_one_entities_are_written_in_the_portal(world, acme):
