@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from catalog import problems
 from catalog.descriptors.findings import Finding
-from catalog.index import writing
+from catalog.index import bulk, writing
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import Found, Reading, finding_at
 from catalog.intake.remembering import forget, remember
@@ -24,7 +24,6 @@ from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
 
-BATCH = 500
 GRACE = timedelta(days=14)
 
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
@@ -304,7 +303,7 @@ class _Work:
         if changed:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
         writing.put(self.source.organisation_id, [*added, *changed])
-        Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
+        bulk.insert(Relation, [edge for row in (*added, *changed) for edge in edges(row)])
 
 
 # Called with the entities that became tombstones.
