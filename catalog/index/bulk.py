@@ -35,7 +35,7 @@ def insert(
         model._default_manager.bulk_create(rows, **conflict)
         return
     fields = _fields(model, has_key=rows[0].pk is not None)
-    names = ", ".join(_quoted(field.column) for field in fields)
+    names = ", ".join(_quoted(str(field.column)) for field in fields)
     table, incoming = _quoted(model._meta.db_table), _quoted(f"incoming_{next(_NUMBERS)}")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE {incoming} ON COMMIT DROP AS SELECT {names} FROM {table} WITH NO DATA")  # noqa: S608
@@ -79,9 +79,31 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def array_of(texts: Sequence[Any]) -> str:
-    """A list of texts or numbers as PostgreSQL reads an array of one dimension."""
-    return "{" + ",".join('"' + str(each).replace("\\", "\\\\").replace('"', '\\"') + '"' for each in texts) + "}"
+def run(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Executes one statement; its rows. Lists are arrays, and the statement says of what (`%s::int[]`): whole columns
+    travel so, and the driver would take five times as long to write them down."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_written(each) for each in parameters])
+        return cursor.fetchall() if cursor.description else []
+
+
+def _written(parameter: Any) -> Any:
+    is_plain = isinstance(parameter, list) and not any(isinstance(each, bytes) for each in parameter[:1])
+    return array_of(parameter) if is_plain else parameter
+
+
+def array_of(values: Sequence[Any]) -> str:
+    """Texts, numbers, truth values or None as PostgreSQL reads an array of one dimension."""
+    return "{" + ",".join([_QUOTED.get(type(each), str)(each) for each in values]) + "}"
+
+
+def _quoted_text(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+_QUOTED: dict[type, Callable[[Any], str]] = {str: _quoted_text, type(None): lambda _: "NULL"}
 
 
 def _on_conflict(model: type[models.Model], unique: Sequence[str], update: Sequence[str]) -> str:
@@ -95,7 +117,8 @@ def _on_conflict(model: type[models.Model], unique: Sequence[str], update: Seque
 def _returning(model: type[models.Model], rows: Sequence[Any]) -> str:
     """Where the database makes the keys. Rows go in as they were copied, and their keys come back in that order."""
     key = model._meta.pk
-    return f" RETURNING {_quoted(key.column)}" if isinstance(key, models.AutoField) and rows[0].pk is None else ""
+    is_made = isinstance(key, models.AutoField) and rows[0].pk is None
+    return f" RETURNING {_quoted(str(key.column))}" if key is not None and is_made else ""
 
 
 def _take_keys(cursor: Any, rows: Sequence[Any]) -> None:
@@ -107,7 +130,8 @@ def _take_keys(cursor: Any, rows: Sequence[Any]) -> None:
 
 
 def _column(model: type[models.Model], name: str) -> str:
-    return str(model._meta.get_field(name).column)
+    field: Any = model._meta.get_field(name)
+    return str(field.column)
 
 
 def _quoted(name: str) -> str:
