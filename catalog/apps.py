@@ -71,7 +71,7 @@ class CatalogConfig(AppConfig):
                 "catalog.view",
                 25,
                 also=("problem", "problem-*"),
-                words="inbox faults errors wrong mend",
+                words="inbox faults errors wrong mend descriptors",
                 count=inbox.navigation_count,
             ),
             NavEntry(

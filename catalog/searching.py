@@ -216,7 +216,6 @@ def register() -> None:
     )
     register_command(
         Command("entity-new", "Describe a new entity", "plus", "catalog.register", "entity-new", "write add"),
-        Command("problems", "Problems", "file-alert", "catalog.view", "catalog-problems", "errors wrong"),
         Command("mine", "What my teams own", "layout-grid", "catalog.view", "palette", "my services components",
                 "?q=owner%3Ame"),
     )  # fmt: skip
