@@ -16,6 +16,11 @@ def split_words(text: str) -> list[str]:
     return list(dict.fromkeys(part.lower()[:MAX_WORD] for part in parts if part))
 
 
+def run_together(text: str) -> str:
+    """`dunning-job`, `DunningJob` and `dunning job` are all dunningjob."""
+    return "".join(part.lower() for word in _WORD.findall(text) for part in _CAMEL.split(word))
+
+
 MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
 _SEPARATORS = re.compile(r"[-._/\s]+")
 
