@@ -405,7 +405,12 @@ class Problem(TenantModel):
 
 
 class ConfiguredCard(TenantModel):
-    """A card of the Overview that admins add without code: a title and a link, made for each entity from a pattern."""
+    """A card of the Overview that admins add without code: a link made for each entity from a pattern, or what the
+    address answers (JSON), written into a template by a worker."""
+
+    class Shows(models.TextChoices):
+        LINK = "link", "A link"
+        JSON = "json", "What the address answers (JSON)"
 
     title = models.CharField(max_length=80)
     kinds = ArrayField(
@@ -414,6 +419,14 @@ class ConfiguredCard(TenantModel):
     permission = models.CharField(max_length=40, default="catalog.view", help_text="Who is shown it.")
     label = models.CharField(max_length=80, blank=True, help_text="The words of the link; empty = the title.")
     address = models.CharField(max_length=1000, help_text="With placeholders: catalog/configured.py.")
+    shows = models.CharField(max_length=10, choices=Shows, default=Shows.LINK, db_default="link")
+    template = models.TextField(
+        blank=True, default="", db_default="", help_text="In the language of golden paths; comes to Markdown."
+    )
+    refresh_seconds = models.PositiveIntegerField(default=300, db_default=300)
+    header_name = models.CharField(max_length=100, blank=True, default="", db_default="")
+    sealed_header = models.TextField(blank=True, default="", db_default="", help_text="For workers: kit/sealing.py.")
+    header_fingerprint = models.CharField(max_length=12, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -421,3 +434,20 @@ class ConfiguredCard(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+
+class CardAnswer(TenantModel):
+    """What a card's address last said of one entity, as its page shows it. Written by workers alone."""
+
+    card = models.ForeignKey(ConfiguredCard, on_delete=models.CASCADE, related_name="answers")
+    entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField(blank=True, help_text="Markdown: the newest answer that could be used.")
+    as_of = models.DateTimeField(null=True, help_text="When that was.")
+    error = models.CharField(max_length=1000, blank=True, help_text="Why the newest try gave nothing; empty = it did.")
+    tried_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "card", "entity"], name="card_answer_once")]
+
+    def __str__(self) -> str:
+        return f"card {self.card_id} of entity {self.entity_id}"

@@ -10,8 +10,9 @@ from typing import Any
 from django.utils import timezone
 
 from catalog import actions as catalog
-from catalog.configured import add_card
-from catalog.models import Problem
+from catalog.configured import CardSaid, add_card
+from catalog.models import CardAnswer, Problem
+from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
@@ -84,7 +85,12 @@ def furnish(world: Any, folder: Path) -> House:
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         broken = ENTITY.format(name=f"{MARK}-broken").replace("metadata:", "metadata:\n  tags: [Marzipan]")
         (folder / "catalog-info.yaml").write_text(f"{ENTITY.format(name=f'{MARK}-filed')}---\n{broken}")
-        card = add_card(organisation=acme, actor=by(world.ada), title=MARK, address="https://d.example/{name}")
+        card = add_card(
+            organisation=acme,
+            actor=by(world.ada),
+            said=CardSaid(title=MARK, address="https://d.example/{name}", shows="json", template=MARK),
+        )
+        CardAnswer.objects.create(organisation=acme, card=card, entity=entity, text=MARK)
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
@@ -107,7 +113,10 @@ def furnish(world: Any, folder: Path) -> House:
         )
         review = Job.objects.create(
             organisation=acme, kind=previewing.REVIEW, lane="asking", title=MARK, actor=world.ada, state="succeeded",
-            arguments={"version": run.version_id, "values": {}}, result=previewing.body_of(run.version, Preview()),
+            arguments={
+                "version": run.version_id,
+                "sealed": sealing.seal("{}", f"review answers {acme.pk} {world.ada.pk}"),
+            }, result=previewing.body_of(run.version, Preview()),
         )  # fmt: skip
         candidate = Candidate.objects.create(
             organisation=acme, source=source, origin_key="source:x", origin_label=MARK, origin_address=MARK, ref=MARK,
@@ -154,6 +163,7 @@ def furnish(world: Any, folder: Path) -> House:
         "clusters": "all",
         "logs": log.key,
         "job": str(job.uid),
+        "card": f"{card.pk}-{entity.pk}",
     }
     return House(
         names,

@@ -7,6 +7,7 @@ requester), the door is as wide as the widest of them. An address that is missin
 PAGES: dict[str, str] = {
     "home": "viewer",
     "palette": "viewer",
+    "seen": "viewer",
     "api-docs": "viewer",
     # people
     "people": "viewer",
@@ -61,6 +62,7 @@ PAGES: dict[str, str] = {
     "card-new": "admin",
     "card-edit": "admin",
     "card-remove": "admin",
+    "card-answers": "viewer",
     "sources": "viewer",
     "source": "viewer",
     "source-register": "developer",
@@ -136,6 +138,7 @@ API: dict[str, str | dict[str, str]] = {
     "api-entity-facets": "viewer",
     "api-entity-refresh": "developer",
     "api-validate-entity": "viewer",
+    "api-check": "viewer",
     "api-locations": {"get": "viewer", "post": "developer"},
     "api-locations-by-query": "viewer",
     "api-location": {"get": "viewer", "put": "developer", "delete": "developer"},
