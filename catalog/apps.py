@@ -15,6 +15,7 @@ class CatalogConfig(AppConfig):
             actions,
             bindings,
             cards,
+            checking,
             inbox,
             jobs,
             mending,
@@ -46,6 +47,7 @@ class CatalogConfig(AppConfig):
         jobs.register_kinds()
         refreshing.register_kinds()
         mending.register_mending()
+        checking.register_checking()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         register_topic(

@@ -18,6 +18,7 @@ class GoldenpathsConfig(AppConfig):
         fetched.speak(render_text)
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
+        ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         jobs.register_kinds()

@@ -138,6 +138,7 @@ API: dict[str, str | dict[str, str]] = {
     "api-entity-facets": "viewer",
     "api-entity-refresh": "developer",
     "api-validate-entity": "viewer",
+    "api-check": "viewer",
     "api-locations": {"get": "viewer", "post": "developer"},
     "api-locations-by-query": "viewer",
     "api-location": {"get": "viewer", "put": "developer", "delete": "developer"},
