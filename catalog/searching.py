@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
 
-from catalog.asking.candidates import candidates
 from catalog.asking.filters import All, In, Node
+from catalog.asking.operations import Operation
 from catalog.asking.query import entities_of
 from catalog.asking.ranking import rank
 from catalog.asking.words import parts, run_together
+from catalog.choosing import chosen, operations
 from catalog.descriptors.kinds import KINDS, owner_ref
 from catalog.models import Entity
 from catalog.panels import Look, tabs_of
@@ -57,9 +58,7 @@ def owners(access: Access, text: str) -> list[str]:
 
 def find_entities(access: Access, asked: Sought, most: int) -> list[Hit]:
     """Entities, a Group as its team."""
-    rows = candidates(
-        access.organisation, asked, most=most, within=within(access, asked.filters), mine=access.team_refs
-    )
+    rows = chosen(access.organisation, asked, most=most, within=within(access, asked.filters), mine=access.team_refs)
     return as_found(access.organisation, rows)
 
 
@@ -128,6 +127,31 @@ def entity_page(organisation: Organisation, row: Entity, tab: str = "") -> str:
         return ""
 
 
+def find_operations(access: Access, asked: Sought, most: int) -> list[Hit]:
+    """Operations of APIs, for what reads like one: a path, or more than a word."""
+    if len(asked.words) < 2 and "/" not in asked.text:
+        return []
+    narrowed = within(access, {name: value for name, value in asked.filters.items() if name != "kind"})
+    found = operations(access.organisation, asked, within=narrowed, mine=access.team_refs)
+    return [_operation(access, api, one) for api, one in found[:most]]
+
+
+def _operation(access: Access, api: Entity, one: Operation) -> Hit:
+    return Hit(
+        key=f"operation:{api.ref}:{one.title}",
+        title=one.title,
+        note=f"{one.summary} · {api.title or api.name}" if one.summary else api.title or api.name,
+        kind="Operation",
+        icon="api",
+        url=entity_page(access.organisation, api, "api"),
+        names=tuple(name for name in (one.title, one.path, one.name, one.summary) if name),
+        words=(api.name, api.title),
+        weight=2,
+        owner_ref=api.owner_ref,
+        lifecycle=api.lifecycle,
+    )
+
+
 def find_teams(access: Access, asked: Sought, most: int) -> list[Hit]:
     """Teams by the beginning of their address: those that no Group describes any more are found here alone."""
     slug = "-".join(asked.words)
@@ -171,7 +195,7 @@ def find_doings(access: Access, asked: Sought, most: int) -> list[Hit]:
         return []
     text = " ".join(rest)
     thing = Sought(text, rest, run_together(text))
-    rows = candidates(access.organisation, thing, most=MOST, mine=access.team_refs)
+    rows = chosen(access.organisation, thing, most=MOST, mine=access.team_refs)
     by_ref = {row.ref: row for row in rows}
     ranked = [one for one in rank(thing, as_found(access.organisation, rows)) if not one.is_loose][:ACTS_ON]
     refs = [one.hit.key for one in ranked if one.hit.key in by_ref]
@@ -212,6 +236,15 @@ def register() -> None:
     register_searchable(
         Searchable("entities", "Catalog", "catalog.view", 10, find_entities, kinds, has_fields=True),
         Searchable("teams", "Teams", "people.view", 20, find_teams, frozenset({"team", "group"})),
+        Searchable(
+            "operations",
+            "API operations",
+            "catalog.view",
+            25,
+            find_operations,
+            frozenset({"operation"}),
+            has_fields=True,
+        ),
         Searchable("doings", "Actions", "catalog.view", 5, find_doings, frozenset({"action"})),
     )
     register_command(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from catalog.asking.words import split_words
 
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 MOST = 400
@@ -33,6 +35,16 @@ class Operation:
     @property
     def title(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def words(self) -> list[str]:
+        """What finds it."""
+        return split_words(f"{self.title} {self.name} {self.summary}")
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether it has all these words, or words that begin so."""
+        mine = self.words
+        return all(any(one.startswith(word) for one in mine) for word in words)
 
 
 def operations_of(definition: object) -> list[Operation]:

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from django.db import connection
 
 from catalog.asking.filters import In, Node, Not
+from catalog.asking.ranking import distance, slips
 from catalog.asking.words import split_words
-from catalog.index.parts import ABOUT, NAMED, WHOLE, near_parts
+from catalog.index.parts import ABOUT, NAMED, OPERATION, PIECE, WHOLE, near_parts, pieces_of
 from catalog.index.reading import Condition, Question, Term, all_of, any_of
 from catalog.index.sets import numbers_of
 from portal.accounts.models import Organisation
@@ -46,8 +47,8 @@ def word_node(word: str, *, is_prefix: bool) -> Condition:
 
 
 def _beside(word: str) -> list[Condition]:
-    """What else a word may mean: a kind, a type, a stage."""
-    return [In("kind", (word,)), In("spec.type", (word,)), In("spec.lifecycle", (word,))]
+    """What else a word may mean: a kind, a type, a stage, a namespace."""
+    return [In(key, (word,)) for key in ("kind", "spec.type", "spec.lifecycle", "metadata.namespace")]
 
 
 def candidates(
@@ -76,15 +77,8 @@ def candidates(
         about = [any_of([begun_, Term(ABOUT, word, len(word) > 2)]) for word, begun_ in zip(words, begun, strict=True)]
         steps += [question.filter(all_of(each)) for each in (named, begun, about)]
     question.ask()
-    found: dict[int, None] = {}
-    for bits in [step.bits for step in steps] or [question.live]:
-        here = bits & inside.bits
-        for part in (here & own.bits, here):
-            for number in numbers_of(part):
-                if len(found) >= most:
-                    return list(found)
-                found[number] = None
-    return list(found)
+    here = [step.bits & inside.bits for step in steps] or [inside.bits]
+    return _lowest([part for bits in here for part in (bits & own.bits, bits)], most)
 
 
 def some_of(
@@ -95,14 +89,64 @@ def some_of(
     inside = question.filter(within if within is not None else all_of(()))
     each = [question.filter(any_of([Term(NAMED, word, True), *_beside(word)])) for word in words]
     question.ask()
-    levels = [0] * (len(each) + 1)  # levels[n]: entities with at least n of the words
-    levels[0] = inside.bits
-    for wanted in each:
-        bits = wanted.bits
-        for level in range(len(each), 0, -1):
+    return _lowest(_levels(inside.bits, [wanted.bits for wanted in each])[:0:-1], most)
+
+
+def alike(
+    organisation: Organisation | int,
+    words: Collection[str],
+    *,
+    most: int,
+    within: Node | None = None,
+    is_close: bool = False,
+) -> list[int]:
+    """The numbers of entities whose name or title has the letters of every word, three by three: one statement.
+
+    is_close  most of the letters will do, those with the most first: for words that were mistyped
+    """
+    pieces = {piece for word in words for piece in pieces_of(word)}
+    if not pieces or any(len(word) < 3 for word in words):
+        return []
+    question = Question(organisation)
+    inside = question.filter(within if within is not None else all_of(()))
+    each = [question.filter(Term(PIECE, piece)) for piece in sorted(pieces)]
+    question.ask()
+    levels = _levels(inside.bits, [wanted.bits for wanted in each])
+    least = max(1, len(each) * 2 // 5) if is_close else len(each)
+    return _lowest(levels[: least - 1 : -1], most)
+
+
+def with_operations(
+    organisation: Organisation | int,
+    words: Collection[str],
+    *,
+    most: int,
+    within: Node | None = None,
+    mine: Collection[str] = (),
+) -> list[int]:
+    """The numbers of APIs whose operations have all the words, or words that begin so, mine first: one statement."""
+    question = Question(organisation)
+    inside = question.filter(within if within is not None else all_of(()))
+    own = question.filter(In("relations.ownedby", tuple(mine)))
+    wanted = question.filter(all_of([Term(OPERATION, word, True) for word in words]))
+    question.ask()
+    bits = wanted.bits & inside.bits if words else 0
+    return _lowest([bits & own.bits, bits], most)
+
+
+def _levels(inside: int, sets: Sequence[int]) -> list[int]:
+    """levels[n]: those with at least n of the sets."""
+    levels = [inside, *(0 for _ in sets)]
+    for bits in sets:
+        for level in range(len(sets), 0, -1):
             levels[level] |= levels[level - 1] & bits
+    return levels
+
+
+def _lowest(sets: Iterable[int], most: int) -> list[int]:
+    """The numbers in the sets, one set after the other, each number once."""
     found: dict[int, None] = {}
-    for bits in levels[:0:-1]:
+    for bits in sets:
         for number in numbers_of(bits):
             if len(found) >= most:
                 return list(found)
@@ -126,22 +170,7 @@ def near(organisation: Organisation | int, words: Collection[str]) -> dict[str, 
         rows = cursor.fetchall()
     found: dict[str, list[tuple[int, str]]] = {}
     for typed, word in rows:
-        apart = distance(typed, word)
-        if apart <= (2 if len(typed) >= 8 else 1):
+        apart = distance(typed, word, slips(typed))
+        if apart <= slips(typed):
             found.setdefault(typed, []).append((apart, word))
     return {typed: [word for _, word in sorted(known)] for typed, known in found.items()}
-
-
-def distance(one: str, other: str) -> int:
-    """How many letters must be added, taken away, changed or swapped with the next one."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, there in enumerate(other, 1):
-            best = min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != there))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == there:
-                best = min(best, before[j - 2] + 1)
-            row.append(best)
-        before, last = last, row
-    return last[-1]
