@@ -20,30 +20,38 @@ SHOWN = (
     "id", "uid", "num", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type",
     "lifecycle", "owner_ref", "system_ref", "tags", "sort_name",
 )  # fmt: skip
-# With fewer than this, names that only have the letters somewhere are looked for as well.
 FEW = 12
 # APIs whose definitions are read for their operations.
 MOST_APIS = 5
 
 
 def chosen(
-    organisation: Organisation, asked: Sought, *, most: int, within: Node | None = None, mine: Collection[str] = ()
+    organisation: Organisation,
+    asked: Sought,
+    *,
+    most: int,
+    within: Node | None = None,
+    mine: Collection[str] = (),
+    few: int = FEW,
 ) -> list[Entity]:
     """Entities that have the words, then the letters, then words with small mistakes, then some of the words; all of
-    `within` by name where there are no words. Of too many, what the owners in `mine` own is among those given."""
+    `within` by name where there are no words. Of too many, what the owners in `mine` own is among those given.
+
+    few  with fewer than this, names that only have the letters somewhere are looked for as well
+    """
     if asked.words:
-        numbers = _numbers(organisation, asked, most, within, mine)
+        numbers = _numbers(organisation, asked, most, within, mine, few)
     else:
         numbers = _by_name(organisation, within or All(()), most)
     return list(entities_of(organisation).filter(num__in=numbers).only(*SHOWN)) if numbers else []
 
 
 def _numbers(
-    organisation: Organisation, asked: Sought, most: int, within: Node | None, mine: Collection[str]
+    organisation: Organisation, asked: Sought, most: int, within: Node | None, mine: Collection[str], few: int
 ) -> list[int]:
     words, whole = asked.words, asked.whole
     found = finding.candidates(organisation, words, whole, most=most, within=within, mine=mine)
-    if len(found) < FEW:
+    if len(found) < few:
         found += finding.alike(organisation, words, most=most - len(found), within=within)
     if found:
         return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from catalog.asking.filters import All, In, Node
@@ -57,19 +58,21 @@ def owners(access: Access, text: str) -> list[str]:
 
 
 def find_entities(access: Access, asked: Sought, most: int) -> list[Hit]:
-    """Entities, a Group as its team."""
+    """Entities, a Group as its team; and teams that no Group describes any more, by their address."""
     rows = chosen(access.organisation, asked, most=most, within=within(access, asked.filters), mine=access.team_refs)
-    return as_found(access.organisation, rows)
+    slugs = {"-".join(asked.words), asked.whole} if asked.words and not asked.filters else set()
+    return as_found(access.organisation, rows, slugs=slugs if access.can("people.view") else ())
 
 
-def as_found(organisation: Organisation, rows: Sequence[Entity]) -> list[Hit]:
-    """Entities as search shows them. One statement for the teams among them."""
-    groups = [row.ref for row in rows if row.kind == "Group"]
-    known = Team.objects.for_tenant(organisation).filter(ref__in=groups) if groups else ()
-    teams = {team.ref: team for team in known}
-    return [
-        team_found(organisation, teams[row.ref], row) if row.ref in teams else _found(organisation, row) for row in rows
-    ]
+def as_found(organisation: Organisation, rows: Sequence[Entity], *, slugs: Collection[str] = ()) -> list[Hit]:
+    """Entities as search shows them, and teams of these addresses. One statement for the teams among them."""
+    groups = {row.ref: row for row in rows if row.kind == "Group"}
+    known: Iterable[Team] = ()
+    if groups or slugs:
+        known = Team.objects.for_tenant(organisation).filter(Q(ref__in=list(groups)) | Q(slug__in=list(slugs)))
+    teams = {team.ref: team_found(organisation, team, groups.get(team.ref)) for team in known}
+    hits = {row.ref: teams.get(row.ref) or _found(organisation, row) for row in rows}
+    return list({**hits, **teams}.values())
 
 
 def team_found(organisation: Organisation, team: Team, group: Entity | None = None) -> Hit:
@@ -152,15 +155,6 @@ def _operation(access: Access, api: Entity, one: Operation) -> Hit:
     )
 
 
-def find_teams(access: Access, asked: Sought, most: int) -> list[Hit]:
-    """Teams by the beginning of their address: those that no Group describes any more are found here alone."""
-    slug = "-".join(asked.words)
-    if not slug:
-        return []
-    rows = Team.objects.for_tenant(access.organisation)
-    return [team_found(access.organisation, team) for team in rows.filter(slug__in=[slug, asked.whole])[:most]]
-
-
 @dataclass(frozen=True)
 class TabWord:
     """A word beside a name, and the tab of the entity's page that it asks for."""
@@ -195,7 +189,7 @@ def find_doings(access: Access, asked: Sought, most: int) -> list[Hit]:
         return []
     text = " ".join(rest)
     thing = Sought(text, rest, run_together(text))
-    rows = chosen(access.organisation, thing, most=MOST, mine=access.team_refs)
+    rows = chosen(access.organisation, thing, most=MOST, mine=access.team_refs, few=1)
     by_ref = {row.ref: row for row in rows}
     ranked = [one for one in rank(thing, as_found(access.organisation, rows)) if not one.is_loose][:ACTS_ON]
     refs = [one.hit.key for one in ranked if one.hit.key in by_ref]
@@ -235,7 +229,6 @@ def register() -> None:
     kinds = frozenset(name.lower() for name in KINDS) | {"team", "person"}
     register_searchable(
         Searchable("entities", "Catalog", "catalog.view", 10, find_entities, kinds, has_fields=True),
-        Searchable("teams", "Teams", "people.view", 20, find_teams, frozenset({"team", "group"})),
         Searchable(
             "operations",
             "API operations",
