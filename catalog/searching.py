@@ -16,7 +16,7 @@ from catalog.asking.words import parts, run_together
 from catalog.choosing import chosen, operations
 from catalog.descriptors.kinds import KINDS, owner_ref
 from catalog.models import Entity
-from catalog.panels import Look, tabs_of
+from catalog.panels import TABS, Look
 from portal.accounts.access import Access, TenantRequest
 from portal.accounts.models import Organisation, Team
 from portal.kit.refs import DEFAULT_NAMESPACE, completed, name_of
@@ -205,7 +205,8 @@ def _with_tab(access: Access, refs: list[str], tab: str) -> set[str]:
     request = TenantRequest()
     request.access = access
     rows = entities_of(access.organisation).filter(ref__in=refs).select_related("source")
-    return {row.ref for row in rows if any(one.name == tab for one in tabs_of(Look(request, row)))}
+    wanted = TABS[tab]
+    return {row.ref for row in rows if access.can(wanted.permission) and wanted.shown(Look(request, row))}
 
 
 def _doing(access: Access, doing: TabWord, asked: Sought, row: Entity) -> Hit:
