@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog import actions as catalog
 from catalog.configured import add_card
+from catalog.lists.models import Bulk, SavedView
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
@@ -82,6 +83,8 @@ def furnish(world: Any, folder: Path) -> House:
     with tenant(acme):
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
         (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
+        view = SavedView.objects.create(organisation=acme, owner=world.ada, name=MARK, query="kind=", is_shared=True)
+        bulk = Bulk.objects.create(organisation=acme, actor=world.ada, act="tag", value=MARK)
         card = add_card(organisation=acme, actor=by(world.ada), title=MARK, address="https://d.example/{name}")
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
@@ -133,6 +136,9 @@ def furnish(world: Any, folder: Path) -> House:
         "name": MARK,
         "tab": "ownership",
         "card": card.pk,
+        "view": view.pk,
+        "bulk": bulk.pk,
+        "field": "owner",
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,
