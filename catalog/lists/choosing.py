@@ -14,7 +14,7 @@ from portal.kit.words import HEALTH_TONES
 
 MOST_TEXT = 200
 Whose = Literal["", "mine", "teams", "nobody"]
-WHOSE: Mapping[str, str] = {"mine": "Mine", "teams": "My teams’", "nobody": "Without an owner"}
+WHOSE: Mapping[str, str] = {"mine": "Mine", "teams": "My teams’", "nobody": "Unowned"}
 # Health as people choose it: the worst first, which is also its order.
 HEALTH = ("Down", "Stuck", "Reduced", "Progressing", "Unknown", "Paused", "Idle", "Healthy")
 assert set(HEALTH) == set(HEALTH_TONES)
@@ -151,10 +151,14 @@ def _clean(text: str) -> str:
 
 @dataclass(frozen=True)
 class Mine:
-    """Who asks: references that answer for what is theirs, and those of their teams with all teams below."""
+    """Who asks: references that answer for what is theirs, and those of their teams with all teams below.
+
+    nobody  owners that are named and that the catalog does not know
+    """
 
     refs: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
+    nobody: frozenset[str] = frozenset()
 
 
 def node_of(wanted: Wanted, mine: Mine) -> Node:
@@ -170,10 +174,11 @@ def node_of(wanted: Wanted, mine: Mine) -> Node:
 
 
 def whose_node(whose: str, mine: Mine) -> Node:
-    """`nobody` means what should have an owner and names none."""
+    """`nobody` means what should have an owner and names none, or one that there is not."""
     if whose == "nobody":
         owned = tuple(sorted(name.lower() for name, kind in KINDS.items() if kind.is_owned))
-        return All((In("kind", owned), Not(Exists(KEYS["owner"]))))
+        unknown = In(KEYS["owner"], tuple(sorted(mine.nobody)))
+        return All((In("kind", owned), Either((Not(Exists(KEYS["owner"])), unknown))))
     return In(KEYS["owner"], tuple(sorted(mine.refs if whose == "mine" else mine.teams)))
 
 

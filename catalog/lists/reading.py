@@ -14,14 +14,15 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Case, Exists, F, Func, IntegerField, OuterRef, Q, TextField, Value, When
-from django.db.models.functions import NullIf
 
+from catalog.asking.filters import All, In
 from catalog.asking.paging import RowPage, seal, unseal
 from catalog.asking.query import Entities, FactValue, entities_of, text_search, where
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, Mine, Wanted, node_of, tier_of
 from catalog.lists.seen import starred_uids, with_star
 from catalog.models import Problem
 from portal.accounts.access import Access
+from portal.accounts.models import Organisation, Team
 from portal.clusters import status
 from portal.kit.errors import Invalid
 
@@ -45,15 +46,18 @@ class Option:
     count: int
 
 
-def mine_of(access: Access) -> Mine:
-    """Whose things are theirs: the teams that they are in themselves, and they as the catalog describes them."""
+def mine_of(access: Access, whose: str) -> Mine:
+    """What the choice of this word needs to know of who asks."""
+    if whose == "nobody":
+        return Mine(nobody=_unknown_owners(access.organisation))
+    if not whose:
+        return Mine()
     with connection.cursor() as cursor:
         cursor.execute(_DIRECT, [access.organisation.pk, access.user.pk])
         direct = {str(row[0]) for row in cursor.fetchall()}
-    described = entities_of(access.organisation).filter(
-        where_fact("kind", "user") & where_fact("spec.profile.email", access.user.email.lower())
-    )
-    refs = direct | set(described.values_list("ref", flat=True))
+    me = All((In("kind", ("user",)), In("spec.profile.email", (access.user.email.lower(),))))
+    described = set(entities_of(access.organisation).filter(where(me)).values_list("ref", flat=True))
+    refs = direct | described
     return Mine(frozenset(refs), frozenset(refs | access.team_refs))
 
 
@@ -63,8 +67,13 @@ WHERE t.organisation_id = %s AND m.user_id = %s
 """
 
 
-def where_fact(key: str, value: str) -> Q:
-    return Q(facts__contains=[f"{key}={value}"])
+def _unknown_owners(organisation: Organisation) -> frozenset[str]:
+    """Owners that something names and that are neither in the catalog nor a team."""
+    rows = entities_of(organisation)
+    named = set(rows.exclude(owner_ref="").order_by().values_list("owner_ref", flat=True).distinct())
+    there = set(rows.filter(ref__in=named).values_list("ref", flat=True))
+    teams = Team.objects.for_tenant(organisation).filter(ref__in=named - there)
+    return frozenset(named - there - set(teams.values_list("ref", flat=True)))
 
 
 class Listed:
@@ -76,7 +85,7 @@ class Listed:
 
     @cached_property
     def mine(self) -> Mine:
-        return mine_of(self.access) if self.wanted.whose else Mine()
+        return mine_of(self.access, self.wanted.whose)
 
     @cached_property
     def badges(self) -> Mapping[str, str]:
@@ -182,7 +191,7 @@ class Listed:
             ]
             return Case(*ranked, default=None, output_field=IntegerField())
         if name in _FIELDS:
-            return NullIf(F(_FIELDS[name]), Value(""))
+            return Func(F(_FIELDS[name]), Value(""), function="NULLIF", output_field=TextField())
         return FactValue(COLUMNS[name].key)
 
     def _cursor(self, row: Any) -> str:
