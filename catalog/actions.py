@@ -1,18 +1,24 @@
 """What people do to the catalog: register, refresh and remove sources; write, change and remove entities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils.timezone import now
 
 from catalog.asking.query import entities_of
+from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import parse
+from catalog.index import writing
 from catalog.intake import ingest
-from catalog.intake.reading import Reading
+from catalog.intake.pieces import Pieces
 from catalog.intake.sources import folder
 from catalog.intake.sources.portal import path_of
-from catalog.intake.sources.tree import MemoryTree
+from catalog.intake.sources.registry import OPENERS
+from catalog.intake.sources.tree import MemoryTree, Tree
 from catalog.intake.sources.upload import tree_of
 from catalog.models import Entity, Relation, Source, Upload
 from catalog.tasks import UNFINISHED, ask_refresh
@@ -83,28 +89,46 @@ class Draft:
             raise Invalid("Write the path from the repository's root, without the slash in front.", field="path")
         return path[:500]
 
-    def reading(self, source: Source) -> Reading:
-        """What the source says; raises Refusal when it cannot be read."""
-        if source.kind == Source.Kind.UPLOAD:
-            return ingest.read_tree(source, tree_of(self.content, self.target))
-        return ingest.gather(source)
+    @contextmanager
+    def pieces(self, source: Source) -> Iterator[Pieces]:
+        """What the source says, to be stored while it is read; raises Refusal when it cannot be read."""
+        with ExitStack() as stack:
+            if source.kind == Source.Kind.UPLOAD:
+                tree: Tree = tree_of(self.content, self.target)
+            else:
+                tree = stack.enter_context(OPENERS[source.kind](source))
+            yield stack.enter_context(Pieces(source, tree, ingest.begins_with(source)))
 
 
 @dataclass(frozen=True)
 class Glance:
-    """A look at a source before it is registered: (reference, new | changed | known | elsewhere) and the problems."""
+    """A look at a source before it is registered: (reference, new | elsewhere) of all, the documents of the first, and
+    the problems."""
 
-    reading: Reading
     entities: list[tuple[str, str]]
+    documents: list[dict[str, Any]]
+    problems: list[Finding]
 
 
-def glance(*, organisation: Organisation, draft: Draft) -> Glance:
-    """Reads without writing; raises Refusal when there is nothing to read. For workers: it waits for the source."""
-    reading = draft.reading(draft.source(organisation))
-    refs = [found.ref for found in reading.entities]
+def glance(
+    *, organisation: Organisation, draft: Draft, watch: ingest.Watch = ingest.NOBODY, most: int = 1000
+) -> Glance:
+    """Reads without writing; raises Refusal when there is nothing to read. For workers: it waits for the source.
+
+    most  so many documents are kept
+    """
+    refs, documents = list[str](), list[dict[str, Any]]()
+    watch.tell("Reading the source", 0, 0)
+    with draft.pieces(draft.source(organisation)) as pieces:
+        for piece in pieces:
+            refs += [found.ref for found in piece.fresh]
+            documents += [found.entity.document for found in piece.fresh[: max(0, most - len(documents))]]
+            if not piece.is_last:
+                watch.tell("Reading files", *pieces.progress[1:])
+        problems = pieces.reading().problems
     with tenant(organisation):
         known = set(entities_of(organisation).filter(ref__in=refs).values_list("ref", flat=True))
-    return Glance(reading, [(ref, "elsewhere" if ref in known else "new") for ref in refs])
+    return Glance([(ref, "elsewhere" if ref in known else "new") for ref in refs], documents, problems)
 
 
 def check_new(*, organisation: Organisation, draft: Draft, on_conflict: str = "reject") -> Source:
@@ -138,7 +162,28 @@ def add_source(
     draft = Draft(kind, target, path, revision, content)
     source = draft.source(organisation)
     watch.tell("Reading the source", 0, 0)
-    reading = _something(draft.reading(source))
+    with draft.pieces(source) as pieces:
+        _require_something(pieces)
+        source = _kept(organisation, actor, draft, source, run_id, on_conflict, kept)
+        return _stored(source, pieces, watch)
+
+
+def _stored(source: Source, pieces: Pieces, watch: ingest.Watch) -> Source:
+    pieces.belong_to(source)
+    ingest.store(source, pieces, watch)
+    return source
+
+
+def _kept(
+    organisation: Organisation,
+    actor: Actor,
+    draft: Draft,
+    source: Source,
+    run_id: int | None,
+    on_conflict: str,
+    kept: Callable[[Source], None] | None,
+) -> Source:
+    """The row of a source that was found to say something: a new one, or the one that is registered already."""
     with tenant(organisation):
         before = _registered(source)
         if before is not None and on_conflict != "refresh":
@@ -156,20 +201,20 @@ def add_source(
                 summary=f"Registered {source.get_kind_display().lower()} {source.label}",
             )
         source = before or source
-        if kind == Source.Kind.UPLOAD:
+        if source.kind == Source.Kind.UPLOAD:
             Upload.objects.update_or_create(
-                organisation=organisation, source=source, defaults={"filename": target[:255], "content": content}
+                organisation=organisation,
+                source=source,
+                defaults={"filename": draft.target[:255], "content": draft.content},
             )
         if kept is not None:
             kept(source)
-    ingest.store(source, reading, watch)
     return source
 
 
-def _something(reading: Reading) -> Reading:
-    if not reading.entities and not reading.problems:
+def _require_something(pieces: Pieces) -> None:
+    if pieces.is_empty():
         raise Invalid("There is no entity in it. Point to a file that describes at least one.", field="target")
-    return reading
 
 
 def _registered(source: Source) -> Source | None:
@@ -195,25 +240,26 @@ def move_source(
     """
     moved = draft.source(organisation)
     watch.tell("Reading the new place", 0, 0)
-    reading = _something(draft.reading(moved))
-    with tenant(organisation):
-        watch.prove()
-        other = _registered(moved)
-        if other is not None and other.pk != source.pk:
-            raise Conflict(f"{other.label} is registered already.", field="target", code="source-exists")
-        if other is None:
-            _point(organisation, actor, source, moved)
-    ingest.store(source, reading, watch)
-    return source
+    with draft.pieces(moved) as pieces:
+        _require_something(pieces)
+        with tenant(organisation):
+            watch.prove()
+            other = _registered(moved)
+            if other is not None and other.pk != source.pk:
+                raise Conflict(f"{other.label} is registered already.", field="target", code="source-exists")
+            if other is None:
+                _point(organisation, actor, source, moved)
+        return _stored(source, pieces, watch)
 
 
 def _point(organisation: Organisation, actor: Actor, source: Source, moved: Source) -> None:
-    before = source.label
+    was, before = copy(source), source.label
     for hook in ingest.ON_MOVE.values():
         hook(organisation, source)
     source.kind, source.target, source.path, source.revision = moved.kind, moved.target, moved.path, moved.revision
     source.next_refresh_at = now() + UNFINISHED
     source.save(update_fields=["kind", "target", "path", "revision", "next_refresh_at"])
+    writing.moved(was, source)
     record(
         organisation=organisation,
         actor=actor,

@@ -9,8 +9,10 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from django.conf import settings
+        from django.db.models.signals import post_migrate
 
-        from catalog import actions, bindings, cards, jobs, naming, teams, topics
+        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, refreshing, teams, topics
+        from catalog.index import writing
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -30,8 +32,13 @@ class CatalogConfig(AppConfig):
         AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         jobs.register_kinds()
+        refreshing.register_kinds()
+        mending.register_mending()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
+        register_topic(
+            TopicKind(kind="card", permission="catalog.view", render=topics.card_answer, admit=topics.admit_to_card)
+        )
         cards.register()
         register_entry(
             NavEntry(
@@ -42,6 +49,16 @@ class CatalogConfig(AppConfig):
                 20,
                 also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
                 words="services components entities",
+            ),
+            NavEntry(
+                "catalog-problems",
+                "Problems",
+                "inbox",
+                "catalog.view",
+                25,
+                also=("problem", "problem-*"),
+                words="inbox faults errors wrong mend",
+                count=inbox.navigation_count,
             ),
             NavEntry(
                 "sources",
@@ -56,13 +73,12 @@ class CatalogConfig(AppConfig):
             NavEntry(
                 "cards",
                 "Cards",
-                "external-link",
+                "layout-dashboard",
                 "org.manage",
                 122,
                 "Organisation",
                 also=("card-*",),
-                words="links dashboards entity page",
-                in_menu=False,
+                words="links dashboards entity page json",
             ),
             NavEntry(
                 "source-register",
@@ -75,3 +91,5 @@ class CatalogConfig(AppConfig):
             ),
         )
         register_guide(naming.CatalogGuide())
+        # The index of an organisation is made by code, not by a migration: nobody reads before it is there.
+        post_migrate.connect(writing.after_migration, sender=self, dispatch_uid="catalog.index")

@@ -16,7 +16,7 @@ from portal.jobs.work import Work
 from portal.kit.errors import NotFound, Refusal
 
 LOOK, REGISTER, MOVE = "catalog.look", "catalog.register", "catalog.move"
-# So many documents of a look are kept.
+# So many entities, problems and documents of a look are kept.
 MOST_SHOWN = 1000
 
 
@@ -51,17 +51,17 @@ def page_of(organisation: Organisation, source: Source) -> str:
 
 def look(work: Work) -> JobDone:
     """What a source would bring; with `documents`, the entities themselves."""
-    glance = actions.glance(organisation=work.organisation, draft=draft_of(work))
-    entities = [{"ref": ref, "state": state} for ref, state in glance.entities]
+    glance = actions.glance(organisation=work.organisation, draft=draft_of(work), watch=Watching(work), most=MOST_SHOWN)
     result: dict[str, Any] = {
-        "entities": entities,
+        "count": len(glance.entities),
+        "entities": [{"ref": ref, "state": state} for ref, state in glance.entities[:MOST_SHOWN]],
         "problems": [
             {"path": each.path, "line": each.line, "code": each.code, "sentence": each.sentence}
-            for each in glance.reading.problems[:MOST_SHOWN]
+            for each in glance.problems[:MOST_SHOWN]
         ],
     }
     if work.arguments.get("documents"):
-        result["documents"] = [found.entity.document for found in glance.reading.entities[:MOST_SHOWN]]
+        result["documents"] = glance.documents
     return JobDone("", result, work.job.way_back)
 
 

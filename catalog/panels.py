@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import Any, Literal
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, OuterRef, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from catalog.descriptors.kinds import KINDS, EntityKind
 from catalog.graph import Neighbour
-from catalog.models import ConfiguredCard, Entity, Problem, Relation
+from catalog.models import CardAnswer, ConfiguredCard, Entity, Problem, Relation
 from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
 from portal.accounts.contact import Contact
@@ -29,7 +29,8 @@ from portal.kit.refs import name_of
 
 OVERVIEW = "overview"
 MOST_RELATIONS = 1000
-CARD = ("pk", "title", "label", "address", "permission")
+CARD = ("pk", "title", "label", "address", "permission", "shows", "refresh_seconds")
+ANSWER = ("text", "as_of", "error", "tried_at")
 Place = Literal["top", "main", "side"]
 
 
@@ -105,12 +106,12 @@ class Look:
 
     @cached_property
     def configured(self) -> list[dict[str, Any]]:
-        """The cards that admins added for its kind (pk, title, label, address, permission), by title."""
+        """The cards that admins added for its kind, by title: CARD, and under "answer" ANSWER or None."""
         told: list[dict[str, Any]] | None = getattr(self.entity, "configured", None)
         if told is not None:
             return told
-        rows = ConfiguredCard.objects.for_tenant(self.organisation)
-        return list(rows.filter(Q(kinds=[]) | Q(kinds__contains=[self.entity.kind])).order_by("title").values(*CARD))
+        rows = with_configured(Entity.objects.for_tenant(self.organisation).filter(pk=self.entity.pk))
+        return list(rows.get().configured)  # type: ignore[attr-defined]  # annotated by with_configured
 
     @cached_property
     def has_history(self) -> bool:
@@ -126,7 +127,9 @@ def with_configured(rows: QuerySet[Entity]) -> QuerySet[Entity]:
     """Entities together with the cards that admins added for their kinds: the page needs no statement for them."""
     mine = ConfiguredCard.objects.filter(organisation=OuterRef("organisation_id"))
     mine = mine.filter(Q(kinds=[]) | Q(kinds__contains=[OuterRef("kind")]))
-    told = mine.order_by("title").values(told=JSONObject(**{name: F(name) for name in CARD}))
+    kept = CardAnswer.objects.filter(card=OuterRef("pk"), entity=OuterRef(OuterRef("pk")))
+    answer = Subquery(kept.values(told=JSONObject(**{name: F(name) for name in ANSWER})))
+    told = mine.order_by("title").values(told=JSONObject(answer=answer, **{name: F(name) for name in CARD}))
     return rows.annotate(configured=ArraySubquery(told))
 
 

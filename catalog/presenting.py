@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models import JSONField
 from django.db.models.expressions import RawSQL
 
+from catalog.asking.locations import annotations_of, location_of
 from catalog.asking.query import Entities
-from catalog.intake.locations import annotations_of, location_of
 from catalog.models import Entity
 from portal.kit.errors import Invalid
 

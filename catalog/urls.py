@@ -11,6 +11,7 @@ from catalog import (
     views_edit,
     views_kept,
     views_lists,
+    views_problems,
     views_sources,
 )
 
@@ -46,7 +47,12 @@ page_urls: list[URLPattern | URLResolver] = [
     path("catalog/bulk/<int:bulk>/", views_bulk.bulk, name="bulk"),
     path("catalog/bulk/<int:bulk>/undo/", views_bulk.bulk_undo, name="bulk-undo"),
     path("catalog/bulk/<int:bulk>/patch/", views_bulk.bulk_patch, name="bulk-patch"),
-    path("catalog/problems/", views.problems, name="catalog-problems"),
+    path("catalog/problems/", views_problems.problems, name="catalog-problems"),
+    path("catalog/problems/<int:problem>/", views_problems.problem, name="problem"),
+    path("catalog/problems/<int:problem>/aside/", views_problems.set_aside, name="problem-aside"),
+    path("catalog/problems/<int:problem>/back/", views_problems.take_back, name="problem-back"),
+    path("catalog/problems/<int:problem>/mend/", views_problems.mend, name="problem-mend"),
+    path("catalog/problems/<int:problem>/patch/", views_problems.patch, name="problem-patch"),
     path("catalog/new/", views_edit.new_entity, name="entity-new"),
     path("catalog/sources/", views_sources.sources, name="sources"),
     path("catalog/sources/register/", views_sources.register, name="source-register"),
@@ -60,6 +66,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path(ENTITY, views.entity, name="entity"),
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
+    path(f"{ENTITY}cards/", views_cards.card_answers, name="card-answers"),
     path(f"{ENTITY}<slug:tab>/", views.entity_tab, name="entity-tab"),
 ]
 BY_NAME = "<entitypart:kind>/<entitypart:namespace>/<entitypart:name>"

@@ -1,4 +1,4 @@
-"""The catalog's pages: an entity, and the problems of all sources."""
+"""The catalog's pages: an entity."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from catalog.cards import edit_address, grouped, is_portal
 from catalog.lists.seen import note_look, with_look
-from catalog.models import Entity, Problem, Source
+from catalog.models import Entity, Problem
 from catalog.naming import named
 from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
 from portal.accounts.access import TenantRequest, gate
@@ -103,28 +103,6 @@ def _missing(request: TenantRequest, ref: str, name: str) -> HttpResponse:
         raise NotFound(f"There is no {ref} in this catalog.")
     shown = {"ref": ref, "name": name, "groups": grouped(edges), "problems": problems, "names": names}
     return render(request, "catalog/missing.html", shown, status=404)
-
-
-@gate("catalog.view")
-def problems(request: TenantRequest) -> HttpResponse:
-    """What is wrong anywhere, by source and file."""
-    rows = Problem.objects.for_tenant(request.access.organisation).select_related("source")
-    source = request.GET.get("source", "")
-    if source.isdigit() and len(source) < 18:
-        rows = rows.filter(source_id=int(source))
-    shown = list(rows.order_by("source_id", "path", "line", "id")[:501])
-    failed = Source.objects.for_tenant(request.access.organisation).filter(state=Source.State.FAILED)
-    return render(
-        request,
-        "catalog/problems.html",
-        {
-            "names": named(request.access.organisation.pk, [problem.entity_ref for problem in shown]),
-            "problems": shown[:500],
-            "is_more": len(shown) > 500,
-            "failed": list(failed),
-            "source_id": source,
-        },
-    )
 
 
 def entity_address(request: TenantRequest, found: Entity) -> str:

@@ -18,8 +18,8 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
-    # A process that grew over a large refresh (KiB, resident) makes room for a fresh one after its task.
-    worker_max_memory_per_child=200_000,
+    # A process that grew over a large refresh (KiB, resident at most) makes room for a fresh one after its task.
+    worker_max_memory_per_child=180_000,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     # A step in flight finishes when the broker goes away: its lease is in PostgreSQL, not in the message.

@@ -188,7 +188,6 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31536000 if _secure else 0)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("BEHIND_PROXY") else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -285,6 +284,12 @@ OWN_ADDRESSES = env.words("OWN_ADDRESSES")
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")
 # Folders that catalog sources and local git URLs may lie in.
 SOURCE_FOLDERS = [Path(folder) for folder in env.words("SOURCE_FOLDERS")]
+# How much one source may hold; and what each of the processes that read its files may take: memory, and seconds a file.
+SOURCE_FILES = env.integer("SOURCE_FILES", 300_000)
+SOURCE_ENTITIES = env.integer("SOURCE_ENTITIES", 300_000)
+READING_PROCESSES = env.integer("READING_PROCESSES", 2)
+READING_MEBIBYTES = env.integer("READING_MEBIBYTES", 384)
+READING_SECONDS = env.integer("READING_SECONDS", 30)
 GIT_ROOT = Path(env.text("GIT_ROOT", str(VAR_DIR / "git")))
 # Certificate authorities (PEM) that vouch for git hosts, in place of the system's; for hosts with one of their own.
 GIT_CA_FILE = env.text("GIT_CA_FILE", "")

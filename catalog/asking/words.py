@@ -1,13 +1,23 @@
-"""Splits names into the words that people search for."""
+"""Splits names and sentences into the words that people search for."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+MAX_WORD = 100
 
-_SEPARATORS = re.compile(r"[-._/\s]+")
+_WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def split_words(text: str) -> list[str]:
+    """`quoteEngine-v2.1` -> quote, engine, v2, 1: the finest parts, in lower case, in their order, each once."""
+    parts = [part for word in _WORD.findall(text) for part in _CAMEL.split(word)]
+    return list(dict.fromkeys(part.lower()[:MAX_WORD] for part in parts if part))
+
+
+MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+_SEPARATORS = re.compile(r"[-._/\s]+")
 
 
 def split_name(name: str) -> list[str]:

@@ -2,24 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from catalog.descriptors import placeholders, rules
-from catalog.descriptors.findings import Finding
-from catalog.descriptors.rules import BrokenRule, is_kind, is_name
-from portal.kit.refs import DEFAULT_NAMESPACE, Ref, ref_of
-from portal.kit.yamltext import Document, Unreadable, read_documents
+from catalog.descriptors import mends, placeholders, rules
+from catalog.descriptors.findings import Excerpt, Finding, excerpt_of
+from catalog.descriptors.rules import BrokenRule, is_dns_label, is_kind, is_name
+from portal.kit.refs import DEFAULT_NAMESPACE, Ref, completed, ref_of
+from portal.kit.yamltext import Document, Span, Unreadable, read_documents, spans_of, split_documents
 
 Reader = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class ParsedEntity:
-    """An admitted entity: its document with the namespace filled in, the line it starts on, and its text as written."""
+    """An admitted entity: its document with the namespace filled in, the line it starts on, and its text as written,
+    which begins on `raw_line`."""
 
     document: dict[str, Any]
     line: int
     raw: str = ""
+    raw_line: int = 1
+
+    def excerpt(self) -> Excerpt | None:
+        """The lines that it begins with."""
+        return excerpt_of(self.raw.splitlines(), self.line, first=self.raw_line)
 
     @property
     def ref(self) -> Ref:
@@ -40,10 +47,11 @@ class Parsed:
 
 def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
     """Every entity of a multi-document file. `read` gives the text of a file named by a placeholder."""
+    page = _Page(text, path)
     documents, problems = list[Document](), list[Finding]()
     for read_one in read_documents(text):
         if isinstance(read_one, Unreadable):
-            problems.append(Finding(path, read_one.line, read_one.code, read_one.sentence))
+            problems.append(page.unreadable(read_one))
         else:
             documents.append(read_one)
     entities: list[ParsedEntity] = []
@@ -52,17 +60,62 @@ def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
     for document in documents:
         value, broken_rules = _complete(document, read)
         if not broken_rules:
-            entities.append(ParsedEntity(value, document.first_line, document.raw))
+            entities.append(ParsedEntity(value, document.first_line, document.raw, document.raw_line))
             continue
         ref = _guess_ref(document.data)
         is_whole = is_whole and bool(ref)
         broken.add(ref)
-        problems += [
-            Finding(path, document.line_of(rule.field), rule.code, rule.sentence, ref) for rule in broken_rules
-        ]
+        problems += page.broken(document, broken_rules, ref)
     return Parsed(
         entities, sorted(problems, key=lambda each: (each.line, each.code)), frozenset(broken - {""}), is_whole
     )
+
+
+@dataclass
+class _Page:
+    """One file as its author sees it: findings with the lines around them, and what a machine could write instead."""
+
+    text: str
+    path: str
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.removeprefix("\ufeff").splitlines()
+
+    def unreadable(self, trouble: Unreadable) -> Finding:
+        edit = None
+        if trouble.code == "yaml-syntax":
+            start, chunk = next(
+                (each for each in reversed(list(split_documents(self.text))) if each[0] <= trouble.line), (1, "")
+            )
+            edit = mends.mend_of_syntax(self.path, trouble, self.lines, chunk, start)
+        excerpt = excerpt_of(self.lines, trouble.line)
+        return Finding(self.path, trouble.line, trouble.code, trouble.sentence, excerpt=excerpt, edit=edit)
+
+    def broken(self, document: Document, broken: list[BrokenRule], ref: str) -> list[Finding]:
+        spans = spans_of(document)
+        edits = mends.mends_of(self.path, document, spans, broken)
+        owner = _guess_owner(document.data)
+        return [
+            Finding(
+                self.path,
+                line := document.line_of(rule.field),
+                rule.code,
+                rule.sentence,
+                ref,
+                field=".".join(map(str, rule.field)),
+                owner_ref=owner,
+                excerpt=self._excerpt(line, spans.values.get(rule.field), spans.keys.get(rule.field)),
+                edit=edits.get(rule),
+            )
+            for rule in broken
+        ]
+
+    def _excerpt(self, line: int, *spans: Span | None) -> Excerpt | None:
+        span = next((each for each in spans if each and each.line == line), None)
+        if span is None:
+            return excerpt_of(self.lines, line)
+        return excerpt_of(self.lines, line, column=span.column, length=len(span.text))
 
 
 def _complete(document: Document, read: Reader | None) -> tuple[Any, list[BrokenRule]]:
@@ -95,3 +148,14 @@ def _guess_ref(value: Any) -> str:
             metadata["name"],
         )
     )
+
+
+def _guess_owner(value: Any) -> str:
+    """The owner that a document names although it is not admitted; "" where that cannot be read."""
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(spec, dict) or not isinstance(spec.get("owner"), str):
+        return ""
+    metadata = value.get("metadata")
+    namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+    home = str(namespace) if is_dns_label(namespace) else DEFAULT_NAMESPACE
+    return completed(spec["owner"], kind="group", namespace=home)

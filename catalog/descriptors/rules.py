@@ -179,8 +179,14 @@ def _check_names(metadata: Mapping[str, Any]) -> Iterator[BrokenRule]:
 def _suggest(name: object) -> str:
     if not isinstance(name, str):
         return f' Put it in quotes: "{name}".' if isinstance(name, int | float) else ""
+    better = better_name(name)
+    return f' Write "{better}".' if better else ""
+
+
+def better_name(name: str) -> str:
+    """The name that is nearest to one that is not allowed; "" where there is none."""
     better = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:63].strip("-_.")
-    return f' Write "{better}".' if better and is_name(better) else ""
+    return better if is_name(better) else ""
 
 
 def _check_texts(metadata: Mapping[str, Any]) -> Iterator[BrokenRule]:
@@ -269,8 +275,14 @@ def _check_tags(metadata: Mapping[str, Any]) -> list[BrokenRule]:
 def _better_tag(tag: object) -> str:
     if not isinstance(tag, str):
         return _quote(tag)
+    better = better_tag(tag)
+    return f' Write "{better}".' if better else ""
+
+
+def better_tag(tag: str) -> str:
+    """The tag that is nearest to one that is not allowed; "" where there is none."""
     better = re.sub(r"[^a-z0-9:+#]+", "-", tag.lower()).strip("-")
-    return f' Write "{better}".' if is_tag(better) else ""
+    return better if is_tag(better) else ""
 
 
 def _check_links(metadata: Mapping[str, Any]) -> list[BrokenRule]:
@@ -363,10 +375,13 @@ def _check_kind(document: Mapping[str, Any]) -> list[BrokenRule]:
 
 
 def _near(name: str) -> str:
-    for known in KINDS:
-        if known.lower() == name.lower():
-            return f" Kinds are written with capitals: {known}."
-    return ""
+    known = better_kind(name)
+    return f" Kinds are written with capitals: {known}." if known else ""
+
+
+def better_kind(name: str) -> str:
+    """The known kind that differs by its capitals only; "" where there is none."""
+    return next((known for known in KINDS if known.lower() == name.lower()), "")
 
 
 def _check_field(field: KindField, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[BrokenRule]:

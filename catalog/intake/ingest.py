@@ -1,28 +1,31 @@
-"""Brings the rows in line with what a source says: compares digests, writes only what changed, in batches."""
+"""Brings the rows in line with what a source says, piece by piece while it is read: compares digests, writes only what
+changed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils.timezone import now
 
+from catalog import problems
 from catalog.descriptors.findings import Finding
-from catalog.intake.reading import Found, Reading, read
-from catalog.intake.rows import WRITTEN, edges, filled
+from catalog.index import writing
+from catalog.intake.pieces import CHUNK, Piece, Pieces
+from catalog.intake.reading import Found, Reading, finding_at
+from catalog.intake.remembering import forget, remember
+from catalog.intake.rows import edges, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
-from catalog.models import Entity, Problem, Relation, Source
+from catalog.intake.walking import read
+from catalog.models import Entity, Relation, Source
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
 
 BATCH = 500
 GRACE = timedelta(days=14)
-# First key of the advisory lock that lets one ingestion write in an organisation at a time.
-LOCK_SPACE = 20_261
 
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
 # Called with the entities that were added or changed, inside the transaction. Higher rooms register here. It finds
@@ -30,6 +33,7 @@ AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
 AFTER_INGEST: dict[str, AfterIngest] = {}
 
 # A room above that keeps something of the files themselves takes it while they are open: no transaction is open then.
+# Of a source that is stored while it is read, the reading holds only entities of the kinds reading.KEPT.
 AlsoRead = Callable[[Source, Tree, Reading], Any]
 ALSO_READ: dict[str, AlsoRead] = {}
 # And stores it here, inside the transaction, at every ingestion, changed or not. What it finds is kept and counted with
@@ -38,10 +42,6 @@ AlsoStore = Callable[[Organisation, Source, Reading, Any], Iterable[Finding]]
 ALSO_STORE: dict[str, AlsoStore] = {}
 # Called inside the transaction that points a source elsewhere, with the source as it was.
 ON_MOVE: dict[str, Callable[[Organisation, Source], None]] = {}
-
-# So many entities, or so many characters of text, are written in one transaction.
-CHUNK = 500
-CHUNK_TEXT = 8 * 1024 * 1024
 
 
 class Watch:
@@ -59,14 +59,15 @@ NOBODY = Watch()
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an ingestion did; `entity_refs` in the order of the files."""
+    """What an ingestion did; `entities` is how many the source has now, `parsed` how many files were read for it."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
     problems: int = 0
-    entity_refs: list[str] = field(default_factory=list)
+    entities: int = 0
+    parsed: int = 0
 
     @property
     def sentence(self) -> str:
@@ -77,71 +78,75 @@ class Ingested:
             (self.removed, "removed"),
             (self.unchanged, "unchanged"),
         ]
-        said = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing found"
+        said = ", ".join(f"{count:,} {word}" for count, word in parts if count) or "nothing found"
         return f"{said[0].upper()}{said[1:]}." + (f" {self.problems} to look at." if self.problems else "")
 
 
-def gather(source: Source) -> Reading:
-    """What the source says now; raises Refusal when it cannot be read. Writes nothing."""
-    with OPENERS[source.kind](source) as tree:
-        return read_tree(source, tree)
+def begins_with(source: Source) -> str:
+    """The file, or pattern of files, that reading the source begins with."""
+    return "**" if source.kind == Source.Kind.PORTAL else start_of(source)
 
 
 def read_tree(source: Source, tree: Tree) -> Reading:
-    """What the files say, from the source's first file on."""
-    reading = read(tree, "**" if source.kind == Source.Kind.PORTAL else start_of(source))
-    return replace(reading, beside={name: take(source, tree, reading) for name, take in ALSO_READ.items()})
+    """What the files of a small source say, all in memory, from its first file on. Writes nothing."""
+    reading = read(tree, begins_with(source))
+    return replace(reading, beside=beside(source, tree, reading))
+
+
+def beside(source: Source, tree: Tree, reading: Reading) -> dict[str, Any]:
+    """What the rooms above take from the source's open files."""
+    return {name: take(source, tree, reading) for name, take in ALSO_READ.items()}
 
 
 def ingest(source: Source, watch: Watch = NOBODY) -> Ingested:
     """Reads the source and stores what it says; raises Refusal when it cannot be read (nothing is written then)."""
-    watch.tell("Reading the source", 0, 0)
-    return store(source, gather(source), watch)
+    watch.tell("Looking for what changed", 0, 0)
+    with OPENERS[source.kind](source) as tree, Pieces(source, tree, begins_with(source)) as pieces:
+        return store(source, pieces, watch)
 
 
-def store(source: Source, reading: Reading, watch: Watch = NOBODY) -> Ingested:
-    """Writes the difference between the rows and the reading.
+def store(source: Source, pieces: Pieces, watch: Watch = NOBODY) -> Ingested:
+    """Writes the difference between the rows and what is read, piece by piece.
 
-    A small source in one transaction; a large one in several, each with whole entities. Whoever is killed in between
-    is followed by one that finds the written ones unchanged and goes on, so there is no size that takes too long.
+    A small source in one transaction; a large one in several, each with whole entities and with what is remembered of
+    their files. Whoever is killed in between is followed by one that finds the written files unchanged and goes on, so
+    there is no size that takes too long.
     """
-    chunks = list(_chunks(reading.entities))
-    work = _Work(source, reading)
-    for chunk in chunks[:-1]:
+    work = _Work(source)
+    for piece in pieces:
+        if piece.is_last:
+            break
         with tenant(source.organisation_id):
-            _one_at_a_time(source.organisation_id)
+            writing.lock(source.organisation_id)
             watch.prove()
-            work.take(chunk)
-        watch.tell("Writing entities", work.done, len(reading.entities))
+            work.take(piece)
+        watch.tell(*pieces.progress)
+    reading = pieces.reading()
+    reading = replace(reading, beside=beside(source, pieces.tree, reading))
+    while gone := pieces.gone(CHUNK):
+        with tenant(source.organisation_id):
+            writing.lock(source.organisation_id)
+            watch.prove()
+            work.remove(gone)
     with tenant(source.organisation_id):
-        _one_at_a_time(source.organisation_id)
+        writing.lock(source.organisation_id)
         watch.prove()
-        work.take(chunks[-1] if chunks else [])
-        outcome = work.finish()
+        work.take(piece)
+        work.remove(pieces.gone())
+        forget(source, pieces.left)
+        outcome = replace(work.finish(reading), parsed=pieces.readers.parsed)
         _remember(source, reading, outcome)
     return outcome
 
 
 def store_part(source: Source, reading: Reading) -> Ingested:
     """Writes what the reading holds and leaves the rest of the source as it is. Must run inside the tenant."""
-    _one_at_a_time(source.organisation_id)
-    work = _Work(source, replace(reading, is_whole=False))
-    work.take(reading.entities)
-    outcome = work.finish(paths=sorted({found.path for found in reading.entities}))
+    writing.lock(source.organisation_id)
+    work = _Work(source)
+    work.take(Piece(fresh=list(reading.entities)))
+    outcome = work.finish(replace(reading, is_whole=False), paths=sorted({found.path for found in reading.entities}))
     _count(source)
     return outcome
-
-
-def _chunks(entities: Sequence[Found]) -> Iterator[list[Found]]:
-    chunk, size = list[Found](), 0
-    for found in entities:
-        chunk.append(found)
-        size += len(found.entity.raw)
-        if len(chunk) >= CHUNK or size >= CHUNK_TEXT:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def fail(source: Source, sentence: str) -> None:
@@ -154,28 +159,26 @@ def fail(source: Source, sentence: str) -> None:
         failures=failures,
         next_refresh_at=now() + timedelta(minutes=wait) if source.kind != Source.Kind.PORTAL else None,
     )
+    problems.note_unread(source, sentence)
+    Source.objects.for_tenant(source.organisation_id).filter(pk=source.pk).update(
+        problem_count=problems.rows_of(source).count()
+    )
     _announce(source)
-
-
-def _one_at_a_time(organisation_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, organisation_id])
 
 
 def _remember(source: Source, reading: Reading, outcome: Ingested) -> None:
     source.state, source.state_text, source.failures = Source.State.OK, "", 0
-    source.digest, source.read_revision = reading.digest, reading.revision[:100]
+    source.read_revision = reading.revision[:100]
     source.refreshed_at = now()
     source.next_refresh_at = (
         source.refreshed_at + timedelta(minutes=source.schedule_minutes) if source.schedule_minutes else None
     )
-    source.entity_count, source.problem_count = len(outcome.entity_refs), outcome.problems
+    source.entity_count, source.problem_count = outcome.entities, outcome.problems
     source.save(
         update_fields=[
             "state",
             "state_text",
             "failures",
-            "digest",
             "read_revision",
             "refreshed_at",
             "next_refresh_at",
@@ -191,7 +194,7 @@ def _count(source: Source) -> None:
     source.entity_count = (
         Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None).count()
     )
-    source.problem_count = Problem.objects.for_tenant(source.organisation_id).filter(source=source).count()
+    source.problem_count = problems.rows_of(source).count()
     source.state, source.refreshed_at = Source.State.OK, now()
     source.save(update_fields=["entity_count", "problem_count", "state", "refreshed_at"])
     _announce(source)
@@ -205,24 +208,22 @@ def _announce(source: Source) -> None:
 class _Work:
     """One ingestion: rows as they are, entities as they should be, and the difference."""
 
-    def __init__(self, source: Source, reading: Reading) -> None:
-        self.source, self.reading = source, reading
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.now = now()
         self.rows = Entity.objects.for_tenant(source.organisation_id)
-        self.problems = set(reading.problems)
-        self.refs: list[str] = []
-        self.added = self.changed = self.done = 0
-        self.before: dict[int, str] | None = None  # what was there of the source, once that is known
+        self.problems = set[Finding]()
+        self.added = self.changed = self.unchanged = self.removed = 0
 
     @property
     def organisation(self) -> Organisation:
         organisation: Organisation = self.source.organisation
         return organisation
 
-    def take(self, chunk: Sequence[Found]) -> None:
-        """Writes those of the chunk that are new or changed, and tells the hooks."""
-        known = self._known([found.ref for found in chunk], is_all=len(chunk) == len(self.reading.entities))
-        mine = [found for found in chunk if self._is_mine(found, known.get(found.ref))]
+    def take(self, piece: Piece) -> None:
+        """Writes those of the piece that are new or changed, and tells the hooks."""
+        known = self._known([found.ref for found in piece.fresh])
+        mine = [found for found in piece.fresh if self._is_mine(found, known.get(found.ref))]
         fresh = [
             filled(
                 known.get(found.ref) or Entity(organisation_id=self.source.organisation_id),
@@ -237,52 +238,53 @@ class _Work:
         for row in changed:
             row.created_at = self.now  # not loaded and not written
         self._write([row for row in fresh if not row.pk], changed)
-        self.refs += [found.ref for found in mine]
+        remember(self.source, piece.files)
         self.added, self.changed = self.added + len(fresh) - len(changed), self.changed + len(changed)
-        self.done += len(chunk)
+        self.unchanged += len(mine) - len(fresh) + piece.settled
         if fresh:
             for hook in AFTER_INGEST.values():
                 hook(self.organisation, self.source, fresh)
 
-    def finish(self, paths: Sequence[str] = ()) -> Ingested:
-        """What is left when all are written: what has gone, what is wrong, what rooms above keep.
-
-        paths: the files that were read, when not all were; problems of the others stay.
-        """
-        gone = self._gone()
+    def remove(self, refs: Sequence[str]) -> None:
+        """Makes tombstones of those of these that are there."""
+        if not refs:
+            return
+        rows = self.rows.filter(source=self.source, removed_at=None, ref__in=refs)
+        gone = list(rows.only("pk", "organisation_id", "uid", "ref", "kind"))
         if gone:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=gone).delete()
             bury(gone, f"It is no longer described in {self.source.label}.")
             tell_removed(self.organisation, gone)
-        self.rows.filter(removed_at__lt=self.now - GRACE).delete()
+        self.removed += len(gone)
+
+    def finish(self, reading: Reading, paths: Sequence[str] = ()) -> Ingested:
+        """What is left when all are written: what is wrong, what rooms above keep.
+
+        paths: the files that were read, when not all were; problems of the others stay.
+        """
+        writing.forget(self.source.organisation_id, self.now - GRACE)
+        self.problems.update(reading.problems)
         for name, keep in ALSO_STORE.items():
-            self.problems.update(keep(self.organisation, self.source, self.reading, self.reading.beside.get(name)))
-        self._write_problems(paths)
+            self.problems.update(keep(self.organisation, self.source, reading, reading.beside.get(name)))
+        problems.keep(self.source, self.problems, paths=paths, commit=reading.revision, author=reading.author)
         return Ingested(
             added=self.added,
             changed=self.changed,
-            unchanged=len(self.refs) - self.added - self.changed,
-            removed=len(gone),
+            unchanged=self.unchanged,
+            removed=self.removed,
             problems=len(self.problems),
-            entity_refs=self.refs,
+            entities=self.added + self.changed + self.unchanged,
         )
 
-    def _known(self, refs: list[str], *, is_all: bool) -> dict[str, Entity]:
-        """The rows of these references; with all of a source at once, also what else is the source's."""
-        wanted = Q(ref__in=refs)
-        if is_all and self.reading.is_whole:
-            wanted |= Q(source=self.source)
-        slim = self.rows.filter(wanted).select_related("source").only(
+    def _known(self, refs: list[str]) -> dict[str, Entity]:
+        """The rows of these references."""
+        if not refs:
+            return {}
+        slim = self.rows.filter(ref__in=refs).select_related("source").only(
             "id", "uid", "organisation_id", "kind", "ref", "digest", "removed_at", "path",
             "source__id", "source__target", "source__kind",
         )  # fmt: skip
-        known = {row.ref: row for row in slim}
-        if is_all:
-            self.before = {row.pk: row.ref for row in known.values() if self._is_there(row)}
-        return known
-
-    def _is_there(self, row: Entity) -> bool:
-        return row.source_id == self.source.pk and row.removed_at is None
+        return {row.ref: row for row in slim}
 
     def _is_mine(self, found: Found, row: Entity | None) -> bool:
         """False, with a problem, when the reference belongs to another source."""
@@ -292,59 +294,17 @@ class _Work:
             f"{found.ref} already comes from {row.source.label} ({row.path}). A name belongs to one source: rename "
             "this one, or remove it there."
         )
-        self.problems.add(Finding(found.path, found.entity.line, "conflict", sentence, found.ref))
+        self.problems.add(finding_at(found.path, "conflict", sentence, found.entity))
         return False
 
     def _differs(self, row: Entity, found: Found) -> bool:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
-    def _gone(self) -> list[Entity]:
-        if not self.reading.is_whole:
-            return []
-        there = {*self.refs, *self.reading.broken}
-        if self.before is None:
-            rows = self.rows.filter(source=self.source, removed_at=None)
-            self.before = dict(rows.values_list("pk", "ref"))
-        gone = [pk for pk, ref in self.before.items() if ref not in there]
-        return list(self.rows.filter(pk__in=gone).only("pk", "organisation_id", "uid", "ref", "kind")) if gone else []
-
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
-        if added:
-            Entity.objects.bulk_create(added, batch_size=CHUNK)
         if changed:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
-            # One statement for many rows: an UPDATE of so many columns by CASE takes twenty times as long.
-            Entity.objects.bulk_create(
-                changed,
-                batch_size=CHUNK,
-                update_conflicts=True,
-                unique_fields=["organisation", "ref"],
-                update_fields=WRITTEN,
-            )
+        writing.put(self.source.organisation_id, [*added, *changed])
         Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
-
-    def _write_problems(self, paths: Sequence[str]) -> None:
-        rows = Problem.objects.for_tenant(self.source.organisation_id).filter(source=self.source)
-        if paths:
-            rows = rows.filter(path__in=paths)
-        before = {Finding(row.path, row.line, row.code, row.sentence, row.entity_ref): row.pk for row in rows}
-        if over := [pk for finding, pk in before.items() if finding not in self.problems]:
-            rows.filter(pk__in=over).delete()
-        Problem.objects.bulk_create(
-            (
-                Problem(
-                    organisation_id=self.source.organisation_id,
-                    source=self.source,
-                    path=each.path[:1000],
-                    line=each.line,
-                    entity_ref=each.entity_ref[:200],
-                    code=each.code,
-                    sentence=each.sentence,
-                )
-                for each in sorted(self.problems - set(before))
-            ),
-            batch_size=BATCH,
-        )
 
 
 # Called with the entities that became tombstones.
@@ -362,9 +322,4 @@ def bury(rows: Iterable[Entity], reason: str) -> int:
     buried = list(rows)
     if not buried:
         return 0
-    organisation_id = buried[0].organisation_id
-    return (
-        Entity.objects.for_tenant(organisation_id)
-        .filter(pk__in=[row.pk for row in buried])
-        .update(removed_at=now(), removed_reason=reason[:1000])
-    )
+    return writing.bury(buried[0].organisation_id, [row.pk for row in buried], reason)

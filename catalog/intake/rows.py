@@ -4,18 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from catalog.asking import facts
+from catalog.asking.locations import annotations_of
 from catalog.asking.words import words_of
 from catalog.descriptors import relations
-from catalog.intake.locations import annotations_of
 from catalog.intake.reading import Found
-from catalog.models import Entity, Relation, Source
-
-# What a change of the document may change on the row.
-WRITTEN = [
-    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
-    "document", "facts", "labels", "sort_name", "words", "source", "path", "line", "raw", "digest", "updated_at",
-    "removed_at", "removed_reason",
-]  # fmt: skip
+from catalog.models import Entity, EntityBody, Relation, Source
 
 
 def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entity:
@@ -34,6 +27,7 @@ def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entit
     row.facts, row.labels = index.facts, index.labels
     row.sort_name, row.words = (row.title or ref.name).lower()[:200], words_of(document)
     row.source, row.path, row.line, row.raw = source, found.path, found.entity.line, found.entity.raw
+    row.body = EntityBody(organisation_id=source.organisation_id, document=document, raw=found.entity.raw)
     row.digest, row.updated_at = found.digest, moment
     row.removed_at, row.removed_reason = None, ""
     return row

@@ -64,9 +64,8 @@ def _claims(access: Access, pod: BoundPod) -> list[PodClaim]:
 def _claim(
     access: Access, pod: BoundPod, uid: str, ref: str, owner: str, kubernetes_id: str, teams: dict[str, str]
 ) -> PodClaim:
-    row = pod.row
-    is_named = row is not None and (
-        row.entity_label in labels.recognised(ref) or (kubernetes_id != "" and row.kubernetes_id == kubernetes_id)
+    is_named = pod.entity_label in labels.recognised(ref) or (
+        kubernetes_id != "" and pod.kubernetes_id == kubernetes_id
     )
     return PodClaim(ref, bool(owner and access.can(PERMISSION, owner)), is_named, teams.get(owner, ""))
 

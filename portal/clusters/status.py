@@ -100,6 +100,18 @@ class PodRow(Judged, frozen=True, kw_only=True):
         return f"{sum(item.is_ready for item in serving)}/{len(serving)}"
 
 
+class PodsBeside(msgspec.Struct, frozen=True):
+    """Pods of a workload beyond those that are shown, by name: all that the right to their logs depends on.
+
+    Those that wear the same labels and have the same containers stand together.
+    """
+
+    entity_label: str = ""
+    kubernetes_id: str = ""
+    containers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
 class WorkloadRow(Judged, frozen=True, kw_only=True):
     """A workload, or another object, of an entity."""
 
@@ -111,6 +123,7 @@ class WorkloadRow(Judged, frozen=True, kw_only=True):
     wanted: int | None = None
     pods: tuple[PodRow, ...] = ()
     more_pods: int = 0
+    beside: tuple[PodsBeside, ...] = ()
     warning: str = ""
     warned_at: datetime | None = None
 
@@ -391,16 +404,12 @@ def freshness(organisation_id: int) -> frozenset[str]:
 
 
 class BoundPod(msgspec.Struct, frozen=True):
-    """A pod as the entities that it is bound to show it: uid -> reference."""
+    """A pod as the entities that it is bound to know it: what it wears, its containers, and uid -> reference."""
 
-    row: PodRow | None = None
+    entity_label: str = ""
+    kubernetes_id: str = ""
+    containers: tuple[str, ...] = ()  # their names, main ones first
     entities: dict[str, str] = {}
-
-    @property
-    def containers(self) -> list[str]:
-        """The names of its containers, main ones first."""
-        rows = sorted(self.row.containers, key=lambda row: row.is_init) if self.row else []
-        return [row.name for row in rows]
 
 
 def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
@@ -409,14 +418,24 @@ def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
         found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
     except away.BROKER:
         return BoundPod()
-    known: PodRow | None = None
-    entities = {}
+    known, entities = BoundPod(), {}
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:
             continue
         entity = ENTITY.decode(raw)
-        pods = (item for workload in entity.workloads for item in workload.pods)
-        row = next((item for item in pods if (item.namespace, item.name) == (namespace, pod)), None)
-        if row is not None:
-            known, entities[field.decode()] = row, entity.entity_ref
-    return BoundPod(known, entities)
+        seen = next((one for row in entity.workloads if (one := _pod_in(row, namespace, pod)) is not None), None)
+        if seen is not None:
+            known, entities[field.decode()] = seen, entity.entity_ref
+    return msgspec.structs.replace(known, entities=entities)
+
+
+def _pod_in(workload: WorkloadRow, namespace: str, pod: str) -> BoundPod | None:
+    """A pod of a workload, shown or not."""
+    for row in workload.pods:
+        if (row.namespace, row.name) == (namespace, pod):
+            containers = tuple(item.name for item in sorted(row.containers, key=lambda item: item.is_init))
+            return BoundPod(row.entity_label, row.kubernetes_id, containers)
+    for group in workload.beside if workload.namespace == namespace else ():
+        if pod in group.names:
+            return BoundPod(group.entity_label, group.kubernetes_id, group.containers)
+    return None

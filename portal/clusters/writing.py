@@ -117,9 +117,9 @@ def look(kube: Kube, guard: Guard, wanted: Manifest, *, with_diff: bool = False)
     standing = claims.standing_of(found, wanted, guard.claimant, _ledger(found, guard.remember))
     if found is None:
         return Seen(wanted, None, standing)
-    fitted = _with_scaled_replicas(kube, wanted, found)
+    fitted = _with_scaled_replicas(kube, _with_standing_marks(wanted, found), found)
     diff = tuple(_diff(kube, fitted, found, guard)) if with_diff and standing.is_adoptable else ()
-    return Seen(fitted, found, standing, token_of(found), diff, is_scaled=fitted is not wanted)
+    return Seen(fitted, found, standing, token_of(found), diff, is_scaled=_replicas(fitted) != _replicas(wanted))
 
 
 def _ledger(found: Manifest | None, remember: Remember) -> Remembered | None:
@@ -144,6 +144,29 @@ def _diff(kube: Kube, wanted: Manifest, found: Manifest, guard: Guard) -> list[s
     except KubeForbidden:
         would_be = {**found, **wanted, "metadata": {**found["metadata"], **wanted["metadata"]}}
     return restoring.difference(found, would_be)
+
+
+def _with_standing_marks(wanted: Manifest, found: Manifest) -> Manifest:
+    """A Job's template cannot be changed once it stands: its pods keep the marks that they were made with, older ones
+    none, and the Job itself says whose they are."""
+    if wanted["kind"] != "Job":
+        return wanted
+    standing = (((found.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels") or {}
+    template = (wanted.get("spec") or {}).get("template")
+    if not isinstance(template, dict) or not isinstance((template.get("metadata") or {}).get("labels"), dict):
+        return wanted
+    kept = copy.deepcopy(wanted)
+    worn = kept["spec"]["template"]["metadata"]["labels"]
+    for mark in (labels.ENTITY, labels.ORGANISATION):
+        worn.pop(mark, None)
+        if mark in standing:
+            worn[mark] = standing[mark]
+    return kept
+
+
+def _replicas(manifest: Manifest) -> Any:
+    spec = manifest.get("spec")
+    return spec.get("replicas") if isinstance(spec, dict) else None
 
 
 def _with_scaled_replicas(kube: Kube, wanted: Manifest, found: Manifest) -> Manifest:

@@ -15,6 +15,7 @@ from portal.accounts.access import Access
 from portal.accounts.models import Team
 from portal.clusters import status
 from portal.clusters.status import EntityStatus
+from portal.goldenpaths.curation.deciding import waiting_for
 from portal.kit.refs import name_of
 from portal.provisioning.models import Run
 
@@ -82,6 +83,7 @@ def overview(access: Access) -> MyOverview:
             *_troubles(access, services),
             *_unseen(access, services),
             *_failures(access),
+            *_candidates(access),
             *_problems(access),
             *_sources(access),
         ],
@@ -143,6 +145,16 @@ def _failures(access: Access) -> list[Matter]:
         )
         for run in rows.order_by("-id")[:4]
     ]
+
+
+def _candidates(access: Access) -> list[Matter]:
+    """Golden paths that sources brought wait for those who may publish."""
+    count = waiting_for(access)
+    if not count:
+        return []
+    title = "1 golden path waits" if count == 1 else f"{count} golden paths wait"
+    where = reverse("candidates", kwargs={"org": access.organisation.slug})
+    return [Matter("route", f"{title} to be published", "A source brought it; nobody can launch it yet.", where)]
 
 
 def _problems(access: Access) -> list[Matter]:

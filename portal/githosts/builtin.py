@@ -101,6 +101,32 @@ class BuiltinHost:
                 pushes.tell(pushes.Push(row.organisation, row, (ref,), Actor.slipway()))
         return commit
 
+    def change_file(
+        self,
+        repo: Repo,
+        path: str,
+        content: bytes,
+        *,
+        message: str,
+        author: Author,
+        when: datetime,
+        branch: str,
+        parent: str,
+        actor: Actor,
+    ) -> str:
+        place = self._path(repo)
+        before = bare.refs(place)
+        commit = bare.commit_file(
+            place, path, content, message=message, author=author, when=when, branch=branch, parent=parent
+        )
+        with tenant(repo.organisation_id):
+            organisation = Organisation.objects.get(pk=repo.organisation_id)
+            row = Repository.objects.for_tenant(organisation).get(name=repo.name)
+            pushes.note_push(
+                organisation=organisation, actor=actor, repository=row, before=before, after=bare.refs(place)
+            )
+        return commit
+
     def head(self, repo: Repo, branch: str = "") -> str | None:
         path = self._path(repo)
         return bare.resolve(path, branch or repo.default_branch)

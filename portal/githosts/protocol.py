@@ -120,6 +120,26 @@ class GitHost(Protocol):
         """
         ...
 
+    def change_file(
+        self,
+        repo: Repo,
+        path: str,
+        content: bytes,
+        *,
+        message: str,
+        author: Author,
+        when: datetime,
+        branch: str,
+        parent: str,
+        actor: "Actor",
+    ) -> str:
+        """Commit other bytes for one file that is there, on top of `parent`; every other file stays as it is.
+
+        Raises as push_tree does, and NotFound where there is no such file. Rights are the caller's to check; the push
+        is told as the actor's. Returns the commit's id.
+        """
+        ...
+
     def head(self, repo: Repo, branch: str = "") -> str | None:
         """The commit a branch stands at, or None while it has none."""
         ...

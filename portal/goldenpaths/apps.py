@@ -8,11 +8,14 @@ class GoldenpathsConfig(AppConfig):
     label = "goldenpaths"
 
     def ready(self) -> None:
+        from catalog import fetched
         from catalog.intake import ingest
         from portal.goldenpaths import jobs
-        from portal.goldenpaths.curation import bringing, trusting
+        from portal.goldenpaths.curation import bringing, deciding, trusting
+        from portal.goldenpaths.language.rendering import render_text
         from portal.kit.navigation import NavEntry, register_entry
 
+        fetched.speak(render_text)
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
@@ -25,7 +28,8 @@ class GoldenpathsConfig(AppConfig):
                 "route",
                 "paths.view",
                 30,
-                also=("path", "path-*"),
+                also=("path", "path-*", "candidate", "candidates"),
                 words="launch new create service template scaffold",
+                count=deciding.navigation_count,
             ),
         )

@@ -41,13 +41,15 @@ _NOT_A_NUMBER = re.compile(r"^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a stream: its data, the line it starts on, the line of each field and its text as written."""
+    """One document of a stream: its data, the line it starts on, the line of each field and its text as written, which
+    begins on `raw_line`: what stands above the first field belongs to it."""
 
     data: Any
     first_line: int = 1
     lines: Mapping[FieldPath, int] = field(default_factory=dict)
     values: Mapping[FieldPath, int] = field(default_factory=dict)
     raw: str = ""
+    raw_line: int = 1
 
     def line_of(self, path: FieldPath) -> int:
         """The line where the field is named, or the nearest field around it that was written."""
@@ -152,7 +154,87 @@ def read_document(text: str, first_line: int = 1) -> Document:
         raise Unreadable(
             "The text holds characters that YAML does not allow.", first_line, "yaml-characters"
         ) from error
-    return Document(builder.value, builder.line or first_line, builder.lines, builder.values, text)
+    return Document(builder.value, builder.line or first_line, builder.lines, builder.values, text, first_line)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a word stands: the line from 1, the column from 0, and the text as it is written there, quotes included."""
+
+    line: int
+    column: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Where the keys and the plain or quoted values of a document stand, each on one line. Others have no place."""
+
+    keys: Mapping[FieldPath, Span]
+    values: Mapping[FieldPath, Span]
+
+
+def spans_of(document: Document) -> Spans:
+    """The places in a document that was read; what a merge key or an alias brought has none."""
+    finder = _Finder(document.raw, document.raw_line)
+    for event in yaml.parse(document.raw, Loader=yaml.CSafeLoader):
+        finder.take(event)
+    return Spans(finder.keys, finder.values)
+
+
+class _Finder:
+    """Walks the events of a document that _Builder has admitted, and remembers where its words stand."""
+
+    def __init__(self, text: str, first_line: int) -> None:
+        self.lines = text.splitlines()
+        self.first_line = first_line
+        # (path, the key that waits for its value; for a list the next index)
+        self.stack: list[tuple[FieldPath, str | int | None]] = []
+        self.keys: dict[FieldPath, Span] = {}
+        self.values: dict[FieldPath, Span] = {}
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._word(event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._done()
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self.stack.append((self._path(), None if isinstance(event, yaml.MappingStartEvent) else 0))
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self.stack.pop()
+            self._done()
+
+    def _word(self, event: yaml.ScalarEvent) -> None:
+        if self.stack and self.stack[-1][1] is None:
+            path = self.stack[-1][0]
+            self.stack[-1] = (path, event.value)
+            if span := self._span(event):
+                self.keys[(*path, event.value)] = span
+            return
+        if span := self._span(event):
+            self.values[self._path()] = span
+        self._done()
+
+    def _span(self, event: yaml.ScalarEvent) -> Span | None:
+        begin, end = event.start_mark, event.end_mark
+        if begin is None or end is None or begin.line != end.line:
+            return None
+        if event.anchor or event.tag or event.style in ("|", ">"):
+            return None
+        text = self.lines[begin.line][begin.column : end.column].rstrip() if begin.line < len(self.lines) else ""
+        return Span(self.first_line + begin.line, begin.column, text) if text else None
+
+    def _path(self) -> FieldPath:
+        if not self.stack:
+            return ()
+        path, at = self.stack[-1]
+        return (*path, "" if at is None else at)
+
+    def _done(self) -> None:
+        """A value has ended: the next word of a mapping is a key, of a list the next entry."""
+        if self.stack:
+            path, at = self.stack[-1]
+            self.stack[-1] = (path, at + 1 if isinstance(at, int) else None)
 
 
 def _line_of(error: yaml.MarkedYAMLError) -> int:

@@ -71,7 +71,7 @@ def _rows(schema: Schema, values: Mapping[str, Any], lead: str = "") -> list[tup
 
 
 def _text(schema: Schema, value: Any, mask: str) -> str:
-    if mask or schema.get("ui:widget") == "password":
+    if mask or schemas.ui(schema, "widget") == "password":
         return mask or HIDDEN
     if isinstance(value, bool):
         return "Yes" if value else "No"

@@ -78,7 +78,9 @@ def _asking(verb: str, act: Callable[..., Run]) -> Callable[..., HttpResponse]:
         require_control(request.access, row)
         if request.method != "POST":
             return render(request, f"provisioning/{verb}.html", _question(request, row))
-        more = {"secrets": _secrets(request, row)} if verb == "retry" else {}
+        more = {}
+        if verb == "retry":
+            more = {"secrets": _secrets(request, row), "adoptions": request.POST.getlist("adopt")}
         try:
             act(organisation=request.access.organisation, actor=request.access.actor, run=row, **more)
         except Invalid as refusal:
@@ -103,8 +105,17 @@ def _question(request: TenantRequest, run: Run) -> dict[str, Any]:
         **fragments.buttons_context(organisation, run),
         "goes": [effect for effect in effects if effect.before is None],
         "stays": [effect for effect in effects if effect.before is not None],
+        "claims": _claims(request, run),
         "step": steps.filter(status__in=("failed", "cancelled", "pending")).order_by("idx").first(),
     }
+
+
+def _claims(request: TenantRequest, run: Run) -> list[dict[str, Any]]:
+    """What this person may adopt of what the run was refused over; of the rest they see no more than the sentence."""
+    if not states.can_retry(run.status):
+        return []
+    found = actions.claims_of(run)
+    return [one for one in found if request.access.can("workloads.adopt", one.get("owner") or None)]
 
 
 run_cancel = gate("runs.control")(_asking("cancel", actions.cancel))

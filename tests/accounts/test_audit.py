@@ -27,6 +27,8 @@ NO_CHANGE: dict[str, str] = {
     "portal.jobs.actions.submit": "asks for work; the verb that a worker then does writes its own event",
     "portal.clusters.connecting.ask_to_connect": "asks for the job that speaks to the cluster and writes its own event",
     "portal.clusters.connecting.ask_to_replace": "the same for a new credential",
+    "catalog.refreshing.ask_answers": "reads what stands at addresses, and changes nothing of the organisation's",
+    "catalog.refreshing.ask_preview": "tries a card without keeping it; saving it writes the event",
     "catalog.tasks.ask_refresh": "a part of asking for a refresh, which writes the event, and of the sweep",
     "catalog.teams.after_change": "the hook of a team's verbs, in their transaction: they write the event",
     "catalog.teams.before_delete": "the hook of a team's deletion, in its transaction: it writes the event",

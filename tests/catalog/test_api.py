@@ -385,7 +385,7 @@ def test_an_address_is_analysed_before_it_is_registered(world, client_for, websi
     [
         ({"type": "file", "target": "/etc/passwd"}, "Only locations of the type url"),
         ({"type": "url"}, "Say the target"),
-        ({"type": "url", "target": "{site}/moved.yaml"}, "Register the final address"),
+        ({"type": "url", "target": "{site}/moved.yaml"}, "Write the address where it ends"),
         ({"type": "url", "target": "{site}/endless.yaml"}, "larger than 1 MiB"),
         ({"type": "url", "target": "http://[::ffff:169.254.169.254]/a.yaml"}, "private network"),
         ({"type": "url", "target": "http://localhost:1/a.yaml"}, "cannot be reached"),

@@ -359,7 +359,7 @@ def door():
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/away.yaml", "sends readers elsewhere (302). Register the final address."),
+        ("/away.yaml", "sends readers elsewhere (302). Write the address where it ends."),
         ("/endless.yaml", "larger than 1 MiB"),
         ("/liar.yaml", "broke off the transfer"),
     ],
@@ -373,7 +373,7 @@ def test_a_server_that_plays_tricks(world, client_for, settings, door, path, wor
 
 
 def test_a_server_that_never_answers(world, client_for, settings, monkeypatch):
-    monkeypatch.setattr("catalog.intake.sources.url.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("portal.kit.fetching.CONNECT_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.intake.reading import read
 from catalog.intake.sources.tree import FolderTree
 from catalog.intake.sources.url import UrlTree
+from catalog.intake.walking import read
 from catalog.models import Entity, Problem
 from portal.githosts.weburls import path_at
 from tests.catalog.test_ingest import add

@@ -339,6 +339,7 @@ NOT_PAGES: dict[str, str] = {
     "join-invited": "the page of an invitation again, after sign-in",
     "job-cancel": _ACTION,
     "card-remove": _ACTION,
+    "card-answers": _ACTION,
     "card-edit": "the form of card-new, filled in: tests/catalog/test_tabs.py",
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }

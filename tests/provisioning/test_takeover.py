@@ -189,6 +189,50 @@ def _image(kube: Kube, space: str) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
+def test_a_run_is_retried_with_an_adoption_by_whoever_may(
+    committed_world, shared, kube, space, open_to_all, silent, finish, client_for
+):
+    """Dev's run stands before what somebody made by hand; Mae looks at the difference and confirms it in her name."""
+    standing = {**config("settings", a="1", password="correct-horse"), "metadata": {"name": "settings"}}
+    standing["metadata"]["namespace"] = space
+    kube.create(standing, manager="hand")
+    wanted = [config("settings", a="2", password="new-horse"), config("more", b="1")]
+    run = finish(launch(committed_world, wanted, space))
+    assert (run.status, run.error_code) == ("failed", "object-claimed")
+    assert "Adopt it in the review or when you retry" in run.error_text
+    place = reverse("run-retry", kwargs={"org": "acme", "run": run.pk})
+    assert "Adopt ConfigMap settings" not in client_for(committed_world.dev).get(place).content.decode()
+    mae = client_for(committed_world.mae)
+    shown = html.unescape(mae.get(place).content.decode())
+    assert "-  a: '1'" in shown
+    assert "+  a: '2'" in shown
+    assert "•••••• (another value)" in shown
+    assert "correct-horse" not in shown
+    assert "new-horse" not in shown
+    told = mae.get(f"/api/o/acme/runs/{run.pk}/").json()
+    assert ["diff" in claim for step in told["steps"] for claim in step["error_detail"].get("claims", ())] == [False]
+    # a word that was never asked for is none
+    assert mae.post(place, {"adopt": f"x@shared/v1/ConfigMap/{space}/other"}).status_code == 422
+    # without the confirmation it is refused again, and Dev's own confirmation opens nothing
+    [key] = keys_of(run)
+    assert client_for(committed_world.dev).post(place, {"adopt": key}).status_code == 302
+    assert finish(run).status == "failed"
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"]["a"] == "1"
+    [key] = keys_of(run)
+    assert mae.post(place, {"adopt": key}).status_code == 302
+    done = finish(run)
+    assert (done.status, done.error_text) == ("succeeded", "")
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"]["a"] == "2"
+    assert sorted(effect.outcome for effect in rows(Effect, done)) == ["adopted", "created"]
+    with committed_world.tenant():
+        events = AuditEvent.objects.for_tenant(committed_world.acme)
+        assert events.filter(verb="object.adopted", actor=committed_world.mae).count() == 1
+        retried = events.filter(verb="run.retried", actor=committed_world.mae).get()
+        assert retried.data["adopts"] == [key.partition("@")[2]]
+    undo(committed_world, done, finish)
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1", "password": "correct-horse"}
+
+
 def test_what_changed_since_the_confirmation_is_asked_again(
     committed_world, shared, kube, space, open_to_all, silent, finish
 ):

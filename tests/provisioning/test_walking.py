@@ -186,7 +186,7 @@ def test_one_link_that_cannot_be_shown_takes_no_other_with_it(committed_world, s
     done, run = carry_out(committed_world, version, {"name": "a"}, {})
     assert seen.output == done.output == {"links": [{"title": "Good", "url": "https://a.example/"}]}
     assert run.status == "succeeded"
-    assert any("cannot be shown in full" in problem.sentence and not problem.blocks for problem in made.problems)
+    assert any("cannot be shown in full" in problem.sentence and not problem.is_error for problem in made.problems)
 
 
 # After a failure.

@@ -33,7 +33,7 @@ def pretend(world: Any, version: Version, values: dict[str, Any]) -> tuple[Walke
 
     made = preview(version, values, organisation=world.acme, person=world.dev, ask=ask)
     said = [(step.id, step.runs, hidden(step.input) if step.runs else None) for step in made.steps]
-    refusal = next((problem.sentence for problem in made.problems if problem.blocks), "")
+    refusal = next((problem.sentence for problem in made.problems if problem.is_error), "")
     return Walked(said, refusal, made.output), made
 
 

@@ -1,6 +1,6 @@
 """Repositories of the built-in git host."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from catalog.intake.sources.tree import (
@@ -25,6 +25,9 @@ from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import GitHost, Repo
 from portal.kit.errors import NotFound
 
+# So many bytes of files are fetched at once.
+AT_ONCE = 16 * 1024 * 1024
+
 
 class RepositoryTree:
     """The files of one commit."""
@@ -33,6 +36,7 @@ class RepositoryTree:
         self.host, self.repo, self.revision = host, repo, revision
         self.entries = {entry.path: entry for entry in host.list_tree(repo, revision)}
         self.sizes = {path: entry.size for path, entry in self.entries.items() if entry.kind == "file"}
+        self._near: dict[str, bytes] = {}
 
     @property
     def author(self) -> str:
@@ -45,10 +49,29 @@ class RepositoryTree:
             raise missing(path)
         if self.sizes[path] > MAX_INCLUDED_BYTES:
             raise too_large(path)
+        near = self._near.get(path)
         try:
-            return text_of(self.host.read_file(self.repo, path, self.revision), path)
+            if near is None:
+                [near] = self.host.read_blobs(self.repo, [self.entries[path].id])
+            return text_of(near, path)
         except NotFound as error:
             raise missing(path) from error
+
+    def mark(self, path: str) -> str:
+        return self.entries[path].id if self.sizes.get(path, MAX_INCLUDED_BYTES + 1) <= MAX_INCLUDED_BYTES else ""
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        if not paths or paths[0] in self._near:
+            return
+        wanted, size = list[str](), 0
+        for path in paths:
+            size += self.sizes.get(path, 0)
+            if size > AT_ONCE:
+                break
+            if self.mark(path):
+                wanted.append(path)
+        contents = self.host.read_blobs(self.repo, [self.entries[path].id for path in wanted])
+        self._near = dict(zip(wanted, contents, strict=True))
 
     def own(self, address: str) -> str | None:
         return from_root(address)

@@ -1,20 +1,22 @@
 """What every kind of source gives: a small tree of files that can be read and listed, and nothing outside it."""
 
 import fnmatch
+import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from django.conf import settings
 
 from portal.kit.errors import Away, Invalid, Refusal
 from portal.kit.paths import is_git_folder, safe_path
 from portal.kit.yamltext import MAX_BYTES
 
 MAX_INCLUDED_BYTES = 4 * MAX_BYTES
-MAX_LISTED = 5000
 SYMLINK, SUBMODULE = "a symbolic link", "a submodule"
 
 
@@ -91,6 +93,15 @@ class Tree(Protocol):
         """The file's text; raises FileUnreadable."""
         ...
 
+    def mark(self, path: str) -> str:
+        """What changes exactly when the file's bytes do, without reading them where the place knows it; "" where there
+        is no such file, or it is not to be had."""
+        ...
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """These files are read next: where asking for each alone is dear, as many as fit are fetched at once."""
+        ...
+
     def own(self, address: str) -> str | None:
         """The path of a file of this source that is named from outside of it: by its whole address, or from the root
         with a slash. None for anything else: a relative path, and what lies elsewhere."""
@@ -146,19 +157,52 @@ def too_large(path: str) -> FileUnreadable:
     return FileUnreadable(f'"{path}" is larger than {MAX_INCLUDED_BYTES // MAX_BYTES} MiB.')
 
 
+def mark_of(content: bytes) -> str:
+    """A file's mark by its bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def too_many_files() -> SourceUnreadable:
+    """The sentence for a source of more files than the operator lets one have."""
+    return SourceUnreadable(
+        f"The source has more than {settings.SOURCE_FILES:,} files. Name the file to start from instead of a pattern; "
+        "the operator sets the bound in SOURCE_FILES."
+    )
+
+
 def matching(tree: Tree, pattern: str) -> list[str]:
     """The files that a path with * or ** names; a plain path names itself."""
     if "*" not in pattern:
         return [inside(pattern)]
-    return [path for path in tree.paths() if _matches(path.split("/"), pattern.removeprefix("./").split("/"))]
+    parts = pattern.removeprefix("./").split("/")
+    return [path for path in tree.paths() if _matches(path.split("/"), parts)]
 
 
-def _matches(parts: list[str], pattern: list[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the pattern names the path: ** stands for any number of parts. Each part is looked at once for each part
+    of the pattern, whatever the pattern: how far it may have been followed is a set of places in it."""
+    places = _with_skipped({0}, pattern)
+    for part in parts:
+        places = _with_skipped(
+            {
+                place + (pattern[place] != "**")
+                for place in places
+                if place < len(pattern) and (pattern[place] == "**" or fnmatch.fnmatchcase(part, pattern[place]))
+            },
+            pattern,
+        )
+    return len(pattern) in places
+
+
+def _with_skipped(places: Iterable[int], pattern: Sequence[str]) -> set[int]:
+    """These places and those behind a ** that stands for no part."""
+    found = set[int]()
+    for place in places:
+        found.add(place)
+        while place < len(pattern) and pattern[place] == "**":
+            place += 1
+            found.add(place)
+    return found
 
 
 def prefix_of(folder: str) -> str:
@@ -183,6 +227,13 @@ class MemoryTree:
         if len(content) > MAX_INCLUDED_BYTES:
             raise too_large(path)
         return text_of(content, path)
+
+    def mark(self, path: str) -> str:
+        content = self.files.get(path)
+        return "" if content is None else mark_of(content)
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """All of them are at hand."""
 
     def own(self, address: str) -> str | None:
         return from_root(address)
@@ -216,6 +267,7 @@ class FolderTree:
         self.author = author
         self.odd = odd or {}
         self.by_address = by_address
+        self._listed: list[str] | None = None
 
     def own(self, address: str) -> str | None:
         path = from_root(address)
@@ -230,9 +282,19 @@ class FolderTree:
         except OSError as error:
             raise missing(path) from error
 
+    def mark(self, path: str) -> str:
+        try:
+            place = self._place(path)
+            return "" if place.stat().st_size > MAX_INCLUDED_BYTES else mark_of(place.read_bytes())
+        except (FileUnreadable, OSError):
+            return ""
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """A file on our own disk is no way off."""
+
     def _place(self, path: str) -> Path:
         try:
-            place = (self.root / inside(path)).resolve(strict=True)
+            place = Path(os.path.realpath(self.root / inside(path), strict=True))
         except (OSError, RuntimeError, ValueError) as error:
             raise missing(path) from error
         if not place.is_relative_to(self.root) or not place.is_file():
@@ -240,14 +302,18 @@ class FolderTree:
         return place
 
     def paths(self) -> list[str]:
+        if self._listed is None:
+            self._listed = self._list()
+        return self._listed
+
+    def _list(self) -> list[str]:
         found: list[str] = []
         for folder, folders, files in os.walk(self.root):
-            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "node_modules")
-            found += [Path(folder, name).relative_to(self.root).as_posix() for name in sorted(files)]
-            if len(found) > MAX_LISTED:
-                raise SourceUnreadable(
-                    f"The source has more than {MAX_LISTED} files. Name the file to start from instead of a pattern."
-                )
+            folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+            below = prefix_of(folder[len(str(self.root)) + 1 :])
+            found += [below + name for name in files]
+            if len(found) > settings.SOURCE_FILES:
+                raise too_many_files()
         return sorted(found)
 
     def below(self, folder: str, bounds: Bounds) -> dict[str, RawFile]:

@@ -136,6 +136,13 @@ def plain_link(context: Context, ref: str) -> SafeString:
     return format_html('<a href="{}"{}>{}</a>', shown.url, hint, shown.title)
 
 
+@register.simple_tag(takes_context=True)
+def called(context: Context, ref: str) -> str:
+    """What a reference is called, without a link: `{% called row.owner_ref %}`."""
+    parsed = references.guide().owner(str(ref or ""))
+    return _named(context, parsed, "").title if parsed else str(ref)
+
+
 @register.simple_tag
 def avatar(name: str, classes: str = "") -> SafeString:
     """A person's initials in their own colour; decorative, the name stands beside it."""

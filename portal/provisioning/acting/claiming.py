@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.descriptors.kinds import owner_ref
@@ -12,7 +12,7 @@ from catalog.models import Entity
 from portal.accounts import audit
 from portal.accounts.access import Access, enter
 from portal.accounts.actor import Actor
-from portal.accounts.models import Organisation, Team
+from portal.accounts.models import Organisation, Team, User
 from portal.accounts.tenancy import tenant
 from portal.clusters import claims, labels
 from portal.clusters.claims import Claimant, Remembered, Standing
@@ -25,6 +25,8 @@ from portal.kit.refs import name_of
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
+# Lines of a difference that a failed step keeps, for whoever may retry it with an adoption.
+MOST_DIFF_KEPT = 120
 # Stands for the number of a run that is only reviewed.
 LATER = "known-after-launch"
 
@@ -151,6 +153,12 @@ class Claim:
     why_not: str = ""
     token: str = ""
     diff: Sequence[str] = ()
+    owner_ref: str = ""
+
+    @property
+    def is_for_somebody(self) -> bool:
+        """Whether anybody may adopt it: this person, or whoever has the right."""
+        return self.is_adoptable or bool(self.why_not)
 
     @property
     def key(self) -> str:
@@ -180,6 +188,7 @@ def claim_on(doer: Doer, cluster: str, seen: Seen) -> Claim | None:
         why_not=why_not,
         token=seen.token,
         diff=seen.diff,
+        owner_ref=owner.owner_ref,
     )
 
 
@@ -196,22 +205,42 @@ def adoptions_of(keys: Collection[str], actor: Actor) -> list[dict[str, Any]]:
     """Confirmations as a run keeps them, from what a page or a program sent: `<token>@<place>` each."""
     pairs = [key.partition("@") for key in list(keys)[:MOST_ADOPTIONS]]
     return [
-        {"place": place[:700], "token": token[:64], "by": actor.user.pk} for token, at, place in pairs if at and place
+        {"place": place[:700], "token": token[:64], "by": actor.user.pk, "as": actor.facts()}
+        for token, at, place in pairs
+        if at and place
     ]
 
 
-def is_confirmed(adoptions: Collection[Mapping[str, Any]], claim: Claim) -> bool:
-    """Whether somebody confirmed exactly this."""
-    return any(one["place"] == claim.place and one["token"] == claim.token for one in adoptions)
+def adopter_of(adoptions: Collection[Mapping[str, Any]], doer: Doer, claim: Claim) -> Doer | None:
+    """The doer in the name of whoever confirmed exactly this; None when nobody did.
+
+    Whether they may is decided now, not when they confirmed: see `claim_on` with what is returned.
+    """
+    found = next((one for one in adoptions if (one["place"], one["token"]) == (claim.place, claim.token)), None)
+    if found is None:
+        return None
+    person = User.objects.filter(pk=found["by"], is_active=True).first()
+    return replace(doer, actor=Actor.kept(found.get("as") or {}, person))
 
 
 def refuse(found: Sequence[Claim]) -> Claimed:
     """The refusal for everything that is in the way, adoptable or not."""
     said = " ".join(f"{claim.sentence}{f' {claim.why_not}' if claim.why_not else ''}" for claim in found[:5])
     more = f" And {len(found) - 5} more." if len(found) > 5 else ""
-    hint = " Adopt it in the review, or choose another name." if any(claim.is_adoptable for claim in found) else ""
-    keys = [{"object": claim.label, "adopt": claim.key} for claim in found if claim.is_adoptable]
-    return Claimed(f"{said}{more} Nothing was changed.{hint}", detail={"claims": keys})
+    is_open = any(claim.is_for_somebody for claim in found)
+    hint = " Adopt it in the review or when you retry, or choose another name." if is_open else ""
+    asked = [
+        {
+            "object": claim.label,
+            "adopt": claim.key,
+            "sentence": claim.sentence,
+            "owner": claim.owner_ref,
+            "diff": list(claim.diff)[:MOST_DIFF_KEPT],
+        }
+        for claim in found
+        if claim.is_for_somebody
+    ]
+    return Claimed(f"{said}{more} Nothing was changed.{hint}", detail={"claims": asked})
 
 
 def record_adoption(doer: Doer, run_id: int, seen: Seen) -> None:

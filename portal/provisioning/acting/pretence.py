@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalog.descriptors.findings import Finding
 from portal.accounts.models import Organisation
 from portal.clusters.models import Cluster
 from portal.goldenpaths.discovery import Served
@@ -79,12 +80,9 @@ class PreviewStep:
     input: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewProblem:
+def launch_problem(sentence: str, *, blocks: bool) -> Finding:
     """Something to know before launching; what `blocks` would make the run fail."""
-
-    sentence: str
-    blocks: bool = True
+    return Finding("", 0, "launch-blocked" if blocks else "launch-note", sentence)
 
 
 @dataclass(slots=True)
@@ -93,7 +91,7 @@ class Preview:
 
     files: list[PreviewFile] = field(default_factory=list)
     manifests: list[PreviewManifest] = field(default_factory=list)
-    problems: list[PreviewProblem] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
     repositories: list[PreviewRepository] = field(default_factory=list)
     entities: list[PreviewEntity] = field(default_factory=list)
     steps: list[PreviewStep] = field(default_factory=list)
@@ -112,7 +110,7 @@ class Preview:
 
     @property
     def is_blocked(self) -> bool:
-        return any(problem.blocks for problem in self.problems)
+        return any(problem.is_error for problem in self.problems)
 
 
 @dataclass
@@ -130,4 +128,4 @@ class Pretence:
     def problem(self, sentence: str, *, blocks: bool = True) -> None:
         """Note what stands in the way and go on, so that a person learns of everything at once."""
         if sentence not in {problem.sentence for problem in self.preview.problems}:
-            self.preview.problems.append(PreviewProblem(sentence, blocks))
+            self.preview.problems.append(launch_problem(sentence, blocks=blocks))

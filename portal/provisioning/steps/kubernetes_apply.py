@@ -62,7 +62,7 @@ def run(ctx: StepContext, given: dict[str, Any]) -> Done:
         raise OutOfReach(f"{' '.join(out[:5])} Nothing was applied.")
     seen = [writing.look(kube, guard, one.manifest) for one in wanted]
     adoptions = _adoptions(ctx)
-    _refuse_claimed(doer, cluster.slug, wanted, seen, adoptions)
+    _refuse_claimed(kube, guard, doer, cluster.slug, wanted, seen, adoptions)
     intents = ctx.intend(KIND, [_target(cluster.slug, one, look) for one, look in zip(wanted, seen, strict=True)])
     apply = _Apply(ctx, kube, guard, doer, cluster.slug, adoptions)
     objects = []
@@ -99,17 +99,43 @@ def _adoptions(ctx: StepContext) -> list[dict[str, Any]]:
 
 
 def _refuse_claimed(
-    doer: Doer, cluster: str, wanted: list[Wanted], seen: list[Seen], adoptions: list[dict[str, Any]]
+    kube: Kube,
+    guard: Guard,
+    doer: Doer,
+    cluster: str,
+    wanted: list[Wanted],
+    seen: list[Seen],
+    adoptions: list[dict[str, Any]],
 ) -> None:
     """Raises Claimed for everything in the way that nobody adopted, before anything is touched."""
-    found = [
-        claim
+    in_the_way = [
+        one
         for one, look in zip(wanted, seen, strict=True)
-        if not one.item.is_if_absent and (claim := claiming.claim_on(doer, cluster, look)) is not None
+        if not one.item.is_if_absent and _adopter(doer, cluster, look, adoptions) is None
     ]
-    in_the_way = [claim for claim in found if not (claim.is_adoptable and claiming.is_confirmed(adoptions, claim))]
     if in_the_way:
-        raise claiming.refuse(in_the_way)
+        raise _refusal(kube, guard, doer, cluster, in_the_way)
+
+
+def _adopter(doer: Doer, cluster: str, seen: Seen, adoptions: list[dict[str, Any]]) -> Doer | None:
+    """In whose name what stands there is written over: the doer, where nothing is in the way, or whoever has confirmed
+    exactly this and may; None where nobody has."""
+    claim = claiming.claim_on(doer, cluster, seen)
+    if claim is None:
+        return doer
+    adopter = claiming.adopter_of(adoptions, doer, claim)
+    theirs = claiming.claim_on(adopter, cluster, seen) if adopter is not None else None
+    return adopter if theirs is not None and theirs.is_adoptable else None
+
+
+def _refusal(kube: Kube, guard: Guard, doer: Doer, cluster: str, wanted: list[Wanted]) -> Refusal:
+    """Everything in the way, with what an adoption would change: a retry may confirm it."""
+    found = [
+        claiming.claim_on(doer, cluster, writing.look(kube, guard, one.manifest, with_diff=True)) for one in wanted
+    ]
+    if claims := [claim for claim in found if claim is not None]:
+        return claiming.refuse(claims)
+    return KubeConflict("What stood in the way has just gone. Try again.", status=503)
 
 
 def _target(cluster: str, one: Wanted, seen: Seen) -> EffectTarget:
@@ -184,11 +210,11 @@ class _Apply:
         """The last look before the write: somebody may have made or changed the object since the first."""
         if one.item.is_if_absent:
             raise _LeaveAsItIs
-        claim = claiming.claim_on(self.doer, self.cluster, seen)
-        if claim is not None and not (claim.is_adoptable and claiming.is_confirmed(self.adoptions, claim)):
-            raise claiming.refuse([claim])
+        adopter = _adopter(self.doer, self.cluster, seen, self.adoptions)
+        if adopter is None:
+            raise _refusal(self.kube, self.guard, self.doer, self.cluster, [one])
         with self.ctx.fenced():
-            claiming.record_adoption(self.doer, self.ctx.run_id, seen)
+            claiming.record_adoption(adopter, self.ctx.run_id, seen)
 
     def _remember(self, intent: Intent, found: Manifest) -> None:
         """Keep the object as it stood before the run's first change of it, so that Undo can put it back."""
