@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Case, Exists, F, Func, IntegerField, OuterRef, Q, TextField, Value, When
 
@@ -114,10 +115,15 @@ class Listed:
         for name, key in KEYS.items():
             if name == "system":
                 continue
-            sql, values = self._counting(name, key)
+            try:
+                sql, values = self._counting(name, key)
+            except EmptyResultSet:  # the choices can hold for nobody
+                continue
             parts.append(f"({sql})")
             parameters += values
         found: dict[str, list[Option]] = {name: [] for name in KEYS}
+        if not parts:
+            return found
         with connection.cursor() as cursor:
             cursor.execute(f"{' UNION ALL '.join(parts)} ORDER BY 1, 3 DESC, 2", parameters)
             for name, value, count in cursor.fetchall():
@@ -144,7 +150,10 @@ class Listed:
         start = prefix.lower()
         if name in ("owner", "system") and start and ":" not in start:
             start = f"{'group' if name == 'owner' else 'system'}:default/{start}"
-        sql, values = self._counting(name, KEYS[name], start)
+        try:
+            sql, values = self._counting(name, KEYS[name], start)
+        except EmptyResultSet:
+            return []
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             return [Option(value, count) for _, value, count in cursor.fetchall()][:OFFERED]
