@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from catalog.asking.query import entities_of
 from catalog.lists import actions
 from catalog.lists.choosing import Wanted
-from catalog.lists.models import ListSetting, SavedView
+from catalog.lists.models import SavedView
 from catalog.views_lists import address_of
 from portal.accounts.access import TenantRequest, gate
 from portal.kit.errors import NotFound, Refusal
@@ -57,11 +57,10 @@ class ViewForm(forms.Form):
 def views(request: TenantRequest) -> HttpResponse:
     """The person's own views and those that are shared."""
     access = request.access
-    rows = list(actions.views_of(access))
-    setting = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user).first()
+    rows = list(actions.views_of(access).select_related("owner"))
     context = {
         "rows": [(view, address_of(view), actions.may_change(access, view)) for view in rows],
-        "opens_with": setting.opens_with_id if setting else None,
+        "opens_with": actions.kept_of(access).opens_with,
         "may_set_for_all": access.can(actions.CARE),
     }
     return render(request, "catalog/views.html", context)
@@ -81,9 +80,7 @@ def view_new(request: TenantRequest) -> HttpResponseBase:
 
 def _columns(request: TenantRequest, kind: str) -> list[str]:
     """The columns that the person sees it with now."""
-    access = request.access
-    setting = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user).first()
-    return list(setting.columns.get(kind, [])) if setting else []
+    return list(actions.kept_of(request.access).columns.get(kind, []))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -95,8 +92,7 @@ def view_edit(request: TenantRequest, view: int) -> HttpResponseBase:
         request.access.require(actions.CARE)
     asked = request.POST if request.method == "POST" else request.GET
     wanted = Wanted.from_query(asked.get("query", found.query))
-    setting = ListSetting.objects.for_tenant(request.access.organisation).filter(user=request.access.user).first()
-    opens = bool(setting and setting.opens_with_id == found.pk)
+    opens = actions.kept_of(request.access).opens_with == found.pk
     said = {"name": found.name, "is_shared": found.is_shared, "opens": opens}
     return _form(request, found, ViewForm(request.POST or None, initial=said), wanted, list(found.columns))
 
@@ -129,9 +125,7 @@ def _form(
 
 def _open_with(request: TenantRequest, view: SavedView, wanted: bool) -> None:
     access = request.access
-    setting = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user).first()
-    is_it = bool(setting and setting.opens_with_id == view.pk)
-    if wanted != is_it:
+    if wanted != (actions.kept_of(access).opens_with == view.pk):
         chosen = view if wanted else None
         actions.open_with(organisation=access.organisation, user=access.user, view=chosen)
 

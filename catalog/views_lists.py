@@ -19,7 +19,7 @@ from catalog.lists import actions
 from catalog.lists.bulk import ACTS
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, WHOSE, Column, Wanted, columns_of
 from catalog.lists.export import FORMS, exported
-from catalog.lists.models import ListSetting, SavedView
+from catalog.lists.models import SavedView
 from catalog.lists.reading import OFFERED, Listed
 from catalog.models import Entity
 from catalog.naming import named
@@ -112,26 +112,21 @@ class ListPage:
         return self.href().removeprefix("?")
 
     @property
-    def kept(self) -> list[tuple[str, str]]:
+    def handed_on(self) -> list[tuple[str, str]]:
         """What the form of the choices hands on unchanged."""
         shown = {"q", "health", "tier", *FIELDS}
         return [(name, value) for name, value in parse_qsl(self.view_query, True) if name not in shown]
 
     @cached_property
-    def setting(self) -> ListSetting | None:
-        rows = ListSetting.objects.for_tenant(self.organisation)
-        found: ListSetting | None = rows.filter(user=self.request.access.user).first()
-        return found
-
-    @cached_property
-    def views(self) -> list[SavedView]:
-        return list(actions.views_of(self.request.access))
+    def kept(self) -> actions.Kept:
+        """The views that the person sees, and how they have lists: one statement."""
+        return actions.kept_of(self.request.access)
 
     @cached_property
     def view(self) -> SavedView | None:
         """The saved view that was opened, also where something was changed since."""
         pk = self.request.GET.get("view", "")
-        return next((view for view in self.views if str(view.pk) == pk), None)
+        return next((view for view in self.kept.views if str(view.pk) == pk), None)
 
     @property
     def is_changed(self) -> bool:
@@ -143,7 +138,7 @@ class ListPage:
         """As the address says, else the view, else the person, else the kind."""
         if self.view is not None and self.view.columns:
             return tuple(self.view.columns)
-        chosen = (self.setting.columns if self.setting else {}).get(self.wanted.kind)
+        chosen = self.kept.columns.get(self.wanted.kind)
         return tuple(chosen) if chosen else columns_of(self.wanted.kind)
 
     @property
@@ -254,7 +249,7 @@ class ListPage:
 
     @property
     def view_links(self) -> list[tuple[SavedView, str, bool]]:
-        return [(view, f"{self.here}?{address_of(view)}", view == self.view) for view in self.views]
+        return [(view, f"{self.here}?{address_of(view)}", view == self.view) for view in self.kept.views]
 
     @property
     def may_change(self) -> bool:
@@ -268,7 +263,7 @@ class ListPage:
     def health(self) -> Sequence[str]:
         return HEALTH
 
-    @property
+    @cached_property
     def rows(self) -> list[tuple[Entity, Any]]:
         rows = self.page.rows
         return with_status(self.organisation, rows) if "health" in self.columns else [(row, None) for row in rows]
@@ -304,11 +299,10 @@ HOUSE_QUERY = "kind=Component"
 
 def _opened(request: TenantRequest) -> HttpResponseBase:
     """Leads to the person's own view, else everybody's, else the components."""
-    access = request.access
-    views = SavedView.objects.for_tenant(access.organisation)
-    mine = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user).values("opens_with")
-    found = actions.views_of(access).filter(pk__in=mine).first() or views.filter(is_default=True).first()
-    where = reverse("catalog", kwargs={"org": access.organisation.slug})
+    kept = actions.kept_of(request.access)
+    mine = (view for view in kept.views if view.pk == kept.opens_with)
+    found = next(mine, None) or next((view for view in kept.views if view.is_default), None)
+    where = reverse("catalog", kwargs={"org": request.access.organisation.slug})
     return redirect(f"{where}?{address_of(found) if found else HOUSE_QUERY}")
 
 

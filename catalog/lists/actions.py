@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Subquery
+from django.db.models.functions import JSONObject
 
 from catalog.lists.choosing import Wanted, clean_columns
 from catalog.lists.models import ListSetting, SavedView, Star
@@ -57,10 +59,30 @@ def _setting(organisation: Organisation, user: User) -> ListSetting:
     return row
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a person's lists begin with: the views that they see, their columns by kind, and the view they open with."""
+
+    views: list[SavedView]
+    columns: Mapping[str, list[str]]
+    opens_with: int | None
+
+
+def kept_of(access: Access) -> Kept:
+    """One statement, two where there is no view: the setting stands beside each of them."""
+    mine = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user)
+    views = views_of(access).annotate(
+        said=Subquery(mine.annotate(said=JSONObject(columns="columns", opens_with="opens_with")).values("said"))
+    )
+    found = list(views)
+    said: Any = found[0].said if found else mine.values("columns", "opens_with").first()
+    return Kept(found, (said or {}).get("columns") or {}, (said or {}).get("opens_with"))
+
+
 def views_of(access: Access) -> Any:
     """The views that a person sees: their own and those that are shared."""
     rows = SavedView.objects.for_tenant(access.organisation).filter(Q(is_shared=True) | Q(owner=access.user))
-    return rows.select_related("owner").order_by("name", "pk")
+    return rows.order_by("name", "pk")
 
 
 def find_view(access: Access, pk: int) -> SavedView:
