@@ -11,7 +11,20 @@ class CatalogConfig(AppConfig):
         from django.conf import settings
         from django.db.models.signals import post_migrate
 
-        from catalog import actions, bindings, cards, inbox, jobs, mending, naming, refreshing, teams, topics
+        from catalog import (
+            actions,
+            bindings,
+            cards,
+            checking,
+            inbox,
+            jobs,
+            mending,
+            naming,
+            refreshing,
+            searching,
+            teams,
+            topics,
+        )  # fmt: skip
         from catalog.index import writing
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
@@ -34,12 +47,14 @@ class CatalogConfig(AppConfig):
         jobs.register_kinds()
         refreshing.register_kinds()
         mending.register_mending()
+        checking.register_checking()
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         register_topic(
             TopicKind(kind="card", permission="catalog.view", render=topics.card_answer, admit=topics.admit_to_card)
         )
         cards.register()
+        searching.register()
         register_entry(
             NavEntry(
                 "catalog",

@@ -23,7 +23,7 @@ from catalog.panels import OVERVIEW, Card, Look, Tab, register_card, register_ta
 from catalog.refreshing import is_due, topic_of
 from catalog.teams import is_written_here
 from portal.accounts import trail
-from portal.accounts.contact import FIELDS, Contact
+from portal.accounts.contact import Contact
 from portal.accounts.models import AuditEvent, Team, TeamMembership
 from portal.accounts.permissions import PERMISSIONS
 from portal.clusters.panels import workloads_html
@@ -53,8 +53,7 @@ def answers(look: Look) -> AnswersCard | None:
 
 def _nearest(look: Look) -> Contact:
     """What the entity's own links say, such as the runbook of this one service, before what its team says."""
-    own, team = contact_of(look.entity.document), look.contact or Contact()
-    return Contact(**{name: getattr(own, name) or getattr(team, name) for name in FIELDS})
+    return contact_of(look.entity.document).before(look.contact or Contact())
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 
 from catalog import (
     api,
+    api_check,
     api_locations,
     views,
     views_bulk,
@@ -80,6 +81,7 @@ api_urls: list[URLPattern | URLResolver] = [
     path(f"catalog/entities/by-name/{BY_NAME}/ancestry", api.AncestryView.as_view(), name="api-entity-ancestry"),
     path("catalog/entity-facets", api.FacetsView.as_view(), name="api-entity-facets"),
     path("catalog/refresh", api.RefreshView.as_view(), name="api-entity-refresh"),
+    path("catalog/check", api_check.CheckView.as_view(), name="api-check"),
     path("catalog/validate-entity", api.ValidateView.as_view(), name="api-validate-entity"),
     path("catalog/analyze-location", api_locations.AnalyzeView.as_view(), name="api-analyze-location"),
     path("catalog/locations", api_locations.LocationsView.as_view(), name="api-locations"),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog import actions
 from catalog.asking.query import entities_of
+from catalog.descriptors.findings import found_in
 from catalog.forms import SourceForm
 from catalog.jobs import LOOK, REGISTER, arguments_of
 from catalog.models import Problem, Source
@@ -100,6 +101,8 @@ def register(request: TenantRequest) -> HttpResponseBase:
 
 def _page(request: TenantRequest, form: SourceForm, glance: dict[str, Any] | None = None) -> HttpResponse:
     status = 422 if form.is_bound and form.errors else 200
+    if glance is not None:
+        glance = {**glance, "findings": [found_in(each) for each in glance["problems"]]}
     return render(request, "catalog/register.html", {"form": form, "glance": glance}, status=status)
 
 

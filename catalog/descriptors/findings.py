@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as aside
 from typing import Any
@@ -190,3 +190,17 @@ def excerpt_from(plain: dict[str, Any] | None) -> Excerpt | None:
 def edit_from(plain: dict[str, Any] | None) -> Edit | None:
     """The edit that `plain()` made."""
     return Edit(**plain) if plain else None
+
+
+def found_in(plain: Mapping[str, Any]) -> Finding:
+    """The finding that `plain()` made."""
+    return Finding(
+        plain["path"],
+        plain["line"],
+        plain["code"],
+        plain["sentence"],
+        plain["entityRef"],
+        plain["field"],
+        excerpt=excerpt_from(plain["excerpt"]),
+        edit=edit_from(plain["edit"]),
+    )

@@ -40,6 +40,9 @@ ALSO_READ: dict[str, AlsoRead] = {}
 # the source's own problems.
 AlsoStore = Callable[[Organisation, Source, Reading, Any], Iterable[Finding]]
 ALSO_STORE: dict[str, AlsoStore] = {}
+# What of it can be found without writing anything: for a look at files before they are merged.
+AlsoCheck = Callable[[Any], Iterable[Finding]]
+ALSO_CHECK: dict[str, AlsoCheck] = {}
 # Called inside the transaction that points a source elsewhere, with the source as it was.
 ON_MOVE: dict[str, Callable[[Organisation, Source], None]] = {}
 
@@ -205,6 +208,16 @@ def _announce(source: Source) -> None:
     transaction.on_commit(lambda: announce(organisation_id, topic))
 
 
+def conflict(found: Found, row: Entity) -> Finding:
+    """What is found, where the name belongs to the source of `row`."""
+    label = row.source.label if row.source else "elsewhere"
+    sentence = (
+        f"{found.ref} already comes from {label} ({row.path}). A name belongs to one source: rename this one, or "
+        "remove it there."
+    )
+    return finding_at(found.path, "conflict", sentence, found.entity)
+
+
 class _Work:
     """One ingestion: rows as they are, entities as they should be, and the difference."""
 
@@ -290,11 +303,7 @@ class _Work:
         """False, with a problem, when the reference belongs to another source."""
         if row is None or row.removed_at or row.source is None or row.source.pk == self.source.pk:
             return True
-        sentence = (
-            f"{found.ref} already comes from {row.source.label} ({row.path}). A name belongs to one source: rename "
-            "this one, or remove it there."
-        )
-        self.problems.add(finding_at(found.path, "conflict", sentence, found.entity))
+        self.problems.add(conflict(found, row))
         return False
 
     def _differs(self, row: Entity, found: Found) -> bool:

@@ -10,7 +10,7 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog import fetched
         from catalog.intake import ingest
-        from portal.goldenpaths import jobs
+        from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, deciding, trusting
         from portal.goldenpaths.language.rendering import render_text
         from portal.kit.navigation import NavEntry, register_entry
@@ -18,9 +18,11 @@ class GoldenpathsConfig(AppConfig):
         fetched.speak(render_text)
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
+        ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         jobs.register_kinds()
+        searching.register()
         register_entry(
             NavEntry(
                 "paths",

@@ -7,6 +7,7 @@ requester), the door is as wide as the widest of them. An address that is missin
 PAGES: dict[str, str] = {
     "home": "viewer",
     "palette": "viewer",
+    "seen": "viewer",
     "api-docs": "viewer",
     # people
     "people": "viewer",
@@ -150,6 +151,7 @@ API: dict[str, str | dict[str, str]] = {
     "api-entity-facets": "viewer",
     "api-entity-refresh": "developer",
     "api-validate-entity": "viewer",
+    "api-check": "viewer",
     "api-locations": {"get": "viewer", "post": "developer"},
     "api-locations-by-query": "viewer",
     "api-location": {"get": "viewer", "put": "developer", "delete": "developer"},

@@ -92,6 +92,9 @@ def _things(scene: Scene, page: Any) -> None:
     page.goto(f"{ORG}/catalog/sources/")
     address = page.locator("main a[href*='/catalog/sources/']:not([href$='register/'])").first.get_attribute("href")
     scene.facts["source"] = str(number_in(address, "sources"))
+    page.goto(f"{ORG}/catalog/problems/?code=tag")
+    address = page.locator("main a[href*='/catalog/problems/']:not([href*='?'])").first.get_attribute("href")
+    scene.facts["problem"] = str(number_in(address, "problems"))
     page.goto(f"{ORG}/clusters/")
     address = page.locator("main a[href*='/clusters/']:not([href$='new/'])").first.get_attribute("href")
     scene.facts["cluster"] = address.rstrip("/").rpartition("/")[2]
