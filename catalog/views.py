@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from catalog.cards import edit_address, grouped, is_portal
-from catalog.lists.seen import note_look, with_look
+from catalog.lists.seen import with_star
 from catalog.models import Entity, Problem
 from catalog.naming import named
 from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
@@ -43,11 +43,10 @@ def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> Q
 @gate("catalog.view")
 def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
-    user = request.access.user
-    found = with_look(with_configured(_entities(request, kind, namespace, name)), user).first()
+    rows = with_configured(_entities(request, kind, namespace, name))
+    found = with_star(rows, request.access.user).first()
     if found is None:
         return _missing(request, ref_to(kind, name, namespace), name)
-    note_look(request.access.organisation, user, found)
     look = Look(request, found)
     return _tab_page(look, tabs_of(look), TABS[OVERVIEW])
 
@@ -55,7 +54,7 @@ def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> Http
 @gate("catalog.view")
 def entity_tab(request: TenantRequest, kind: str, namespace: str, name: str, tab: str) -> HttpResponse:
     """Another tab of an entity's page."""
-    found = with_look(_entities(request, kind, namespace, name), request.access.user).first()
+    found = with_star(_entities(request, kind, namespace, name), request.access.user).first()
     if found is None:
         raise NotFound(f"There is no {ref_to(kind, name, namespace)} in this catalog.")
     look, wanted = Look(request, found), TABS.get(tab)

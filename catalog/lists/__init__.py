@@ -1,1 +1,1 @@
-"""Lists of entities: what is chosen and how it is shown, saved views, stars, recent looks, many changed at once."""
+"""Lists of entities: what is chosen and how it is shown, saved views, stars, many changed at once."""

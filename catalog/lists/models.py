@@ -27,21 +27,6 @@ class Star(TenantModel):
         return f"{self.user_id} starred {self.entity_uid}"
 
 
-class Viewed(TenantModel):
-    """When a person last looked at an entity's page; the newest KEPT of each person (seen.py)."""
-
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
-    entity_uid = models.UUIDField()
-    at = models.DateTimeField(default=now)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "user", "entity_uid"], name="viewed_once")]
-        indexes = [models.Index(fields=["organisation", "user", "-at"], name="viewed_newest")]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} looked at {self.entity_uid}"
-
-
 class SavedView(TenantModel):
     """A list under a name: what is chosen, in which order, with which columns. Private, or everybody's.
 

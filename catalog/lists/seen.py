@@ -1,57 +1,23 @@
-"""Stars and what was looked at: asked with the entity's own row, written when there is something to write."""
+"""Stars, asked with the entity's own row, and what of them and of the last visits a page shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Subquery
-from django.utils.timezone import now
+from django.db.models import Exists, OuterRef
 
-from catalog.lists.models import Star, Viewed
-from catalog.models import Entity
+from catalog.lists.models import Star
+from portal.accounts.access import Access
 from portal.accounts.models import Organisation, User
-
-# So many entities that somebody looked at are remembered, and looking again within this time is not written.
-KEPT = 50
-AGAIN = timedelta(minutes=10)
 
 
 def with_star(rows: Any, user: User) -> Any:
     """Entities with `is_starred`: no statement of its own."""
     stars = Star.objects.filter(organisation=OuterRef("organisation_id"), user=user, entity_uid=OuterRef("uid"))
     return rows.annotate(is_starred=Exists(stars))
-
-
-def with_look(rows: Any, user: User) -> Any:
-    """The same, and `viewed_at`: when the person last looked at it."""
-    looks = Viewed.objects.filter(organisation=OuterRef("organisation_id"), user=user, entity_uid=OuterRef("uid"))
-    return with_star(rows, user).annotate(viewed_at=Subquery(looks.values("at")[:1]))
-
-
-# One statement: the look is written, and what is no longer among the newest goes.
-_NOTE = """
-WITH looked AS (
-  INSERT INTO lists_viewed (organisation_id, user_id, entity_uid, at) VALUES (%s, %s, %s, %s)
-  ON CONFLICT (organisation_id, user_id, entity_uid) DO UPDATE SET at = excluded.at
-)
-DELETE FROM lists_viewed WHERE organisation_id = %s AND id IN (
-  SELECT id FROM lists_viewed WHERE organisation_id = %s AND user_id = %s ORDER BY at DESC OFFSET %s
-)
-"""
-
-
-def note_look(organisation: Organisation, user: User, found: Entity) -> None:
-    """Writes down that the person looked at an entity of `with_look`, unless that was just now."""
-    moment, before = now(), getattr(found, "viewed_at", None)
-    if before is not None and moment - before < AGAIN:
-        return
-    here = [organisation.pk, user.pk]
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE, [*here, found.uid, moment, organisation.pk, *here, KEPT])
 
 
 @dataclass(frozen=True)
@@ -70,34 +36,30 @@ class Kept:
         return self.title or self.name
 
 
-_NEWEST = """
-SELECT told.what, e.ref, e.kind, e.namespace, e.name, e.title, left(e.description, 200) FROM (
-  (SELECT 'star' AS what, entity_uid AS uid, at FROM lists_star
-    WHERE organisation_id = %s AND user_id = %s ORDER BY at DESC LIMIT %s)
+_COLUMNS = "e.ref, e.kind, e.namespace, e.name, e.title, left(e.description, 200)"
+_NEWEST = f"""
+SELECT * FROM (
+  SELECT 'star' AS what, s.at, {_COLUMNS} FROM (
+    SELECT entity_uid, at FROM lists_star WHERE organisation_id = %s AND user_id = %s ORDER BY at DESC LIMIT %s
+  ) s JOIN catalog_entity e ON e.organisation_id = %s AND e.uid = s.entity_uid AND e.removed_at IS NULL
   UNION ALL
-  (SELECT 'viewed', entity_uid, at FROM lists_viewed
-    WHERE organisation_id = %s AND user_id = %s ORDER BY at DESC LIMIT %s)
-) told
-JOIN catalog_entity e ON e.organisation_id = %s AND e.uid = told.uid AND e.removed_at IS NULL
-ORDER BY told.at DESC
-"""
+  SELECT 'visit', v.at, {_COLUMNS} FROM (
+    SELECT ref, at FROM accounts_visit WHERE organisation_id = %s AND membership_id = %s ORDER BY at DESC LIMIT %s
+  ) v JOIN catalog_entity e ON e.organisation_id = %s AND e.ref = v.ref AND e.removed_at IS NULL
+) told ORDER BY at DESC
+"""  # noqa: S608 - the columns are written above
 
 
-def starred_and_viewed(organisation: Organisation, user: User, most: int) -> tuple[list[Kept], list[Kept]]:
+def starred_and_visited(access: Access, most: int) -> tuple[list[Kept], list[Kept]]:
     """What a person starred and what they looked at, each the newest first: one statement.
 
     What is not in the catalog any more is left out.
     """
-    here = [organisation.pk, user.pk, most]
+    here = access.organisation.pk
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, [*here, *here, organisation.pk])
-        rows = [(what, Kept(*rest)) for what, *rest in cursor.fetchall()]
-    return [kept for what, kept in rows if what == "star"], [kept for what, kept in rows if what == "viewed"]
-
-
-def recent(organisation: Organisation, user: User, most: int = KEPT) -> dict[str, int]:
-    """reference -> place among the things that the person looked at last, 0 for the last."""
-    return {kept.ref: place for place, kept in enumerate(starred_and_viewed(organisation, user, most)[1])}
+        cursor.execute(_NEWEST, [here, access.user.pk, most, here, here, access.membership.pk, most, here])
+        rows = [(what, Kept(*rest)) for what, _, *rest in cursor.fetchall()]
+    return [kept for what, kept in rows if what == "star"], [kept for what, kept in rows if what == "visit"]
 
 
 def starred_uids(organisation: Organisation, user: User) -> list[UUID]:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.asking.query import entities_of
-from catalog.lists.seen import Kept, starred_and_viewed
+from catalog.lists.seen import Kept, starred_and_visited
 from catalog.models import Entity, Problem, Source
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -62,7 +62,7 @@ class MyOverview:
     teams: list[Team]
     has_catalog: bool
     starred: list[Kept]
-    viewed: list[Kept]
+    visited: list[Kept]
 
 
 def overview(access: Access) -> MyOverview:
@@ -74,7 +74,7 @@ def overview(access: Access) -> MyOverview:
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
     runs = runs.select_related("requester").order_by("-id")
-    starred, viewed = starred_and_viewed(access.organisation, access.user, KEPT_SHOWN)
+    starred, visited = starred_and_visited(access, KEPT_SHOWN)
     return MyOverview(
         services=services[:SHOWN],
         services_total=len(rows) if len(rows) < LOOKED_AT else components.count(),
@@ -90,7 +90,7 @@ def overview(access: Access) -> MyOverview:
         teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
         has_catalog=bool(rows) or entities_of(access.organisation).exists(),
         starred=starred,
-        viewed=viewed,
+        visited=visited,
     )
 
 

@@ -212,14 +212,12 @@ def test_a_neighbour_reaches_none_of_our_objects(world, client_for, tmp_path):
     """Every address that names an object, with the names of real ones; first, that those are real."""
     house = furnish(world, tmp_path)
     ada, eve = client_for(world.ada), client_for(world.eve)
+    before = _everything(world)
     unknown = [a.name for a in OBJECTS if set(a.converters) - {"org"} - set(house.fill(a.name, a.converters))]
     assert unknown == [], "furnish() must have a name for each"
     for address in OBJECTS:
         ours = house.fill(address.name, address.converters)
         assert ada.get(address.path("acme", **ours)).status_code != 404, f"{address.name}: not ours either"
-    before = _everything(world)  # what Ada has looked at is remembered
-    for address in OBJECTS:
-        ours = house.fill(address.name, address.converters)
         for method in METHODS:
             ask = functools.partial(getattr(eve, method), **_body(address, method))
             there = ask(address.path("acme", **ours))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from catalog import actions
-from catalog.lists import seen
-from catalog.lists.models import ListSetting, SavedView, Star, Viewed
+from catalog.lists.models import ListSetting, SavedView, Star
 from catalog.models import Entity
-from portal.accounts.models import AuditEvent
+from portal.accounts.models import AuditEvent, Membership, Visit
 from tests.catalog.test_lists import BASE, names, write
 from tests.conftest import by
 
@@ -68,7 +65,9 @@ def test_a_star_outlives_a_new_text_and_hides_with_a_tombstone(shop, client_for)
     with shop.tenant():
         found = Entity.objects.for_tenant(shop.acme).select_related("source").get(pk=pk)
         actions.remove_entity(organisation=shop.acme, actor=by(shop.ada), entity=found)
-        assert seen.starred_and_viewed(shop.acme, shop.vic, 6)[0] == []
+    assert client.get("/o/acme/").context["overview"].starred == []
+    assert names(client, kind="", starred="1") == []
+    with shop.tenant():
         write(shop, "ledger")
     assert names(client, kind="", starred="1") == ["ledger"]
 
@@ -76,38 +75,20 @@ def test_a_star_outlives_a_new_text_and_hides_with_a_tombstone(shop, client_for)
 # --- what was looked at ---
 
 
-def test_looking_is_remembered_newest_first_and_on_home(shop, client_for):
-    client = client_for(shop.vic)
-    for name in ("ledger", "tracker", "gateway", "ledger"):
-        assert client.get(f"{BASE}component/default/{name}/").status_code == 200
+def test_home_shows_what_was_looked_at_last_newest_first(shop, client_for):
     with shop.tenant():
-        # The second look at the ledger came right after the first and was not written.
-        assert list(seen.recent(shop.acme, shop.vic)) == [
-            f"component:default/{name}" for name in ("gateway", "tracker", "ledger")
-        ]
-        Viewed.objects.for_tenant(shop.acme).update(at="2026-01-01T00:00Z")
-    client.get(f"{BASE}component/default/ledger/")
-    with shop.tenant():
-        assert next(iter(seen.recent(shop.acme, shop.vic))) == "component:default/ledger"
-        assert seen.recent(shop.acme, shop.mae) == {}
-    assert "tracker" in client.get("/o/acme/").content.decode().split('id="viewed"')[1]
-
-
-def test_only_the_newest_looks_are_kept(shop, client_for, monkeypatch):
-    monkeypatch.setattr(seen, "KEPT", 1)
-    client = client_for(shop.vic)
-    for name in ("ledger", "tracker", "gateway"):
-        client.get(f"{BASE}component/default/{name}/")
-    with shop.tenant():
-        assert Viewed.objects.for_tenant(shop.acme).filter(user=shop.vic).count() <= 2
-
-
-def test_looking_again_costs_no_statement_more(shop, client_for):
-    client, address = client_for(shop.vic), f"{BASE}component/default/ledger/"
-    client.get(address)
-    with CaptureQueriesContext(connection) as caught:
-        client.get(address)
-    assert not [query for query in caught.captured_queries if "INSERT INTO lists_viewed" in query["sql"]]
+        membership = Membership.objects.for_tenant(shop.acme).get(user=shop.vic)
+        for day, name in enumerate(("ledger", "tracker", "gone", "gateway"), start=1):
+            Visit.objects.create(
+                organisation=shop.acme,
+                membership=membership,
+                ref=f"component:default/{name}",
+                at=f"2026-01-0{day}T00:00Z",
+            )
+    page = client_for(shop.vic).get("/o/acme/")
+    assert [kept.name for kept in page.context["overview"].visited] == ["gateway", "tracker", "ledger"]
+    assert "gateway" in page.content.decode().split('id="visited"')[1]
+    assert client_for(shop.mae).get("/o/acme/").context["overview"].visited == []
 
 
 # --- views ---

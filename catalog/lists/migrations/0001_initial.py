@@ -11,7 +11,7 @@ from portal.accounts.tenancy import EnableTenantPolicy, WallForeignKeys
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0010_place_of_token"),
+        ("accounts", "0013_wall_visits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -167,26 +167,6 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.CreateModel(
-            name="Viewed",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("entity_uid", models.UUIDField()),
-                ("at", models.DateTimeField(default=django.utils.timezone.now)),
-                (
-                    "organisation",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.organisation"
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
-            ],
-        ),
         migrations.AddIndex(
             model_name="bulk",
             index=models.Index(fields=["organisation", "created_at"], name="bulk_age"),
@@ -238,16 +218,7 @@ class Migration(migrations.Migration):
             model_name="star",
             constraint=models.UniqueConstraint(fields=("organisation", "user", "entity_uid"), name="star_once"),
         ),
-        migrations.AddIndex(
-            model_name="viewed",
-            index=models.Index(fields=["organisation", "user", "-at"], name="viewed_newest"),
-        ),
-        migrations.AddConstraint(
-            model_name="viewed",
-            constraint=models.UniqueConstraint(fields=("organisation", "user", "entity_uid"), name="viewed_once"),
-        ),
         EnableTenantPolicy("star"),
-        EnableTenantPolicy("viewed"),
         EnableTenantPolicy("savedview"),
         EnableTenantPolicy("listsetting"),
         EnableTenantPolicy("bulk"),
