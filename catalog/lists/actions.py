@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
 from django.db.models import Q, Subquery
 from django.db.models.functions import JSONObject
@@ -15,7 +16,7 @@ from catalog.lists.models import ListSetting, SavedView, Star
 from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation, User
+from portal.accounts.models import Membership, Organisation, User
 from portal.kit.errors import Conflict, Invalid, NotFound, TooMany
 
 # So many views of their own may one person keep, and so many entities may they star.
@@ -69,14 +70,20 @@ class Kept:
 
 
 def kept_of(access: Access) -> Kept:
-    """One statement, two where there is no view: the setting stands beside each of them."""
+    """One statement: it stands beside the person's membership, which there always is."""
     mine = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user)
-    views = views_of(access).annotate(
-        said=Subquery(mine.annotate(said=JSONObject(columns="columns", opens_with="opens_with")).values("said"))
-    )
-    found = list(views)
-    said: Any = found[0].said if found else mine.values("columns", "opens_with").first()
-    return Kept(found, (said or {}).get("columns") or {}, (said or {}).get("opens_with"))
+    told = JSONObject(columns="columns", opens_with="opens_with")
+    rows = Membership.objects.for_tenant(access.organisation).filter(pk=access.membership.pk)
+    row: Any = rows.annotate(
+        setting=Subquery(mine.values(told=told)),
+        views=ArraySubquery(views_of(access).values(told=JSONObject(**{name: name for name in _SHOWN}))),
+    ).first()
+    said = (row.setting if row else None) or {}
+    views = [SavedView(organisation=access.organisation, **told) for told in row.views] if row else []
+    return Kept(views, said.get("columns") or {}, said.get("opens_with"))
+
+
+_SHOWN = ("id", "name", "query", "columns", "is_shared", "is_default", "owner_id")
 
 
 def views_of(access: Access) -> Any:
