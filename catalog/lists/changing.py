@@ -24,13 +24,13 @@ from portal.kit.errors import Forbidden, Refusal, TooMany
 OF_A_TEAM = "It is the Group of a team that was made in the portal. Change the team."
 
 
-def access_of(organisation: Organisation, actor: Actor) -> Access:
+def access_of(organisation: Organisation, asker: Actor) -> Access:
     """What the person may now, when their change has its turn. Must run inside the tenant; raises Forbidden."""
-    person = actor.user
+    person = asker.user
     membership = Membership.objects.for_tenant(organisation).filter(user=person).first()
     if membership is None or not person.is_active:
         raise Forbidden(f"{person} is not in this organisation any more.")
-    return Access(organisation, person, membership, way=actor.way, address=actor.address, agent=actor.agent)
+    return Access(organisation, person, membership, way=asker.way, address=asker.address, agent=asker.agent)
 
 
 @dataclass
