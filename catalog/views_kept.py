@@ -11,7 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.asking.query import entities_of
-from catalog.lists import actions
+from catalog.lists import actions, kept
 from catalog.lists.choosing import Wanted
 from catalog.lists.models import SavedView
 from catalog.views_lists import address_of
@@ -57,11 +57,11 @@ class ViewForm(forms.Form):
 def views(request: TenantRequest) -> HttpResponse:
     """The person's own views and those that are shared."""
     access = request.access
-    rows = list(actions.views_of(access).select_related("owner"))
+    rows = list(kept.views_of(access).select_related("owner"))
     context = {
-        "rows": [(view, address_of(view), actions.may_change(access, view)) for view in rows],
-        "opens_with": actions.kept_of(access).opens_with,
-        "may_set_for_all": access.can(actions.CARE),
+        "rows": [(view, address_of(view), kept.may_change(access, view)) for view in rows],
+        "opens_with": kept.kept_of(access).opens_with,
+        "may_set_for_all": access.can(kept.CARE),
     }
     return render(request, "catalog/views.html", context)
 
@@ -73,26 +73,25 @@ def view_new(request: TenantRequest) -> HttpResponseBase:
     asked = request.POST if request.method == "POST" else request.GET
     wanted = Wanted.from_query(asked.get("query", "")) if "query" in asked else Wanted.read(asked)
     opened = asked.get("view", "")
-    source = actions.find_view(request.access, int(opened)) if opened.isdigit() and len(opened) < 18 else None
+    source = kept.find_view(request.access, int(opened)) if opened.isdigit() and len(opened) < 18 else None
     columns = list(source.columns) if source else _columns(request, wanted.kind)
     return _form(request, None, ViewForm(request.POST or None), wanted, columns)
 
 
 def _columns(request: TenantRequest, kind: str) -> list[str]:
     """The columns that the person sees it with now."""
-    return list(actions.kept_of(request.access).columns.get(kind, []))
+    return list(kept.kept_of(request.access).columns.get(kind, []))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @gate("catalog.view")
 def view_edit(request: TenantRequest, view: int) -> HttpResponseBase:
     """Another name, another audience, or the list as it was changed meanwhile."""
-    found = actions.find_view(request.access, view)
-    if not actions.may_change(request.access, found):
-        request.access.require(actions.CARE)
+    found = kept.find_view(request.access, view)
+    kept.require_change(request.access, found, is_shared=False)
     asked = request.POST if request.method == "POST" else request.GET
     wanted = Wanted.from_query(asked.get("query", found.query))
-    opens = actions.kept_of(request.access).opens_with == found.pk
+    opens = kept.kept_of(request.access).opens_with == found.pk
     said = {"name": found.name, "is_shared": found.is_shared, "opens": opens}
     return _form(request, found, ViewForm(request.POST or None, initial=said), wanted, list(found.columns))
 
@@ -101,16 +100,19 @@ def _form(
     request: TenantRequest, view: SavedView | None, form: ViewForm, wanted: Wanted, columns: list[str]
 ) -> HttpResponseBase:
     access = request.access
-    if not access.can(actions.SHARE):
+    if not access.can(kept.SHARE):
         del form.fields["is_shared"]
     if request.method == "POST" and form.is_valid():
+        is_shared = form.cleaned_data.get("is_shared", False)
+        kept.require_change(access, view, is_shared=is_shared)
         try:
             saved = actions.save_view(
-                access=access,
+                organisation=access.organisation,
+                actor=access.actor,
                 name=form.cleaned_data["name"],
                 wanted=wanted,
                 columns=columns,
-                is_shared=form.cleaned_data.get("is_shared", False),
+                is_shared=is_shared,
                 view=view,
             )
         except Refusal as refusal:
@@ -125,7 +127,7 @@ def _form(
 
 def _open_with(request: TenantRequest, view: SavedView, wanted: bool) -> None:
     access = request.access
-    if wanted != (actions.kept_of(access).opens_with == view.pk):
+    if wanted != (kept.kept_of(access).opens_with == view.pk):
         chosen = view if wanted else None
         actions.open_with(organisation=access.organisation, user=access.user, view=chosen)
 
@@ -142,8 +144,10 @@ def _in_words(wanted: Wanted) -> list[str]:
 @gate("catalog.view")
 def view_remove(request: TenantRequest, view: int) -> HttpResponse:
     """Deletes a view."""
-    found = actions.find_view(request.access, view)
-    actions.remove_view(access=request.access, view=found)
+    access = request.access
+    found = kept.find_view(access, view)
+    kept.require_change(access, found, is_shared=False)
+    actions.remove_view(organisation=access.organisation, actor=access.actor, view=found)
     messages.success(request, f"The view {found.name} is deleted.")
     return redirect("views", org=request.access.organisation.slug)
 
@@ -153,10 +157,11 @@ def view_remove(request: TenantRequest, view: int) -> HttpResponse:
 def view_opens(request: TenantRequest, view: int) -> HttpResponse:
     """What the catalog opens with: for oneself, or for everybody."""
     access = request.access
-    found = actions.find_view(access, view)
+    found = kept.find_view(access, view)
     is_on = request.POST.get("on") == "1"
     if request.POST.get("whom") == "all":
-        actions.open_with_for_all(access=access, view=found, is_default=is_on)
+        access.require(kept.CARE)
+        actions.open_with_for_all(organisation=access.organisation, actor=access.actor, view=found, is_default=is_on)
     else:
         actions.open_with(organisation=access.organisation, user=access.user, view=found if is_on else None)
     messages.success(request, f"The catalog {'opens' if is_on else 'no longer opens'} with {found.name}.")

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from catalog.asking.paging import RowPage
 from catalog.descriptors.kinds import KINDS
-from catalog.lists import actions
+from catalog.lists import actions, kept
 from catalog.lists.bulk import ACTS
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, WHOSE, Column, Wanted, columns_of
 from catalog.lists.export import FORMS, exported
@@ -118,9 +118,9 @@ class ListPage:
         return [(name, value) for name, value in parse_qsl(self.view_query, True) if name not in shown]
 
     @cached_property
-    def kept(self) -> actions.Kept:
+    def kept(self) -> kept.Kept:
         """The views that the person sees, and how they have lists: one statement."""
-        return actions.kept_of(self.request.access)
+        return kept.kept_of(self.request.access)
 
     @cached_property
     def view(self) -> SavedView | None:
@@ -299,9 +299,9 @@ HOUSE_QUERY = "kind=Component"
 
 def _opened(request: TenantRequest) -> HttpResponseBase:
     """Leads to the person's own view, else everybody's, else the components."""
-    kept = actions.kept_of(request.access)
-    mine = (view for view in kept.views if view.pk == kept.opens_with)
-    found = next(mine, None) or next((view for view in kept.views if view.is_default), None)
+    known = kept.kept_of(request.access)
+    mine = (view for view in known.views if view.pk == known.opens_with)
+    found = next(mine, None) or next((view for view in known.views if view.is_default), None)
     where = reverse("catalog", kwargs={"org": request.access.organisation.slug})
     return redirect(f"{where}?{address_of(found) if found else HOUSE_QUERY}")
 
