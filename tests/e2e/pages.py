@@ -257,7 +257,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("candidates", "candidates", f"{O}/paths/candidates/"),
     Stop("candidate", "candidate", f"{O}/paths/candidates/{{candidate}}/"),
     Stop("runs", "runs", f"{O}/runs/"),
-    Stop("runs-nothing", "runs", f"{O}/runs/?state=undone"),
+    Stop("runs-nothing", "runs", f"{O}/runs/?status=undone"),
     Stop("run", "run", f"{O}/runs/{{run}}/"),
     Stop("run-failed", "run", f"{O}/runs/{{failed}}/"),
     Stop("run-waiting", "run", f"{O}/runs/{{waiting}}/"),
