@@ -62,8 +62,7 @@ class CatalogConfig(AppConfig):
                 "layout-grid",
                 "catalog.view",
                 20,
-                also=("entity", "entity-*"),
-                query="?kind=Component",
+                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
                 words="services components entities",
             ),
             NavEntry(
