@@ -62,8 +62,7 @@ class CatalogConfig(AppConfig):
                 "layout-grid",
                 "catalog.view",
                 20,
-                also=("entity", "entity-*"),
-                query="?kind=Component",
+                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
                 words="services components entities",
             ),
             NavEntry(
@@ -73,7 +72,7 @@ class CatalogConfig(AppConfig):
                 "catalog.view",
                 25,
                 also=("problem", "problem-*"),
-                words="inbox faults errors wrong mend",
+                words="inbox faults errors wrong mend descriptors",
                 count=inbox.navigation_count,
             ),
             NavEntry(

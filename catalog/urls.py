@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from catalog import api, api_check, api_locations, views, views_cards, views_edit, views_problems, views_sources
+from catalog import (
+    api,
+    api_check,
+    api_locations,
+    views,
+    views_bulk,
+    views_cards,
+    views_edit,
+    views_kept,
+    views_lists,
+    views_problems,
+    views_sources,
+)
 
 
 class NameConverter:
@@ -22,7 +34,20 @@ register_converter(NameConverter, "entitypart")
 ENTITY = "catalog/<entitypart:kind>/<entitypart:namespace>/<entitypart:name>/"
 
 page_urls: list[URLPattern | URLResolver] = [
-    path("catalog/", views.catalog, name="catalog"),
+    path("catalog/", views_lists.catalog, name="catalog"),
+    path("catalog/options/<slug:field>/", views_lists.catalog_options, name="catalog-options"),
+    path("catalog/columns/", views_lists.catalog_columns, name="catalog-columns"),
+    path("catalog/export/", views_lists.catalog_export, name="catalog-export"),
+    path("catalog/stars/", views_kept.entity_stars, name="entity-stars"),
+    path("catalog/views/", views_kept.views, name="views"),
+    path("catalog/views/new/", views_kept.view_new, name="view-new"),
+    path("catalog/views/<int:view>/", views_kept.view_edit, name="view-edit"),
+    path("catalog/views/<int:view>/remove/", views_kept.view_remove, name="view-remove"),
+    path("catalog/views/<int:view>/opens/", views_kept.view_opens, name="view-opens"),
+    path("catalog/bulk/", views_bulk.bulk_new, name="bulk-new"),
+    path("catalog/bulk/<int:bulk>/", views_bulk.bulk, name="bulk"),
+    path("catalog/bulk/<int:bulk>/undo/", views_bulk.bulk_undo, name="bulk-undo"),
+    path("catalog/bulk/<int:bulk>/patch/", views_bulk.bulk_patch, name="bulk-patch"),
     path("catalog/problems/", views_problems.problems, name="catalog-problems"),
     path("catalog/problems/<int:problem>/", views_problems.problem, name="problem"),
     path("catalog/problems/<int:problem>/aside/", views_problems.set_aside, name="problem-aside"),

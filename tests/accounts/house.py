@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
+from catalog.lists.models import Bulk, SavedView
 from catalog.models import CardAnswer, Problem
 from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
@@ -91,6 +92,8 @@ def furnish(world: Any, folder: Path) -> House:
             said=CardSaid(title=MARK, address="https://d.example/{name}", shows="json", template=MARK),
         )
         CardAnswer.objects.create(organisation=acme, card=card, entity=entity, text=MARK)
+        view = SavedView.objects.create(organisation=acme, owner=world.ada, name=MARK, query="kind=", is_shared=True)
+        bulk = Bulk.objects.create(organisation=acme, actor=world.ada, act="tag", value=MARK)
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
@@ -146,6 +149,9 @@ def furnish(world: Any, folder: Path) -> House:
         "name": MARK,
         "tab": "ownership",
         "card": card.pk,
+        "view": view.pk,
+        "bulk": bulk.pk,
+        "field": "owner",
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,
