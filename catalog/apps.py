@@ -82,7 +82,15 @@ class CatalogConfig(AppConfig):
                 "catalog.view",
                 120,
                 "Organisation",
-                also=("source", "source-*", "sources-*"),
+                also=(
+                    "source",
+                    "source-*",
+                    "sources-*",
+                    "conflict",
+                    "conflicts",
+                    "entities-removed",
+                    "entities-unseen",
+                ),
                 words="register locations import descriptors",
             ),
             NavEntry(

@@ -14,6 +14,7 @@ from catalog import (
     views_lists,
     views_problems,
     views_sources,
+    views_truth,
 )
 
 
@@ -55,6 +56,11 @@ page_urls: list[URLPattern | URLResolver] = [
     path("catalog/problems/<int:problem>/mend/", views_problems.mend, name="problem-mend"),
     path("catalog/problems/<int:problem>/patch/", views_problems.patch, name="problem-patch"),
     path("catalog/new/", views_edit.new_entity, name="entity-new"),
+    path("catalog/conflicts/", views_truth.conflicts, name="conflicts"),
+    path("catalog/conflicts/<int:claim>/", views_truth.conflict, name="conflict"),
+    path("catalog/conflicts/<int:claim>/choose/", views_truth.choose, name="conflict-choose"),
+    path("catalog/removed/", views_truth.removed, name="entities-removed"),
+    path("catalog/unseen/", views_truth.unseen, name="entities-unseen"),
     path("catalog/sources/", views_sources.sources, name="sources"),
     path("catalog/sources/register/", views_sources.register, name="source-register"),
     path("catalog/sources/<int:source>/", views_sources.source, name="source"),
@@ -66,6 +72,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path("catalog/cards/<int:card>/remove/", views_cards.card_remove, name="card-remove"),
     path(ENTITY, views.entity, name="entity"),
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
+    path(f"{ENTITY}restore/", views_truth.restore, name="entity-restore"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
     path(f"{ENTITY}cards/", views_cards.card_answers, name="card-answers"),
     path(f"{ENTITY}<slug:tab>/", views.entity_tab, name="entity-tab"),

@@ -3,15 +3,26 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from catalog.cards import edit_address, grouped, is_portal
 from catalog.lists.seen import with_star
-from catalog.models import Entity, Problem
+from catalog.models import Entity, FormerName, Problem
 from catalog.naming import named
-from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
+from catalog.panels import (
+    OVERVIEW,
+    TABS,
+    Look,
+    Tab,
+    cards_of,
+    edges_of,
+    neighbours,
+    tabs_of,
+    with_configured,
+    with_names,
+)
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
@@ -41,14 +52,23 @@ def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> Q
 
 
 @gate("catalog.view")
-def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
+def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponseBase:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
-    rows = with_configured(_entities(request, kind, namespace, name))
+    rows = with_names(with_configured(_entities(request, kind, namespace, name)))
     found = with_star(rows, request.access.user).first()
     if found is None:
+        if now_called := _renamed(request, ref_to(kind, name, namespace)):
+            return redirect(entity_address(request, now_called))
         return _missing(request, ref_to(kind, name, namespace), name)
     look = Look(request, found)
     return _tab_page(look, tabs_of(look), TABS[OVERVIEW])
+
+
+def _renamed(request: TenantRequest, ref: str) -> Entity | None:
+    """The entity that was called so before its file called it something else."""
+    rows = FormerName.objects.for_tenant(request.access.organisation).filter(ref=ref)
+    found = rows.select_related("entity").first()
+    return found.entity if found is not None else None
 
 
 @gate("catalog.view")

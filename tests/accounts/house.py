@@ -12,7 +12,7 @@ from django.utils import timezone
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
 from catalog.lists.models import Bulk, SavedView
-from catalog.models import CardAnswer, Problem
+from catalog.models import CardAnswer, NameClaim, Problem
 from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
@@ -126,6 +126,11 @@ def furnish(world: Any, folder: Path) -> House:
             template_path="template.yaml", title=MARK, digest="d" * 64, document={},
         )  # fmt: skip
         trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
+        there = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=f"{MARK}-twice"))
+        (folder / "twice").mkdir()
+        (folder / "twice" / "catalog-info.yaml").write_text(ENTITY.format(name=there.name))
+        catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder / "twice"))
+        claim = NameClaim.objects.for_tenant(acme).get()
         problem = Problem.objects.for_tenant(acme).get(source=source)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
         allowed = AllowedKind.objects.create(organisation=acme, cluster=cluster, path=MARK, kind="ClusterRole")
@@ -133,6 +138,7 @@ def furnish(world: Any, folder: Path) -> House:
     podlogs.write(acme.pk, log.key, "ready", MARK)
     names = {
         "problem": problem.pk,
+        "claim": claim.pk,
         "member": member.pk,
         "invitation": invitation.pk,
         "token": token.pk,
