@@ -115,7 +115,10 @@ def test_organisations_have_their_own_paths(world: World) -> None:
         assert not VersionFile.objects.exists()
 
 
-def test_the_button_works_where_they_are_published_already(world: World, client_for: Any) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_the_button_works_where_they_are_published_already(committed_world: World, client_for: Any) -> None:
+    """Each step of a job has a transaction of its own, and nothing is read between them."""
+    world = committed_world
     for number in (1, 2):
         assert client_for(world.ada).post(reverse("paths-publish", kwargs={"org": "acme"})).status_code == 302
         with world.tenant():
