@@ -36,11 +36,6 @@ def typed(text: str) -> tuple[str, ...]:
     return tuple(split_words(text)[:MOST_TYPED])
 
 
-def run_together(text: str) -> str:
-    """`dunning-job`, `DunningJob` and `dunning job` are all dunningjob."""
-    return "".join(part.lower() for word in _WORD.findall(text) for part in _CAMEL.split(word))
-
-
 MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
 _SEPARATORS = re.compile(r"[-._/\s]+")
 
