@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
 
-from catalog.asking.candidates import candidates
 from catalog.asking.filters import All, In, Node
 from catalog.asking.query import entities_of
 from catalog.asking.ranking import rank
 from catalog.asking.words import parts, run_together
+from catalog.candidates import candidates
 from catalog.descriptors.kinds import KINDS, owner_ref
 from catalog.models import Entity
 from catalog.panels import Look, tabs_of

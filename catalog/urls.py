@@ -23,6 +23,7 @@ ENTITY = "catalog/<entitypart:kind>/<entitypart:namespace>/<entitypart:name>/"
 
 page_urls: list[URLPattern | URLResolver] = [
     path("catalog/", views.catalog, name="catalog"),
+    path("catalog/choices/", views.choices, name="catalog-choices"),
     path("catalog/problems/", views_problems.problems, name="catalog-problems"),
     path("catalog/problems/<int:problem>/", views_problems.problem, name="problem"),
     path("catalog/problems/<int:problem>/aside/", views_problems.set_aside, name="problem-aside"),

@@ -1,6 +1,7 @@
 """The catalog's pages: the list, and an entity."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -8,10 +9,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from catalog.asking.paging import page_of
-from catalog.asking.query import Choice, counts, entities_of
 from catalog.cards import edit_address, grouped, is_portal
-from catalog.descriptors.kinds import COLUMNS, KINDS
+from catalog.choosing import KEYS, MOST_OFFERED, Choice, Listed, listed, offered
+from catalog.descriptors.kinds import COLUMNS, KINDS, owner_ref
 from catalog.models import Entity, Problem
 from catalog.naming import named
 from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
@@ -23,67 +23,86 @@ from portal.kit.references import Named
 from portal.kit.refs import kind_of, parse_ref, ref_to
 
 PAGE_SIZE = 50
-LISTED = (
-    "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
-    "owner_ref", "system_ref", "tags", "sort_name",
-)  # fmt: skip
+FILTERS = (
+    ("type", "Type", "Any type"),
+    ("owner", "Owner", "Any owner"),
+    ("lifecycle", "Lifecycle", "Any lifecycle"),
+    ("tag", "Tag", "Any tag"),
+)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One choice as the list offers it: `options` are (value, what people read, how many). Where there are more than
+    these, `is_typed`: people type, and are offered what begins so."""
+
+    name: str
+    label: str
+    any_label: str
+    chosen: str
+    options: list[tuple[str, str, int]]
+    is_typed: bool
 
 
 @gate("catalog.view")
 def catalog(request: TenantRequest) -> HttpResponse:
     """The list, with its state in the address."""
-    wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
-    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
-    wanted["owner"], wanted["tag"] = wanted["owner"].lower(), wanted["tag"].lower()
-    choice = Choice(**wanted, text=_parameter(request, "q"))
+    choice = _choice(request)
     organisation = request.access.organisation
-    counted = counts(organisation, choice)
-    page = page_of(
-        entities_of(organisation).filter(choice.conditions()).only(*LISTED),
-        size=PAGE_SIZE,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
-    total = counted["kind"].get(choice.kind, 0) if choice.kind else sum(counted["kind"].values())
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    page = listed(organisation, choice, size=PAGE_SIZE, after=after, before=before)
+    kinds = dict(page.counts["kind"])
     kind = KINDS.get(choice.kind)
-    # Every owner of the page is among those counted.
-    names = named(organisation.pk, [*counted["owner"], *(row.system_ref for row in page.rows)])
+    shown = {row.owner_ref for row in page.rows} | {row.system_ref for row in page.rows}
+    names = named(organisation.pk, [choice.owner, *(owner for owner, _ in page.counts["owner"]), *shown])
     context = {
         "choice": choice,
         "names": names,
         "columns": kind.columns if kind else COLUMNS,
-        "counts": counted,
-        "kinds": [(name, kind.plural, counted["kind"].get(name, 0)) for name, kind in KINDS.items()],
-        "all_count": sum(counted["kind"].values()),
+        "kinds": [(name, kind.plural, kinds.get(name, 0)) for name, kind in KINDS.items()],
+        "all_count": sum(kinds.values()),
         "page": page,
         "rows": with_status(organisation, page.rows),
-        "total": total,
+        "total": page.total,
         "is_filtered": any((choice.type, choice.owner, choice.lifecycle, choice.tag, choice.text)),
-        "filters": [
-            (
-                name,
-                label,
-                any_label,
-                getattr(choice, name),
-                getattr(choice, name) in counted[name],
-                _options(counted[name], names),
-            )
-            for name, label, any_label in (
-                ("type", "Type", "Any type"),
-                ("owner", "Owner", "Any owner"),
-                ("lifecycle", "Lifecycle", "Any lifecycle"),
-                ("tag", "Tag", "Any tag"),
-            )
-        ],
+        "filters": [_filter(page, choice, names, *each) for each in FILTERS],
     }
     template = "catalog/list.html#results" if request.wants_fragment else "catalog/list.html"
     return render(request, template, context)
 
 
-def _options(counted: dict[str, int], names: Mapping[str, Named]) -> list[tuple[str, str, int]]:
-    """(value, what people read, count): owners by their titles, in the order of what is read."""
-    options = [(value, _read(value, names), count) for value, count in counted.items()]
-    return sorted(options, key=lambda option: option[1].lower())
+@gate("catalog.view")
+def choices(request: TenantRequest) -> HttpResponse:
+    """What a choice with many values offers while somebody types."""
+    name = request.GET.get("of", "")
+    if name not in KEYS:
+        raise NotFound("The list cannot be narrowed by that.")
+    organisation = request.access.organisation
+    found = offered(organisation, _choice(request), name, _parameter(request, name))
+    names = named(organisation.pk, [value for value, _ in found]) if name == "owner" else {}
+    options = [(value, _read(value, names), count) for value, count in found]
+    return render(request, "catalog/choices.html", {"options": options})
+
+
+def _choice(request: TenantRequest) -> Choice:
+    wanted = {name: _parameter(request, name) for name in KEYS}
+    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
+    wanted["owner"] = owner_ref(wanted["owner"]) or wanted["owner"].lower()
+    wanted["tag"] = wanted["tag"].lower()
+    return Choice(**wanted, text=_parameter(request, "q"))
+
+
+def _filter(page: Listed, choice: Choice, names: Mapping[str, Named], name: str, label: str, any_label: str) -> Filter:
+    """Owners by their titles, all in the order of what is read; what is chosen is among them."""
+    chosen = getattr(choice, name)
+    counted = page.counts[name][:MOST_OFFERED]
+    values = {value.lower(): (value, count) for value, count in counted}
+    if chosen:
+        known = values.pop(chosen.lower(), None)
+        values[chosen.lower()] = (chosen, known[1] if known else page.total)
+    options = [(value, _read(value, names), count) for value, count in values.values()]
+    options.sort(key=lambda option: option[1].lower())
+    return Filter(name, label, any_label, chosen, options, name in page.more)
 
 
 def _read(value: str, names: Mapping[str, Named]) -> str:

@@ -8,7 +8,9 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
+from catalog.index.rows import first
 from catalog.models import Entity, Problem, Source
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -63,16 +65,15 @@ class MyOverview:
 
 def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
-    mine = entities_of(access.organisation).filter(owner_ref__in=access.team_refs)
-    components = mine.filter(kind="Component")
-    rows = list(components.order_by("sort_name", "id")[:200])
+    mine = All((In("kind", ("component",)), In("relations.ownedby", tuple(sorted(access.team_refs)))))
+    rows, total = first(access.organisation, mine, 200)
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
     runs = runs.select_related("requester").order_by("-id")
     return MyOverview(
         services=services[:SHOWN],
-        services_total=components.count(),
+        services_total=total,
         runs=list(runs[:5]),
         matters=[
             *_troubles(access, services),
@@ -151,8 +152,7 @@ def _candidates(access: Access) -> list[Matter]:
 
 
 def _problems(access: Access) -> list[Matter]:
-    refs = entities_of(access.organisation).filter(owner_ref__in=access.team_refs).values("ref")
-    rows = Problem.objects.for_tenant(access.organisation).filter(entity_ref__in=refs)
+    rows = Problem.objects.for_tenant(access.organisation).filter(owner_ref__in=access.team_refs)
     where = reverse("catalog-problems", kwargs={"org": access.organisation.slug})
     return [
         Matter("file-alert", name_of(row.entity_ref), f"{row.path}:{row.line}  {row.sentence}", where)
