@@ -186,7 +186,7 @@ def _with_tab(access: Access, refs: list[str], tab: str) -> set[str]:
         return set()
     request = TenantRequest()
     request.access = access
-    rows = entities_of(access.organisation).filter(ref__in=refs).select_related("source")
+    rows = entities_of(access.organisation).filter(ref__in=refs).select_related("source", "body")
     return {row.ref for row in rows if any(one.name == tab for one in tabs_of(Look(request, row)))}
 
 

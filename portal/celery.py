@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from portal.renewal import Renewal
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
@@ -38,5 +40,6 @@ app.conf.update(
     },
     task_publish_retry=False,
 )
+app.steps["worker"].add(Renewal)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

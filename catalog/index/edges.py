@@ -68,9 +68,7 @@ def of_entities(organisation_id: int, places: Mapping[int, str]) -> dict[int, se
     return found
 
 
-def from_refs(
-    organisation_id: int, refs: Collection[str], types: Collection[str] = TYPES
-) -> set[tuple[str, str, str]]:
+def from_refs(organisation_id: int, refs: Collection[str], types: Collection[str] = TYPES) -> set[tuple[str, str, str]]:
     """(reference, type, other end) of the relations of these references, of these types, whoever says them: one
     statement. A reference that nobody describes has those that others say of it."""
     return {edge[:3] for edge in with_authors(organisation_id, refs, types)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from catalog.index.ordering import Order, Page, Place, listed, page
-from catalog.index.reading import Condition, Found, find
+from catalog.asking.filters import Exists
+from catalog.index.ordering import Lacking, Order, Page, Place, listed, page
+from catalog.index.reading import Condition, Found, Question
 from catalog.models import Entity
 from portal.accounts.models import Organisation
 
@@ -37,8 +38,12 @@ def first(
     columns: Sequence[str] = LISTED,
 ) -> tuple[list[Entity], int]:
     """The first of those who fit, by name unless told otherwise, and how many there are: two statements."""
-    found = find(organisation, node)
-    chosen = page(found, order or Order(), size=most)
+    question, order = Question(organisation), order or Order()
+    wanted, having = question.filter(node), question.filter(Exists(order.key))
+    several = question.values(order.key, only_many=True) if order.by == "key" else None
+    question.ask()
+    found = Found(question.organisation_id, wanted.bits, question.live)
+    chosen = page(found, order, size=most, known=Lacking(having.bits, several))
     return entities(organisation, chosen, columns)[:most], found.total
 
 

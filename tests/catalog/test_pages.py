@@ -116,7 +116,7 @@ def test_the_list_costs_the_same_whatever_its_length(company, client_for):
         page(client, BASE)
     with CaptureQueriesContext(connection) as few:
         page(client, BASE, kind="Domain")
-    assert len(full) == len(few) <= 17  # one of them for the titles of all owners and systems
+    assert len(full) == len(few) <= 8
 
 
 def test_owners_and_systems_go_by_their_titles(company, client_for):

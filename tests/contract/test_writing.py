@@ -326,7 +326,6 @@ def test_a_job_from_before_its_pods_were_marked_is_applied_again(kube: Kube, nam
         "kind": "Job",
         "metadata": {"name": "migrate"},
         "spec": {
-            "suspend": True,
             "template": {
                 "metadata": {"labels": {"app": "migrate"}},
                 "spec": {

@@ -107,6 +107,16 @@ def question(button: str) -> Callable[[Any], None]:
     return act
 
 
+def preview_of_a_card(page: Any) -> None:
+    page.get_by_role("button", name="Preview", exact=True).click()
+    page.locator("#preview-title").wait_for()
+
+
+def asked_cards(page: Any) -> None:
+    """What a card is told appears by itself."""
+    page.get_by_text("cannot be found").wait_for()
+
+
 def new_token(page: Any) -> None:
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Clone repositories").check()
@@ -234,6 +244,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("repo", "repo", f"{O}/repos/{{repo}}/"),
     Stop("repo-folder", "repo-file", f"{O}/repos/{{repo}}/files/src"),
     Stop("repo-file", "repo-file", f"{O}/repos/{{repo}}/files/catalog-info.yaml"),
+    Stop("repo-readme", "repo-file", f"{O}/repos/{{repo}}/files/README.md"),
     Stop("repo-commits", "repo-commits", f"{O}/repos/{{repo}}/commits/"),
     Stop("repo-access", "repo-access", f"{O}/repos/{{repo}}/access/"),
     Stop("repo-access-viewer", "repo-access", f"{O}/repos/{{repo}}/access/", "vic"),
@@ -265,8 +276,17 @@ STOPS: tuple[Stop, ...] = (
     Stop(
         "card-wrong", "card-new", f"{O}/catalog/cards/new/", "ada", act=press("Save", Title="Costs", Address="nonsense")
     ),
+    Stop("card-edit", "card-edit", f"{O}/catalog/cards/{{card}}/edit/", "ada"),
+    Stop("card-preview", "card-edit", f"{O}/catalog/cards/{{card}}/edit/", "ada", act=preview_of_a_card),
+    Stop("card-question", "card-remove", f"{O}/catalog/cards/", "ada", act=question("Remove Alerts")),
+    Stop("entity-cards", "entity", f"{O}/catalog/system/default/payments/", "ada", act=asked_cards),
     Stop("repo-access-admin", "repo-access", f"{O}/repos/{{repo}}/access/", "ada"),
+    Stop("grant-wrong", "repo-grant", f"{O}/repos/{{repo}}/access/", "ada", act=press("Let them push")),
+    Stop(
+        "protection-question", "repo-protect", f"{O}/repos/{{repo}}/access/", "ada", act=question("Lift the protection")
+    ),
     Stop("git-hosts", "git-hosts", f"{O}/git-hosts/", "ada"),
+    Stop("git-host-question", "git-host-remove", f"{O}/git-hosts/", "ada", act=question("Remove https")),
     Stop("git-host-new", "git-host-new", f"{O}/git-hosts/new", "ada"),
     Stop("git-host-wrong", "git-host-new", f"{O}/git-hosts/new", "ada", act=press("Save and try", Address="nonsense")),
     Stop("git-host-replace", "git-host-replace", f"{O}/git-hosts/{{git_host}}/credential", "ada"),
@@ -332,16 +352,14 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
     "token-revoke": _ACTION,
-    **dict.fromkeys(("repo-hand-over", "repo-grant", "repo-withdraw", "repo-protect"), _ACTION),
-    **dict.fromkeys(("git-host-try", "git-host-remove"), _ACTION),
+    **dict.fromkeys(("repo-hand-over", "repo-withdraw"), _ACTION),
+    **dict.fromkeys(("git-host-try",), _ACTION),
     **dict.fromkeys(("candidate-publish", "candidate-decline", "candidate-trust", "trust-withdraw"), _ACTION),
     "join-invited": "the page of an invitation again, after sign-in",
     **dict.fromkeys(("problem-aside", "problem-back", "problem-mend"), _ACTION),
     "problem-patch": "a file: tests/catalog/test_inbox.py applies it",
     "job-cancel": _ACTION,
-    "card-remove": _ACTION,
     "card-answers": _ACTION,
-    "card-edit": "the form of card-new, filled in: tests/catalog/test_tabs.py",
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
 

@@ -377,7 +377,7 @@ def test_the_gallery_asks_the_database_a_fixed_number_of_questions(
 ) -> None:
     client = client_for(shipped.dev)
     client.get(url("paths", ""))
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(6):
         client.get(url("paths", ""))
 
 
