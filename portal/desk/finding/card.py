@@ -29,8 +29,8 @@ from portal.desk.finding.questions import PlainQuestion, Wish
 from portal.kit.refs import kind_of, name_of
 from portal.kit.searching import Hit
 
-MOST_NAMED, MOST_PEOPLE, OWNED = "relations.ownedby"
-MOST_SHOWN = 3, 8, 24
+MOST_NAMED, MOST_PEOPLE, MOST_SHOWN = 3, 8, 24
+OWNED = "relations.ownedby"
 WORRY = ("Down", "Stuck", "Reduced", "Progressing", "Unknown", "Paused", "Idle", "Healthy")
 BAD = frozenset({"Down", "Stuck", "Reduced"})
 
