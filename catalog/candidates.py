@@ -19,11 +19,11 @@ def candidates(
     where there are no words. Of too many, what the owners in `mine` own is among those that are given."""
     if not asked.words:
         return first(organisation, within or All(()), most)[0]
-    found = finding.candidates(organisation, asked.words, asked.whole, most=most, within=within, mine=mine)
+    found = finding.candidates(organisation, asked.words, asked.text, most=most, within=within, mine=mine)
     if not found:
         meant = corrections(organisation, asked.words)
         if meant != list(asked.words):
-            found = finding.candidates(organisation, meant, "".join(meant), most=most, within=within, mine=mine)
+            found = finding.candidates(organisation, meant, " ".join(meant), most=most, within=within, mine=mine)
         if not found and len(asked.words) > 1:
             found = finding.some_of(organisation, dict.fromkeys([*asked.words, *meant]), most=most, within=within)
     return numbered(organisation, found)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from django.db import connection
 
-from catalog.asking.filters import In, Node, Not
+from catalog.asking.filters import In, Node, Not, Prefix
 from catalog.asking.words import split_words
-from catalog.index.parts import ABOUT, NAMED, WHOLE, near_parts
+from catalog.index.parts import ABOUT, NAMED, near_parts
 from catalog.index.reading import Condition, Question, Term, all_of, any_of
 from catalog.index.sets import numbers_of
 from portal.accounts.models import Organisation
@@ -53,7 +53,7 @@ def _beside(word: str) -> list[Condition]:
 def candidates(
     organisation: Organisation | int,
     words: Sequence[str],
-    whole: str,
+    text: str,
     *,
     most: int,
     within: Node | None = None,
@@ -61,30 +61,76 @@ def candidates(
 ) -> list[int]:
     """The numbers of entities that may be meant, those that fit best first: one statement.
 
-    words   the finest parts of what was typed, in lower case; `whole` is all of it run together
+    words   the finest parts of what was typed, in lower case
     mine    owners whose entities come first within a step
-    Steps: called exactly so; a name that begins so; all words in the name, whole, then begun; and in the description.
+    Steps: called exactly so; a name that begins so; all words in the name, whole, then begun; words that are written
+    together here and apart there; all words, in the description as well.
     """
     question = Question(organisation)
     inside = question.filter(within if within is not None else all_of(()))
     own = question.filter(In("relations.ownedby", tuple(mine)))
-    steps = []
-    if words:
-        steps += [question.filter(Term(WHOLE, whole)), question.filter(Term(WHOLE, whole, True))]
-        named = [any_of([Term(NAMED, word), *_beside(word)]) for word in words]
-        begun = [any_of([Term(NAMED, word, True), *_beside(word)]) for word in words]
-        about = [any_of([begun_, Term(ABOUT, word, len(word) > 2)]) for word, begun_ in zip(words, begun, strict=True)]
-        steps += [question.filter(all_of(each)) for each in (named, begun, about)]
+    steps = _steps(question, words, text) if words else [lambda: question.live]
     question.ask()
     found: dict[int, None] = {}
-    for bits in [step.bits for step in steps] or [question.live]:
-        here = bits & inside.bits
+    for step in steps:
+        here = step() & inside.bits
         for part in (here & own.bits, here):
             for number in numbers_of(part):
                 if len(found) >= most:
                     return list(found)
                 found[number] = None
     return list(found)
+
+
+def _steps(question: Question, words: Sequence[str], text: str) -> list[Callable[[], int]]:
+    """What gives the set of each step, once the question was asked."""
+
+    def of(node: Condition) -> Callable[[], int]:
+        wanted = question.filter(node)
+        return lambda: wanted.bits
+
+    spelt = list(dict.fromkeys([text.lower(), *(mark.join(words) for mark in ("-", "", "_", "."))]))
+    names = ("metadata.name", "metadata.title", "spec.profile.displayname")
+    named = [any_of([Term(NAMED, word), *_beside(word)]) for word in words]
+    begun = [any_of([Term(NAMED, word, True), *_beside(word)]) for word in words]
+    about = [any_of([start, Term(ABOUT, word, len(word) > 2)]) for word, start in zip(words, begun, strict=True)]
+    together = "".join(words)
+    return [
+        of(any_of([In(name, tuple(spelt)) for name in names])),
+        of(any_of([Prefix(name, each) for name in names for each in spelt[:3]])),
+        of(all_of(named)),
+        of(all_of(begun)),
+        of(Term(NAMED, together, True)),
+        _Together(together, question).bits,
+        of(all_of(about)),
+    ]
+
+
+class _Together:
+    """Words that were typed as one, as names have them: `dunningjob` finds dunning-job. Every part of the text is
+    looked up at once; those that names use are put together again."""
+
+    def __init__(self, text: str, question: Question) -> None:
+        self.text = text[:24]
+        ends = range(len(self.text) + 1)
+        self.parts = {
+            (start, end): question.filter(Term(NAMED, self.text[start:end]))
+            for start in ends
+            for end in ends[start + 2 :]
+            if (start, end) != (0, len(self.text))
+        }
+
+    def bits(self) -> int:
+        known = {place: bits for place, wanted in self.parts.items() if (bits := wanted.bits)}
+        reach: dict[int, int] = {len(self.text): -1}
+        for start in range(len(self.text) - 1, -1, -1):
+            found = 0
+            for (begin, end), bits in known.items():
+                if begin == start and end in reach:
+                    found |= bits & reach[end]
+            if found:
+                reach[start] = found
+        return reach.get(0, 0)
 
 
 def some_of(

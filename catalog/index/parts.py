@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from catalog.asking import facts
-from catalog.asking.words import run_together, split_words
+from catalog.asking.words import split_words
 
 # What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
 # organisation's index is made anew (see rebuilding).
@@ -17,7 +17,6 @@ FORMAT = 1
 HAS = "=has"  # the entity has this key; the empty one: it is there at all
 NAMED = "=named"  # a word of its name, title, tags and address
 ABOUT = "=about"  # a word of its description
-WHOLE = "=whole"  # its name or its title, its words run together
 PIECE = "=piece"  # three letters of its name or title
 
 EVERYTHING = ""
@@ -43,8 +42,6 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
     found.update((ABOUT, word, "") for word in split_words(str(metadata.get("description") or "")[:MOST_DESCRIPTION]))
     for text in (metadata.get("name"), metadata.get("title")):
         found.update((PIECE, piece, "") for piece in pieces_of(str(text or "")))
-        if whole := run_together(str(text or ""))[: facts.MAX_VALUE]:
-            found.add((WHOLE, whole, ""))
     return found
 
 
