@@ -1,110 +1,92 @@
-"""What the list of entities is narrowed by: choices, how many there are of each, and the page that they leave."""
+"""Which entities may be what somebody typed: few, and quickly; catalog/asking/ranking.py puts them in order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
-from catalog.asking.filters import In
-from catalog.asking.paging import seal, unseal
-from catalog.index.finding import text_node
-from catalog.index.ordering import Place
-from catalog.index.reading import Condition, Found, Question, all_of
-from catalog.index.rows import by_name
-from catalog.models import Entity
+from django.db import connection
+
+from catalog.asking.filters import All, Node
+from catalog.asking.operations import Operation, operations_of
+from catalog.asking.query import entities_of
+from catalog.index import finding
+from catalog.index.ordering import Order, page
+from catalog.index.reading import find
+from catalog.models import Entity, EntityBody
 from portal.accounts.models import Organisation
-from portal.kit.errors import Invalid
+from portal.kit.searching import Sought
 
-# So many values are offered at once, the commonest; of more, the ones that begin as somebody types.
-MOST_OFFERED = 50
-
-# What a list may be narrowed by -> the key that says it. Values are compared without regard to case, as the API does.
-KEYS: Mapping[str, str] = {
-    "kind": "kind",
-    "type": "spec.type",
-    "owner": "relations.ownedby",
-    "lifecycle": "spec.lifecycle",
-    "tag": "metadata.tags",
-}
+SHOWN = (
+    "id", "uid", "num", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type",
+    "lifecycle", "owner_ref", "system_ref", "tags", "sort_name",
+)  # fmt: skip
+FEW = 12
+# APIs whose definitions are read for their operations.
+MOST_APIS = 5
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a list shows: empty means any."""
+def chosen(
+    organisation: Organisation,
+    asked: Sought,
+    *,
+    most: int,
+    within: Node | None = None,
+    mine: Collection[str] = (),
+    few: int = FEW,
+) -> list[Entity]:
+    """Entities that have the words, then the letters, then words with small mistakes, then some of the words; all of
+    `within` by name where there are no words. Of too many, what the owners in `mine` own is among those given.
 
-    kind: str = ""
-    type: str = ""
-    owner: str = ""
-    lifecycle: str = ""
-    tag: str = ""
-    text: str = ""
-
-    def node(self, *, without: str = "") -> Condition:
-        """All choices together, but for one: what the choices of that one are counted under."""
-        chosen: list[Condition] = [
-            In(key, (getattr(self, name).lower(),))
-            for name, key in KEYS.items()
-            if name != without and getattr(self, name)
-        ]
-        return all_of([*chosen, text_node(self.text)] if self.text else chosen)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A page of the list. `counts`: for each choice (value as written, how many it would show), the commonest ones;
-    `more`: the choices that have more values than these."""
-
-    rows: list[Entity]
-    total: int
-    counts: Mapping[str, list[tuple[str, int]]]
-    more: frozenset[str]
-    after: str = ""
-    before: str = ""
+    few  with fewer than this, names that only have the letters somewhere are looked for as well
+    """
+    if asked.words:
+        numbers = _numbers(organisation, asked, most, within, mine, few)
+    else:
+        numbers = _by_name(organisation, within or All(()), most)
+    return list(entities_of(organisation).filter(num__in=numbers).only(*SHOWN)) if numbers else []
 
 
-def listed(organisation: Organisation, choice: Choice, *, size: int, after: str = "", before: str = "") -> Listed:
-    """The page behind `after` or before `before`, cursors of another page: two statements."""
-    question = Question(organisation)
-    wanted = question.filter(choice.node())
-    under = {name: question.filter(choice.node(without=name)) for name in KEYS}
-    values = {
-        name: question.values(key, most=None if name == "kind" else MOST_OFFERED + 1) for name, key in KEYS.items()
-    }
-    question.ask()
-    counts = {}
-    for name, known in values.items():
-        bits = under[name].bits
-        counts[name] = known.count(None if bits == question.live else bits)
-    found = Found(question.organisation_id, wanted.bits, question.live)
-    _, rows, is_more = by_name(found, size, after=_place(after), before=_place(before))
-    first, last = (_cursor(rows[0]), _cursor(rows[-1])) if rows else ("", "")
-    has_before = is_more if before else bool(after)
-    has_after = bool(before) or is_more
-    more = frozenset(name for name, known in values.items() if name != "kind" and len(known.rows) > MOST_OFFERED)
-    return Listed(rows, found.total, counts, more, last if has_after else "", first if has_before else "")
+def _numbers(
+    organisation: Organisation, asked: Sought, most: int, within: Node | None, mine: Collection[str], few: int
+) -> list[int]:
+    words, whole = asked.words, asked.whole
+    found = finding.candidates(organisation, words, whole, most=most, within=within, mine=mine)
+    if len(found) < few:
+        found += finding.alike(organisation, words, most=most - len(found), within=within)
+    if found:
+        return found
+    meant = corrections(organisation, words)
+    if meant != list(words):
+        found = finding.candidates(organisation, meant, "".join(meant), most=most, within=within, mine=mine)
+    if not found and len(words) > 1:
+        found = finding.some_of(organisation, {*words, *meant}, most=most, within=within)
+    return found or finding.alike(organisation, words, most=most, within=within, is_close=True)
 
 
-def offered(organisation: Organisation, choice: Choice, name: str, typed: str) -> list[tuple[str, int]]:
-    """(value, how many) of one choice under the others, of those that begin as typed: one statement."""
-    question = Question(organisation)
-    under = question.filter(choice.node(without=name))
-    beginnings = [typed.lower()]
-    if name == "owner" and typed and ":" not in typed:
-        beginnings = [f"group:default/{typed.lower()}", f"user:default/{typed.lower()}"]
-    values = [question.values(KEYS[name], most=MOST_OFFERED, prefix=each) for each in beginnings]
-    question.ask()
-    found = [pair for each in values for pair in each.count(under.bits)]
-    return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:MOST_OFFERED]
+def corrections(organisation: Organisation, words: Sequence[str]) -> list[str]:
+    """Each word as names here use it, where it is a small mistake away from one. One statement."""
+    known = finding.near(organisation, words)
+    return [known[word][0] if known.get(word) else word for word in words]
 
 
-def _cursor(row: Entity) -> str:
-    return seal([row.sort_name, row.num])
+def _by_name(organisation: Organisation, within: Node, most: int) -> list[int]:
+    shown = page(find(organisation, within), Order(), size=most)
+    with connection.cursor() as cursor:
+        cursor.execute(shown.sql, shown.parameters)
+        return [row[1] for row in cursor.fetchall()[:most]]
 
 
-def _place(cursor: str) -> Place | None:
-    if not cursor:
-        return None
-    match unseal(cursor):
-        case [str() as name, int() as number]:
-            return name, "", number
-    raise Invalid("The cursor belongs to another list. Start again from the first page.", field="cursor")
+def operations(
+    organisation: Organisation, asked: Sought, *, within: Node | None = None, mine: Collection[str] = ()
+) -> list[tuple[Entity, Operation]]:
+    """Operations of APIs that have all the words, of few APIs."""
+    numbers = finding.with_operations(organisation, asked.words, most=MOST_APIS, within=within, mine=mine)
+    if not numbers:
+        return []
+    bodies = EntityBody.objects.for_tenant(organisation).filter(entity__num__in=numbers, entity__removed_at=None)
+    return [
+        (body.entity, one)
+        for body in bodies.select_related("entity").order_by("entity__num")
+        for one in operations_of((body.document.get("spec") or {}).get("definition"))
+        if one.has(asked.words)
+    ]

@@ -1,117 +1,38 @@
-"""The catalog's pages: the list, and an entity."""
+"""The catalog's pages: an entity."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from catalog.cards import edit_address, grouped, is_portal
-from catalog.choosing import KEYS, MOST_OFFERED, Choice, Listed, listed, offered
-from catalog.descriptors.kinds import COLUMNS, KINDS, owner_ref
-from catalog.models import Entity, Problem
+from catalog.lists.seen import with_star
+from catalog.models import Entity, FormerName, Problem
 from catalog.naming import named
-from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
+from catalog.panels import (
+    OVERVIEW,
+    TABS,
+    Look,
+    Tab,
+    cards_of,
+    edges_of,
+    neighbours,
+    tabs_of,
+    with_configured,
+    with_names,
+)
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
 from portal.kit.errors import NotFound
-from portal.kit.references import Named
-from portal.kit.refs import kind_of, parse_ref, ref_to
+from portal.kit.refs import ref_to
 
-PAGE_SIZE = 50
-FILTERS = (
-    ("type", "Type", "Any type"),
-    ("owner", "Owner", "Any owner"),
-    ("lifecycle", "Lifecycle", "Any lifecycle"),
-    ("tag", "Tag", "Any tag"),
-)
-
-
-@dataclass(frozen=True)
-class Filter:
-    """One choice as the list offers it: `options` are (value, what people read, how many). Where there are more than
-    these, `is_typed`: people type, and are offered what begins so."""
-
-    name: str
-    label: str
-    any_label: str
-    chosen: str
-    options: list[tuple[str, str, int]]
-    is_typed: bool
-
-
-@gate("catalog.view")
-def catalog(request: TenantRequest) -> HttpResponse:
-    """The list, with its state in the address."""
-    choice = _choice(request)
-    organisation = request.access.organisation
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    page = listed(organisation, choice, size=PAGE_SIZE, after=after, before=before)
-    kinds = dict(page.counts["kind"])
-    kind = KINDS.get(choice.kind)
-    shown = {row.owner_ref for row in page.rows} | {row.system_ref for row in page.rows}
-    names = named(organisation.pk, [choice.owner, *(owner for owner, _ in page.counts["owner"]), *shown])
-    context = {
-        "choice": choice,
-        "names": names,
-        "columns": kind.columns if kind else COLUMNS,
-        "kinds": [(name, kind.plural, kinds.get(name, 0)) for name, kind in KINDS.items()],
-        "all_count": sum(kinds.values()),
-        "page": page,
-        "rows": with_status(organisation, page.rows),
-        "total": page.total,
-        "is_filtered": any((choice.type, choice.owner, choice.lifecycle, choice.tag, choice.text)),
-        "filters": [_filter(page, choice, names, *each) for each in FILTERS],
-    }
-    template = "catalog/list.html#results" if request.wants_fragment else "catalog/list.html"
-    return render(request, template, context)
-
-
-@gate("catalog.view")
-def choices(request: TenantRequest) -> HttpResponse:
-    """What a choice with many values offers while somebody types."""
-    name = request.GET.get("of", "")
-    if name not in KEYS:
-        raise NotFound("The list cannot be narrowed by that.")
-    organisation = request.access.organisation
-    found = offered(organisation, _choice(request), name, _parameter(request, name))
-    names = named(organisation.pk, [value for value, _ in found]) if name == "owner" else {}
-    options = [(value, _read(value, names), count) for value, count in found]
-    return render(request, "catalog/choices.html", {"options": options})
-
-
-def _choice(request: TenantRequest) -> Choice:
-    wanted = {name: _parameter(request, name) for name in KEYS}
-    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
-    wanted["owner"] = owner_ref(wanted["owner"]) or wanted["owner"].lower()
-    wanted["tag"] = wanted["tag"].lower()
-    return Choice(**wanted, text=_parameter(request, "q"))
-
-
-def _filter(page: Listed, choice: Choice, names: Mapping[str, Named], name: str, label: str, any_label: str) -> Filter:
-    """Owners by their titles, all in the order of what is read; what is chosen is among them."""
-    chosen = getattr(choice, name)
-    counted = page.counts[name][:MOST_OFFERED]
-    values = {value.lower(): (value, count) for value, count in counted}
-    if chosen:
-        known = values.pop(chosen.lower(), None)
-        values[chosen.lower()] = (chosen, known[1] if known else page.total)
-    options = [(value, _read(value, names), count) for value, count in values.values()]
-    options.sort(key=lambda option: option[1].lower())
-    return Filter(name, label, any_label, chosen, options, name in page.more)
-
-
-def _read(value: str, names: Mapping[str, Named]) -> str:
-    known = names.get(value)
-    return (known.title if known else (parse_ref(value).short if kind_of(value) == "group" else value))[:80]
-
-
-def _parameter(request: TenantRequest, name: str) -> str:
-    return request.GET.get(name, "").replace("\0", "").strip()[:200]
+LISTED = (
+    "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
+    "owner_ref", "system_ref", "tags", "sort_name",
+)  # fmt: skip
 
 
 def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any]]:
@@ -126,24 +47,34 @@ def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) ->
 
 
 def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> QuerySet[Entity]:
-    rows = Entity.objects.for_tenant(request.access.organisation).select_related("source", "body")
+    rows = Entity.objects.for_tenant(request.access.organisation).select_related("source")
     return rows.filter(ref=ref_to(kind, name, namespace))
 
 
 @gate("catalog.view")
-def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
+def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponseBase:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
-    found = with_configured(_entities(request, kind, namespace, name)).first()
+    rows = with_names(with_configured(_entities(request, kind, namespace, name)))
+    found = with_star(rows, request.access.user).first()
     if found is None:
+        if now_called := _renamed(request, ref_to(kind, name, namespace)):
+            return redirect(entity_address(request, now_called))
         return _missing(request, ref_to(kind, name, namespace), name)
     look = Look(request, found)
     return _tab_page(look, tabs_of(look), TABS[OVERVIEW])
 
 
+def _renamed(request: TenantRequest, ref: str) -> Entity | None:
+    """The entity that was called so before its file called it something else."""
+    rows = FormerName.objects.for_tenant(request.access.organisation).filter(ref=ref)
+    found = rows.select_related("entity").first()
+    return found.entity if found is not None else None
+
+
 @gate("catalog.view")
 def entity_tab(request: TenantRequest, kind: str, namespace: str, name: str, tab: str) -> HttpResponse:
     """Another tab of an entity's page."""
-    found = find_entity(request, kind, namespace, name)
+    found = with_star(_entities(request, kind, namespace, name), request.access.user).first()
     if found is None:
         raise NotFound(f"There is no {ref_to(kind, name, namespace)} in this catalog.")
     look, wanted = Look(request, found), TABS.get(tab)

@@ -103,6 +103,35 @@ def with_authors(
     }
 
 
+def around(
+    organisation_id: int, refs: Collection[str], types: Collection[str], *, most: int
+) -> list[tuple[str, str, str]]:
+    """(reference, type, other end) of their relations of these types, whoever says them: one statement."""
+    wanted = [NUMBERS[kind] for kind in types]
+    mirrored = [NUMBERS[REVERSE[kind]] for kind in types]
+    rows = _run(
+        "SELECT e.ref, false, x.type, x.target FROM catalog_entity e"
+        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = ANY(%s::int[])"
+        " WHERE e.organisation_id = %s AND e.ref = ANY(%s::text[]) AND e.removed_at IS NULL"
+        " UNION ALL"
+        " SELECT x.target, true, x.type, e.ref FROM catalog_edge x"
+        " JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num"
+        " WHERE x.organisation_id = %s AND x.target = ANY(%s::text[]) AND x.type = ANY(%s::int[]) LIMIT %s",
+        organisation_id,
+        wanted,
+        organisation_id,
+        list(refs),
+        organisation_id,
+        organisation_id,
+        list(refs),
+        mirrored,
+        most,
+    )
+    return sorted(
+        {(ref, REVERSE[TYPES[kind]] if is_mirrored else TYPES[kind], other) for ref, is_mirrored, kind, other in rows}
+    )
+
+
 def who_says(organisation_id: int, edges: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
     """Those of these edges (reference, type, other end) that the entity of the first reference says: one statement."""
     if not edges:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
 
-from catalog.asking.filters import In, Node, Not, Prefix
+from catalog.asking.filters import In, Node, Not
+from catalog.asking.ranking import distance, slips
 from catalog.asking.words import split_words
-from catalog.index.parts import ABOUT, NAMED, near_parts
+from catalog.index.parts import ABOUT, NAMED, OPERATION, PIECE, WHOLE, near_parts, pieces_of
 from catalog.index.reading import Condition, Question, Term, all_of, any_of
 from catalog.index.sets import numbers_of
 from portal.accounts.models import Organisation
@@ -46,14 +47,14 @@ def word_node(word: str, *, is_prefix: bool) -> Condition:
 
 
 def _beside(word: str) -> list[Condition]:
-    """What else a word may mean: a kind, a type, a stage."""
-    return [In("kind", (word,)), In("spec.type", (word,)), In("spec.lifecycle", (word,))]
+    """What else a word may mean: a kind, a type, a stage, a namespace."""
+    return [In(key, (word,)) for key in ("kind", "spec.type", "spec.lifecycle", "metadata.namespace")]
 
 
 def candidates(
     organisation: Organisation | int,
     words: Sequence[str],
-    text: str,
+    whole: str,
     *,
     most: int,
     within: Node | None = None,
@@ -61,76 +62,23 @@ def candidates(
 ) -> list[int]:
     """The numbers of entities that may be meant, those that fit best first: one statement.
 
-    words   the finest parts of what was typed, in lower case
+    words   the finest parts of what was typed, in lower case; `whole` is all of it run together
     mine    owners whose entities come first within a step
-    Steps: called exactly so; a name that begins so; all words in the name, whole, then begun; words that are written
-    together here and apart there; all words, in the description as well.
+    Steps: called exactly so; a name that begins so; all words in the name, whole, then begun; and in the description.
     """
     question = Question(organisation)
     inside = question.filter(within if within is not None else all_of(()))
     own = question.filter(In("relations.ownedby", tuple(mine)))
-    steps = _steps(question, words, text) if words else [lambda: question.live]
+    steps = []
+    if words:
+        steps += [question.filter(Term(WHOLE, whole)), question.filter(Term(WHOLE, whole, True))]
+        named = [any_of([Term(NAMED, word), *_beside(word)]) for word in words]
+        begun = [any_of([Term(NAMED, word, True), *_beside(word)]) for word in words]
+        about = [any_of([begun_, Term(ABOUT, word, len(word) > 2)]) for word, begun_ in zip(words, begun, strict=True)]
+        steps += [question.filter(all_of(each)) for each in (named, begun, about)]
     question.ask()
-    found: dict[int, None] = {}
-    for step in steps:
-        here = step() & inside.bits
-        for part in (here & own.bits, here):
-            for number in numbers_of(part):
-                if len(found) >= most:
-                    return list(found)
-                found[number] = None
-    return list(found)
-
-
-def _steps(question: Question, words: Sequence[str], text: str) -> list[Callable[[], int]]:
-    """What gives the set of each step, once the question was asked."""
-
-    def of(node: Condition) -> Callable[[], int]:
-        wanted = question.filter(node)
-        return lambda: wanted.bits
-
-    spelt = list(dict.fromkeys([text.lower(), *(mark.join(words) for mark in ("-", "", "_", "."))]))
-    names = ("metadata.name", "metadata.title", "spec.profile.displayname")
-    named = [any_of([Term(NAMED, word), *_beside(word)]) for word in words]
-    begun = [any_of([Term(NAMED, word, True), *_beside(word)]) for word in words]
-    about = [any_of([start, Term(ABOUT, word, len(word) > 2)]) for word, start in zip(words, begun, strict=True)]
-    together = "".join(words)
-    return [
-        of(any_of([In(name, tuple(spelt)) for name in names])),
-        of(any_of([Prefix(name, each) for name in names for each in spelt[:3]])),
-        of(all_of(named)),
-        of(all_of(begun)),
-        of(Term(NAMED, together, True)),
-        _Together(together, question).bits,
-        of(all_of(about)),
-    ]
-
-
-class _Together:
-    """Words that were typed as one, as names have them: `dunningjob` finds dunning-job. Every part of the text is
-    looked up at once; those that names use are put together again."""
-
-    def __init__(self, text: str, question: Question) -> None:
-        self.text = text[:24]
-        ends = range(len(self.text) + 1)
-        self.parts = {
-            (start, end): question.filter(Term(NAMED, self.text[start:end]))
-            for start in ends
-            for end in ends[start + 2 :]
-            if (start, end) != (0, len(self.text))
-        }
-
-    def bits(self) -> int:
-        known = {place: bits for place, wanted in self.parts.items() if (bits := wanted.bits)}
-        reach: dict[int, int] = {len(self.text): -1}
-        for start in range(len(self.text) - 1, -1, -1):
-            found = 0
-            for (begin, end), bits in known.items():
-                if begin == start and end in reach:
-                    found |= bits & reach[end]
-            if found:
-                reach[start] = found
-        return reach.get(0, 0)
+    here = [step.bits & inside.bits for step in steps] or [inside.bits]
+    return _lowest([part for bits in here for part in (bits & own.bits, bits)], most)
 
 
 def some_of(
@@ -141,14 +89,64 @@ def some_of(
     inside = question.filter(within if within is not None else all_of(()))
     each = [question.filter(any_of([Term(NAMED, word, True), *_beside(word)])) for word in words]
     question.ask()
-    levels = [0] * (len(each) + 1)  # levels[n]: entities with at least n of the words
-    levels[0] = inside.bits
-    for wanted in each:
-        bits = wanted.bits
-        for level in range(len(each), 0, -1):
+    return _lowest(_levels(inside.bits, [wanted.bits for wanted in each])[:0:-1], most)
+
+
+def alike(
+    organisation: Organisation | int,
+    words: Collection[str],
+    *,
+    most: int,
+    within: Node | None = None,
+    is_close: bool = False,
+) -> list[int]:
+    """The numbers of entities whose name or title has the letters of every word, three by three: one statement.
+
+    is_close  most of the letters will do, those with the most first: for words that were mistyped
+    """
+    pieces = {piece for word in words for piece in pieces_of(word)}
+    if not pieces or any(len(word) < 3 for word in words):
+        return []
+    question = Question(organisation)
+    inside = question.filter(within if within is not None else all_of(()))
+    each = [question.filter(Term(PIECE, piece)) for piece in sorted(pieces)]
+    question.ask()
+    levels = _levels(inside.bits, [wanted.bits for wanted in each])
+    least = max(1, len(each) * 2 // 5) if is_close else len(each)
+    return _lowest(levels[: least - 1 : -1], most)
+
+
+def with_operations(
+    organisation: Organisation | int,
+    words: Collection[str],
+    *,
+    most: int,
+    within: Node | None = None,
+    mine: Collection[str] = (),
+) -> list[int]:
+    """The numbers of APIs whose operations have all the words, or words that begin so, mine first: one statement."""
+    question = Question(organisation)
+    inside = question.filter(within if within is not None else all_of(()))
+    own = question.filter(In("relations.ownedby", tuple(mine)))
+    wanted = question.filter(all_of([Term(OPERATION, word, True) for word in words]))
+    question.ask()
+    bits = wanted.bits & inside.bits if words else 0
+    return _lowest([bits & own.bits, bits], most)
+
+
+def _levels(inside: int, sets: Sequence[int]) -> list[int]:
+    """levels[n]: those with at least n of the sets."""
+    levels = [inside, *(0 for _ in sets)]
+    for bits in sets:
+        for level in range(len(sets), 0, -1):
             levels[level] |= levels[level - 1] & bits
+    return levels
+
+
+def _lowest(sets: Iterable[int], most: int) -> list[int]:
+    """The numbers in the sets, one set after the other, each number once."""
     found: dict[int, None] = {}
-    for bits in levels[:0:-1]:
+    for bits in sets:
         for number in numbers_of(bits):
             if len(found) >= most:
                 return list(found)
@@ -172,22 +170,7 @@ def near(organisation: Organisation | int, words: Collection[str]) -> dict[str, 
         rows = cursor.fetchall()
     found: dict[str, list[tuple[int, str]]] = {}
     for typed, word in rows:
-        apart = distance(typed, word)
-        if apart <= (2 if len(typed) >= 8 else 1):
+        apart = distance(typed, word, slips(typed))
+        if apart <= slips(typed):
             found.setdefault(typed, []).append((apart, word))
     return {typed: [word for _, word in sorted(known)] for typed, known in found.items()}
-
-
-def distance(one: str, other: str) -> int:
-    """How many letters must be added, taken away, changed or swapped with the next one."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, there in enumerate(other, 1):
-            best = min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != there))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == there:
-                best = min(best, before[j - 2] + 1)
-            row.append(best)
-        before, last = last, row
-    return last[-1]

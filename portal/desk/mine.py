@@ -11,6 +11,7 @@ from django.utils import timezone
 from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
 from catalog.index.rows import first
+from catalog.lists.seen import Kept, starred_and_visited
 from catalog.models import Entity, Problem, Source
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -22,7 +23,8 @@ from portal.provisioning.models import Run
 
 # The order in which services ask for attention; the rest follows by name.
 TROUBLE = ("Down", "Stuck", "Reduced", "Progressing", "Unknown")
-SHOWN = 12
+SHOWN, LOOKED_AT = 12, 200
+KEPT_SHOWN = 6
 FAILED_RUNS_MATTER_FOR = timedelta(days=14)
 
 
@@ -61,16 +63,19 @@ class MyOverview:
     matters: list[Matter]
     teams: list[Team]
     has_catalog: bool
+    starred: list[Kept]
+    visited: list[Kept]
 
 
 def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
     mine = All((In("kind", ("component",)), In("relations.ownedby", tuple(sorted(access.team_refs)))))
-    rows, total = first(access.organisation, mine, 200)
+    rows, total = first(access.organisation, mine, LOOKED_AT)
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
     runs = runs.select_related("requester").order_by("-id")
+    starred, visited = starred_and_visited(access, KEPT_SHOWN)
     return MyOverview(
         services=services[:SHOWN],
         services_total=total,
@@ -85,6 +90,8 @@ def overview(access: Access) -> MyOverview:
         ],
         teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
         has_catalog=bool(rows) or entities_of(access.organisation).exists(),
+        starred=starred,
+        visited=visited,
     )
 
 

@@ -10,6 +10,7 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog import fetched
         from catalog.intake import ingest
+        from catalog.sourcefacts import SOURCE_FACTS
         from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, deciding, trusting
         from portal.goldenpaths.language.rendering import render_text
@@ -21,6 +22,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
+        SOURCE_FACTS["trust"] = trusting.fact
         jobs.register_kinds()
         searching.register()
         register_entry(

@@ -246,18 +246,3 @@ def test_words_find_and_errors_of_typing_are_forgiven(world):
             "gatway": ["gateway"], "paymnet": ["payment"], "dunnung": ["dunning"],
         }  # fmt: skip
     assert near_parts("v2") == near_parts("abc") == set()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "apart"),
-    [
-        ("abc", "abc", 0),
-        ("abc", "acb", 1),
-        ("abc", "ab", 1),
-        ("abc", "xabc", 1),
-        ("kitten", "sitting", 3),
-        ("", "ab", 2),
-    ],
-)
-def test_the_distance_of_words(one, other, apart):
-    assert finding.distance(one, other) == finding.distance(other, one) == apart
