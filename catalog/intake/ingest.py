@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from catalog import problems, readings
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import ParsedEntity
-from catalog.index import writing
+from catalog.index import bulk, writing
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import Found, Reading, finding_at
@@ -26,7 +26,6 @@ from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
 
-BATCH = 500
 GRACE = timedelta(days=14)
 
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
@@ -385,7 +384,7 @@ class _Work:
         if changed:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
         writing.put(self.source.organisation_id, [*added, *changed])
-        Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
+        bulk.insert(Relation, [edge for row in (*added, *changed) for edge in edges(row)])
 
 
 # Called with the entities that became tombstones.
