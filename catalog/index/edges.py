@@ -73,7 +73,7 @@ def with_authors(
     """The same with the number of the entity that says it, one of the two ends; twice when both do."""
     if not refs:
         return set()
-    rows = _run(
+    rows = run(
         "SELECT e.ref, false, x.type, x.target, x.num FROM catalog_entity e"
         " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = ANY(%s::int[])"
         " WHERE e.organisation_id = %s AND e.ref = ANY(%s::text[])"
