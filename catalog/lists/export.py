@@ -44,7 +44,7 @@ async def exported(access: Access, wanted: Wanted, columns: Sequence[str], form:
 
 def _batch(access: Access, wanted: Wanted, columns: Sequence[str], form: str, after: str) -> tuple[str, str]:
     with tenant(access.organisation):
-        listed = Listed(access, wanted, columns)
+        listed = Listed(access, wanted, columns, is_counted=False)
         page = listed.page(size=BATCH, after=after)
         if form == "csv":
             badges = listed.badges if "health" in columns else {}

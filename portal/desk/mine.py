@@ -12,7 +12,8 @@ from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
 from catalog.index.rows import first
 from catalog.lists.seen import Kept, starred_and_visited
-from catalog.models import Entity, Problem, Source
+from catalog.models import Entity, Source
+from catalog.problems import open_of
 from portal.accounts.access import Access
 from portal.accounts.models import Team
 from portal.clusters import status
@@ -159,11 +160,15 @@ def _candidates(access: Access) -> list[Matter]:
 
 
 def _problems(access: Access) -> list[Matter]:
-    rows = Problem.objects.for_tenant(access.organisation).filter(owner_ref__in=access.team_refs)
-    where = reverse("catalog-problems", kwargs={"org": access.organisation.slug})
+    rows = open_of(access.organisation).filter(owner_ref__in=access.team_refs)
     return [
-        Matter("file-alert", name_of(row.entity_ref), f"{row.path}:{row.line}  {row.sentence}", where)
-        for row in rows.order_by("path", "line")[:4]
+        Matter(
+            "file-alert",
+            name_of(row.entity_ref) or row.kind.title,
+            f"{row.path}:{row.line}  {row.sentence}",
+            reverse("problem", kwargs={"org": access.organisation.slug, "problem": row.pk}),
+        )
+        for row in rows.order_by("-first_seen_at", "-id")[:4]
     ]
 
 
