@@ -56,6 +56,15 @@ VALIDATE: dict[str, Any] = {
     "properties": {"entity": {}, "location": {"type": "string"}},
     "required": ["entity"],
 }
+CHECK: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "files": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 1000},
+        "text": {"type": "string"},
+        "path": {"type": "string", "maxLength": 1000},
+        "start": {"type": "string", "maxLength": 500},
+    },
+}
 LOCATION: dict[str, Any] = {
     "type": "object",
     "properties": {"type": {"type": "string"}, "target": {"type": "string"}},
@@ -163,6 +172,61 @@ class NotAdmittedSerializer(serializers.Serializer[Any]):
 
     errors = serializers.ListField(child=serializers.DictField(), required=False)  # type: ignore[assignment]  # a field of that name
     error = serializers.DictField(required=False)
+
+
+class ExcerptSerializer(serializers.Serializer[Any]):
+    """Lines of a file, the first of them being number `first`, and where on `line` the place is (from 0)."""
+
+    first = serializers.IntegerField()
+    lines = serializers.ListField(child=serializers.CharField(allow_blank=True))
+    line = serializers.IntegerField()
+    column = serializers.IntegerField()
+    length = serializers.IntegerField()
+
+
+class EditSerializer(serializers.Serializer[Any]):
+    """A mend: at this line and column (from 0) the file reads `was`, and should read `text`."""
+
+    path = serializers.CharField(allow_blank=True)
+    line = serializers.IntegerField()
+    column = serializers.IntegerField()
+    was = serializers.CharField()
+    text = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """One thing wrong. `code` is stable: docs/problems.md."""
+
+    code = serializers.CharField()
+    severity = serializers.ChoiceField(["error", "warning", "hint"])
+    title = serializers.CharField()
+    path = serializers.CharField(allow_blank=True)
+    line = serializers.IntegerField()
+    field = serializers.CharField(allow_blank=True)
+    entityRef = serializers.CharField(allow_blank=True)
+    sentence = serializers.CharField()
+    expected = serializers.CharField(allow_blank=True)
+    mend = serializers.CharField(allow_blank=True)
+    excerpt = ExcerptSerializer(allow_null=True)
+    edit = EditSerializer(allow_null=True)
+
+
+class CheckedEntitySerializer(serializers.Serializer[Any]):
+    """An entity that the files describe; `known` when the catalog has one of this name."""
+
+    ref = serializers.CharField()
+    state = serializers.ChoiceField(["new", "known"])
+    path = serializers.CharField(allow_blank=True)
+    line = serializers.IntegerField()
+
+
+class CheckedSerializer(serializers.Serializer[Any]):
+    """What reading the files would find; `ok` when nothing is an error. At most 1,000 problems are told."""
+
+    ok = serializers.BooleanField()
+    problemCount = serializers.IntegerField()
+    problems = ProblemSerializer(many=True)
+    entities = CheckedEntitySerializer(many=True)
 
 
 class LocationSerializer(serializers.Serializer[Any]):

@@ -9,8 +9,24 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from django.conf import settings
+        from django.db.models.signals import post_migrate
 
-        from catalog import actions, bindings, cards, jobs, naming, teams, topics
+        from catalog import (
+            actions,
+            bindings,
+            cards,
+            checking,
+            inbox,
+            jobs,
+            mending,
+            naming,
+            refreshing,
+            searching,
+            teams,
+            telling,
+            topics,
+        )  # fmt: skip
+        from catalog.index import writing
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
         from portal.clusters import logrights
@@ -30,9 +46,19 @@ class CatalogConfig(AppConfig):
         AFTER_PUSH["catalog"] = actions.refresh_pushed
         ingest.AFTER_REMOVAL["bindings"] = bindings.after_removal
         jobs.register_kinds()
+        refreshing.register_kinds()
+        mending.register_mending()
+        checking.register_checking()
+        telling.register_telling()
+        register_duty(Duty("problems", turn="catalog.telling.sweep_fresh", every=60.0))
+        register_duty(Duty("problem-digests", turn="catalog.telling.sweep_digests", every=3600.0))
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
+        register_topic(
+            TopicKind(kind="card", permission="catalog.view", render=topics.card_answer, admit=topics.admit_to_card)
+        )
         cards.register()
+        searching.register()
         register_entry(
             NavEntry(
                 "catalog",
@@ -40,9 +66,18 @@ class CatalogConfig(AppConfig):
                 "layout-grid",
                 "catalog.view",
                 20,
-                also=("entity", "entity-*"),
-                query="?kind=Component",
+                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
                 words="services components entities",
+            ),
+            NavEntry(
+                "catalog-problems",
+                "Problems",
+                "inbox",
+                "catalog.view",
+                25,
+                also=("problem", "problem-*"),
+                words="inbox faults errors wrong mend descriptors",
+                count=inbox.navigation_count,
             ),
             NavEntry(
                 "sources",
@@ -51,19 +86,26 @@ class CatalogConfig(AppConfig):
                 "catalog.view",
                 120,
                 "Organisation",
-                also=("source", "source-*", "sources-*"),
+                also=(
+                    "source",
+                    "source-*",
+                    "sources-*",
+                    "conflict",
+                    "conflicts",
+                    "entities-removed",
+                    "entities-unseen",
+                ),
                 words="register locations import descriptors",
             ),
             NavEntry(
                 "cards",
                 "Cards",
-                "external-link",
+                "layout-dashboard",
                 "org.manage",
                 122,
                 "Organisation",
                 also=("card-*",),
-                words="links dashboards entity page",
-                in_menu=False,
+                words="links dashboards entity page json",
             ),
             NavEntry(
                 "source-register",
@@ -76,3 +118,5 @@ class CatalogConfig(AppConfig):
             ),
         )
         register_guide(naming.CatalogGuide())
+        # The index of an organisation is made by code, not by a migration: nobody reads before it is there.
+        post_migrate.connect(writing.after_migration, sender=self, dispatch_uid="catalog.index")

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import now
 
-from catalog import graph
+from catalog import freshness, graph
 from catalog.configured import address_for
 from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.kinds import OWNED_BY, OWNER_OF, RELATION_TYPES, relation_word
+from catalog.freshness import Freshness
 from catalog.graph import Graph, GraphNode, Neighbour
-from catalog.models import Entity, Problem, Source
+from catalog.models import CardAnswer, ConfiguredCard, Entity, Problem, Source
 from catalog.naming import address
 from catalog.panels import OVERVIEW, Card, Look, Tab, register_card, register_tab
+from catalog.refreshing import is_due, topic_of
 from catalog.teams import is_written_here
 from portal.accounts import trail
-from portal.accounts.contact import FIELDS, Contact
+from portal.accounts.contact import Contact
 from portal.accounts.models import AuditEvent, Team, TeamMembership
 from portal.accounts.permissions import PERMISSIONS
 from portal.clusters.panels import workloads_html
@@ -50,17 +54,19 @@ def answers(look: Look) -> AnswersCard | None:
 
 def _nearest(look: Look) -> Contact:
     """What the entity's own links say, such as the runbook of this one service, before what its team says."""
-    own, team = contact_of(look.entity.document), look.contact or Contact()
-    return Contact(**{name: getattr(own, name) or getattr(team, name) for name in FIELDS})
+    return contact_of(look.entity.document).before(look.contact or Contact())
 
 
 @dataclass(frozen=True)
 class ToLookAt:
-    problems: Sequence[Problem | Finding]
+    """What is wrong, each with the row that keeps it; what only this page finds has none."""
+
+    problems: Sequence[tuple[Finding, Problem | None]]
 
 
 def to_look_at(look: Look) -> ToLookAt | None:
-    found: list[Problem | Finding] = [*look.problems, *_findings(look.entity, look.neighbours)]
+    kept: list[tuple[Finding, Problem | None]] = [(row.finding, row) for row in look.problems]
+    found = kept + [(finding, None) for finding in _findings(look.entity, look.neighbours)]
     return ToLookAt(found) if found else None
 
 
@@ -118,38 +124,68 @@ def links_of(found: Entity) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class ConfiguredLink:
+    """One card from configuration for this entity. Of a link, `url`; of an answer, `answer` (None: not asked yet)."""
+
     pk: int
     title: str
     label: str
     url: str
+    is_link: bool
+    topic: str
+    answer: CardAnswer | None
 
 
 @dataclass(frozen=True)
 class ConfiguredCards:
-    links: list[ConfiguredLink]
+    """They are asked again every `seconds`, and at once where `is_due`; 0: there is nothing to ask."""
+
+    cards: list[ConfiguredLink]
+    seconds: int
+    is_due: bool
 
 
 def configured(look: Look) -> ConfiguredCards | None:
     """The cards that admins added, for which this entity has all that their patterns want."""
-    access = look.request.access
-    found = [
-        ConfiguredLink(row["pk"], row["title"], row["label"] or row["title"], url)
-        for row in look.configured
-        if row["permission"] in PERMISSIONS
-        and access.can(row["permission"])
-        and (url := address_for(row["address"], look.entity))
-    ]
-    return ConfiguredCards(found) if found else None
+    access, moment = look.request.access, now()
+    found, seconds, due = [], [], False
+    for row in look.configured:
+        url = address_for(row["address"], look.entity)
+        if not url or row["permission"] not in PERMISSIONS or not access.can(row["permission"]):
+            continue
+        answer = answer_of(row["answer"])
+        is_link = row["shows"] == ConfiguredCard.Shows.LINK
+        topic = topic_of(row["pk"], look.entity.pk)
+        found.append(ConfiguredLink(row["pk"], row["title"], row["label"] or row["title"], url, is_link, topic, answer))
+        if not is_link and not look.entity.removed_at:
+            seconds.append(row["refresh_seconds"])
+            due = due or is_due(row["refresh_seconds"], answer.tried_at if answer else None, moment)
+    return ConfiguredCards(found, min(seconds, default=0), due) if found else None
+
+
+def answer_of(told: dict[str, Any] | None) -> CardAnswer | None:
+    """An answer as it came with its entity, times as text; None where nothing was asked yet."""
+    if told is None:
+        return None
+    times = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in ("as_of", "tried_at")}
+    return CardAnswer(text=told["text"], error=told["error"], **times)
 
 
 @dataclass(frozen=True)
 class OriginCard:
+    """Where it comes from and how fresh it is. former: what it was called before; claim: the number of another
+    description of its name, 0 for none."""
+
     is_portal: bool
     edit_address: str
+    fresh: Freshness
+    former: list[str]
+    claim: int
 
 
 def origin(look: Look) -> OriginCard:
-    return OriginCard(is_portal(look.entity), edit_address(look.entity))
+    fresh = freshness.of_entity(look.entity, look.problems)
+    former, claims = look.names_before
+    return OriginCard(is_portal(look.entity), edit_address(look.entity), fresh, former, claims[0] if claims else 0)
 
 
 def is_portal(found: Entity) -> bool:
@@ -159,13 +195,15 @@ def is_portal(found: Entity) -> bool:
 
 def edit_address(found: Entity) -> str:
     """Where an entity from a repository on the web is edited, when that can be known."""
-    source = found.source
-    if source is None:
-        return ""
+    return edit_address_at(found.source, found.path) if found.source else ""
+
+
+def edit_address_at(source: Source, path: str) -> str:
+    """Where a file of a source on the web is edited, when that can be known."""
     if source.kind == Source.Kind.URL:
         return edit_page_of(source.target)
     if source.kind == Source.Kind.GIT and source.target.startswith("https://"):
-        return edit_page(source.target, source.revision, found.path)
+        return edit_page(source.target, source.revision, path)
     return ""
 
 

@@ -55,10 +55,7 @@ def look(work: Work) -> JobDone:
     result: dict[str, Any] = {
         "count": len(glance.entities),
         "entities": [{"ref": ref, "state": state} for ref, state in glance.entities[:MOST_SHOWN]],
-        "problems": [
-            {"path": each.path, "line": each.line, "code": each.code, "sentence": each.sentence}
-            for each in glance.problems[:MOST_SHOWN]
-        ],
+        "problems": [each.plain() for each in glance.problems[:MOST_SHOWN]],
     }
     if work.arguments.get("documents"):
         result["documents"] = glance.documents

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Left
 from django.utils.timezone import now
 
@@ -49,6 +50,8 @@ class Source(TenantModel):
         max_length=64, blank=True, help_text="Not written any more; goes with the next narrowing."
     )
     read_revision = models.CharField(max_length=100, blank=True, help_text="The commit or version last read.")
+    read_author = models.CharField(max_length=300, blank=True, default="", db_default="", help_text="Who made that.")
+    read_seconds = models.FloatField(null=True, blank=True, help_text="How long the last reading took.")
     refreshed_at = models.DateTimeField(null=True, blank=True)
     entity_count = models.PositiveIntegerField(default=0)
     problem_count = models.PositiveIntegerField(default=0)
@@ -109,14 +112,27 @@ class SourceFile(TenantModel):
         return self.path
 
 
-class Entity(TenantModel):
-    """One entity. `document` is what its author wrote, files included; the other columns are read from it."""
+class _Slim(TenantModel):
+    """Rows of an organisation that are always found through an index which begins with it: it needs none of its own."""
 
+    organisation = models.ForeignKey(
+        "accounts.Organisation", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Entity(_Slim):
+    """One entity, as lists need it; what its author wrote is its body. Written by `catalog.index.writing` alone."""
+
+    # Its place in every set of entities of the organisation: see catalog/index.
+    num = models.IntegerField()
     uid = models.UUIDField(default=uuid.uuid4)
     kind = models.CharField(max_length=63)
     namespace = models.CharField(max_length=63)
     name = models.CharField(max_length=63)
-    ref = models.CharField(max_length=200)
+    ref = models.CharField(max_length=200, db_collation="C")
     title = models.TextField(blank=True)
     description = models.TextField(blank=True)
     type = models.TextField(blank=True)
@@ -127,7 +143,7 @@ class Entity(TenantModel):
     document = models.JSONField()
     facts = ArrayField(models.TextField(), default=list)
     labels = ArrayField(models.TextField(), default=list)
-    sort_name = models.CharField(max_length=200)
+    sort_name = models.CharField(max_length=200, db_collation="C")
     words = models.TextField(blank=True, help_text="Name and title, split into words.")
     search = models.GeneratedField(
         expression=SearchVector("words", config="simple", weight="A")
@@ -135,7 +151,7 @@ class Entity(TenantModel):
         output_field=SearchVectorField(),
         db_persist=True,
     )
-    source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="entities")
+    source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="entities", db_index=False)
     path = models.CharField(max_length=1000, blank=True)
     line = models.PositiveIntegerField(default=1)
     raw = models.TextField(blank=True)
@@ -146,11 +162,20 @@ class Entity(TenantModel):
     removed_reason = models.CharField(max_length=1000, blank=True)
 
     class Meta:
+        # The columns that pages are ordered by ride along, so that a page is found without looking at rows.
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "ref"], name="entity_ref_once"),
+            models.UniqueConstraint(fields=["organisation", "num"], include=["sort_name", "ref"], name="entity_num"),
+            models.UniqueConstraint(fields=["organisation", "ref"], include=["num"], name="entity_ref"),
             models.UniqueConstraint(fields=["organisation", "uid"], name="entity_uid_once"),
         ]
         indexes = [
+            models.Index(
+                fields=["organisation", "sort_name", "num"], condition=Q(removed_at=None), name="entity_sort_name"
+            ),
+            models.Index(fields=["organisation", "source", "path", "line"], name="entity_place"),
+            models.Index(
+                fields=["organisation", "removed_at"], condition=Q(removed_at__isnull=False), name="entity_removed"
+            ),
             models.Index(fields=["organisation", "kind", "sort_name", "id"], name="entity_list"),
             models.Index(fields=["organisation", "sort_name", "id"], name="entity_names"),
             models.Index(fields=["organisation", "owner_ref", "kind"], name="entity_owner"),
@@ -207,6 +232,111 @@ class Relation(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.source_ref} {self.type} {self.target_ref}"
+
+
+class EntityBody(_Slim):
+    """What only the page of one entity, or its answer, shows: `document` as its author wrote it, `raw` as text."""
+
+    entity = models.OneToOneField(Entity, on_delete=models.CASCADE, primary_key=True, related_name="body")
+    document = models.JSONField()
+    raw = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class _IndexTable(TenantModel):
+    """A table of catalog/index: many rows, made by one writer from rows that are checked. So it has no foreign keys."""
+
+    organisation = models.ForeignKey(
+        "accounts.Organisation", on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Edge(_IndexTable):
+    """A relation as one end says it: the entity `num` is so related to `target`, which need not exist. The other
+    direction is read from the other index. `type` is a place in catalog/index/edges.TYPES."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "num", "type", "target")
+    num = models.IntegerField()
+    type = models.SmallIntegerField()
+    target = models.CharField(max_length=400, db_collation="C")
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "target", "type", "num"], name="edge_backward")]
+
+    def __str__(self) -> str:
+        return f"{self.num} {self.type} {self.target}"
+
+
+class FactKey(_IndexTable):
+    """A key that some entity has, under a number. `is_many`: some entity has, or had, several values for it."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "key")
+    id = models.IntegerField()
+    key = models.TextField(db_collation="C")
+    is_many = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Fact(_IndexTable):
+    """A value of a key, once for all the entities that have it: one, a sorted list of up to a thousand, or blocks.
+
+    value  in lower case; label is as written, "" where that is the same
+    n      how many entities that are there have it
+    """
+
+    pk = models.CompositePrimaryKey("organisation_id", "key_id", "value", "label")
+    key_id = models.IntegerField()
+    n = models.IntegerField()
+    one = models.IntegerField(null=True)
+    value = models.TextField(db_collation="C")
+    label = models.TextField(db_collation="C")
+    members = ArrayField(models.IntegerField(), null=True)
+    blocks = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.key_id}={self.value}"
+
+
+class FactBlock(_IndexTable):
+    """8,192 places of a fact's set, the lowest bit first; blocks without a bit are not kept."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "blocks", "chunk")
+    blocks = models.BigIntegerField()
+    chunk = models.IntegerField()
+    bits = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.blocks}:{self.chunk}"
+
+
+class Near(_IndexTable):
+    """What is left of a word that names use when up to two of its first letters are taken away: finds typing errors."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "part", "word")
+    part = models.TextField(db_collation="C")
+    word = models.TextField(db_collation="C")
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.word}"
+
+
+class IndexState(TenantModel):
+    """In which format the organisation's index is written; none before the first entity."""
+
+    format = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation"], name="index_state_once")]
+
+    def __str__(self) -> str:
+        return str(self.format)
 
 
 class Problem(TenantModel):
@@ -276,8 +406,109 @@ class Problem(TenantModel):
         return self.aside_until is not None and self.aside_until > now()
 
 
+class SourceReading(TenantModel):
+    """A reading of a source that changed something, or failed: the newest of each source are kept (readings.py).
+
+    times  how often it failed so, one after the other
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="readings")
+    at = models.DateTimeField(default=now)
+    seconds = models.FloatField(null=True, blank=True)
+    is_ok = models.BooleanField()
+    text = models.CharField(max_length=1000, blank=True)
+    commit = models.CharField(max_length=100, blank=True)
+    author = models.CharField(max_length=300, blank=True)
+    added = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    problems = models.PositiveIntegerField(default=0)
+    times = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "source", "id"], name="source_reading_newest")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class NameClaim(TenantModel):
+    """A description whose name another source has: kept whole, so that an admin can choose it (claims.py)."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="claims")
+    ref = models.CharField(max_length=200, db_collation="C")
+    path = models.CharField(max_length=1000)
+    line = models.PositiveIntegerField(default=1)
+    digest = models.CharField(max_length=64)
+    document = models.JSONField()
+    raw = models.TextField(blank=True)
+    raw_line = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "ref", "source"], name="name_claim_once")]
+        indexes = [models.Index(fields=["organisation", "source", "ref"], name="name_claim_source")]
+
+    def __str__(self) -> str:
+        return f"{self.ref} in {self.source_id}"
+
+
+class NameChoice(TenantModel):
+    """Which source has a name that several describe, as an admin chose."""
+
+    ref = models.CharField(max_length=200, db_collation="C")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+")
+    chosen_by = models.ForeignKey("accounts.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    chosen_at = models.DateTimeField(default=now)
+    reason = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "ref"], name="name_choice_once")]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class FormerName(TenantModel):
+    """What an entity was called before its file called it something else."""
+
+    ref = models.CharField(max_length=200, db_collation="C")
+    entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="former_names")
+    renamed_at = models.DateTimeField(default=now)
+    commit = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "ref"], name="former_name_once")]
+        indexes = [models.Index(fields=["organisation", "entity"], name="former_name_entity")]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class ProblemTold(TenantModel):
+    """That somebody was told of a problem: once, even when it is over and comes back (telling.py)."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=32)
+    address = models.CharField(max_length=254)
+    told_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "source", "key", "address"], name="problem_told_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class ConfiguredCard(TenantModel):
-    """A card of the Overview that admins add without code: a title and a link, made for each entity from a pattern."""
+    """A card of the Overview that admins add without code: a link made for each entity from a pattern, or what the
+    address answers (JSON), written into a template by a worker."""
+
+    class Shows(models.TextChoices):
+        LINK = "link", "A link"
+        JSON = "json", "What the address answers (JSON)"
 
     title = models.CharField(max_length=80)
     kinds = ArrayField(
@@ -286,6 +517,14 @@ class ConfiguredCard(TenantModel):
     permission = models.CharField(max_length=40, default="catalog.view", help_text="Who is shown it.")
     label = models.CharField(max_length=80, blank=True, help_text="The words of the link; empty = the title.")
     address = models.CharField(max_length=1000, help_text="With placeholders: catalog/configured.py.")
+    shows = models.CharField(max_length=10, choices=Shows, default=Shows.LINK, db_default="link")
+    template = models.TextField(
+        blank=True, default="", db_default="", help_text="In the language of golden paths; comes to Markdown."
+    )
+    refresh_seconds = models.PositiveIntegerField(default=300, db_default=300)
+    header_name = models.CharField(max_length=100, blank=True, default="", db_default="")
+    sealed_header = models.TextField(blank=True, default="", db_default="", help_text="For workers: kit/sealing.py.")
+    header_fingerprint = models.CharField(max_length=12, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -293,3 +532,20 @@ class ConfiguredCard(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+
+class CardAnswer(TenantModel):
+    """What a card's address last said of one entity, as its page shows it. Written by workers alone."""
+
+    card = models.ForeignKey(ConfiguredCard, on_delete=models.CASCADE, related_name="answers")
+    entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField(blank=True, help_text="Markdown: the newest answer that could be used.")
+    as_of = models.DateTimeField(null=True, help_text="When that was.")
+    error = models.CharField(max_length=1000, blank=True, help_text="Why the newest try gave nothing; empty = it did.")
+    tried_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "card", "entity"], name="card_answer_once")]
+
+    def __str__(self) -> str:
+        return f"card {self.card_id} of entity {self.entity_id}"

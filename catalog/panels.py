@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, OuterRef, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from catalog.descriptors.kinds import KINDS, EntityKind
 from catalog.graph import Neighbour
-from catalog.models import ConfiguredCard, Entity, Problem, Relation
+from catalog.index import edges
+from catalog.models import CardAnswer, ConfiguredCard, Entity, FormerName, NameClaim, Problem
 from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
 from portal.accounts.contact import Contact
@@ -29,7 +30,8 @@ from portal.kit.refs import name_of
 
 OVERVIEW = "overview"
 MOST_RELATIONS = 1000
-CARD = ("pk", "title", "label", "address", "permission")
+CARD = ("pk", "title", "label", "address", "permission", "shows", "refresh_seconds")
+ANSWER = ("text", "as_of", "error", "tried_at")
 Place = Literal["top", "main", "side"]
 
 
@@ -105,12 +107,19 @@ class Look:
 
     @cached_property
     def configured(self) -> list[dict[str, Any]]:
-        """The cards that admins added for its kind (pk, title, label, address, permission), by title."""
+        """The cards that admins added for its kind, by title: CARD, and under "answer" ANSWER or None."""
         told: list[dict[str, Any]] | None = getattr(self.entity, "configured", None)
         if told is not None:
             return told
-        rows = ConfiguredCard.objects.for_tenant(self.organisation)
-        return list(rows.filter(Q(kinds=[]) | Q(kinds__contains=[self.entity.kind])).order_by("title").values(*CARD))
+        rows = with_configured(Entity.objects.for_tenant(self.organisation).filter(pk=self.entity.pk))
+        return list(rows.get().configured)  # type: ignore[attr-defined]  # annotated by with_configured
+
+    @cached_property
+    def names_before(self) -> tuple[list[str], list[int]]:
+        """What it was called before, and the claims of others to its name (their pks)."""
+        former: list[str] | None = getattr(self.entity, "former", None)
+        claims: list[int] | None = getattr(self.entity, "claims", None)
+        return former or [], claims or []
 
     @cached_property
     def has_history(self) -> bool:
@@ -126,14 +135,25 @@ def with_configured(rows: QuerySet[Entity]) -> QuerySet[Entity]:
     """Entities together with the cards that admins added for their kinds: the page needs no statement for them."""
     mine = ConfiguredCard.objects.filter(organisation=OuterRef("organisation_id"))
     mine = mine.filter(Q(kinds=[]) | Q(kinds__contains=[OuterRef("kind")]))
-    told = mine.order_by("title").values(told=JSONObject(**{name: F(name) for name in CARD}))
+    kept = CardAnswer.objects.filter(card=OuterRef("pk"), entity=OuterRef(OuterRef("pk")))
+    answer = Subquery(kept.values(told=JSONObject(**{name: F(name) for name in ANSWER})))
+    told = mine.order_by("title").values(told=JSONObject(answer=answer, **{name: F(name) for name in CARD}))
     return rows.annotate(configured=ArraySubquery(told))
 
 
+def with_names(rows: QuerySet[Entity]) -> QuerySet[Entity]:
+    """Entities together with what they were called before, and with the claims of other sources to their names."""
+    former = FormerName.objects.filter(organisation=OuterRef("organisation_id"), entity=OuterRef("pk"))
+    claims = NameClaim.objects.filter(organisation=OuterRef("organisation_id"), ref=OuterRef("ref"))
+    return rows.annotate(
+        former=ArraySubquery(former.order_by("-renamed_at").values("ref")[:10]),
+        claims=ArraySubquery(claims.order_by("pk").values("pk")[:10]),
+    )
+
+
 def edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:
-    """(type, other end) of the relations of an entity: one statement."""
-    rows = Relation.objects.for_tenant(organisation).filter(source_ref=ref)
-    return sorted(set(rows.values_list("type", "target_ref")))[:MOST_RELATIONS]
+    """(type, other end) of the relations of a reference, whoever describes it: one statement."""
+    return sorted({(kind, target) for _, kind, target in edges.from_refs(organisation.pk, [ref])})[:MOST_RELATIONS]
 
 
 def neighbours(edges: list[tuple[str, str]], names: dict[str, Named]) -> list[Neighbour]:

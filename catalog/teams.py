@@ -14,6 +14,8 @@ from catalog.asking.query import entities_of
 from catalog.descriptors import relations
 from catalog.descriptors.contacts import contact_of, links_of
 from catalog.descriptors.kinds import CHILD_OF, HAS_MEMBER, MEMBER_OF
+from catalog.index import edges, writing
+from catalog.index.edges import Said
 from catalog.intake import ingest
 from catalog.intake.sources.portal import path_of
 from catalog.intake.sources.tree import MemoryTree
@@ -178,7 +180,7 @@ def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None
     groups = entities_of(organisation).filter(kind="Group")
     if teams is not None:
         groups = groups.filter(ref__in=[team.ref for team in teams])
-    found = {group.ref: group for group in groups.only("id", "organisation_id", "ref", "document")}
+    found = {group.ref: group for group in groups.only("id", "num", "organisation_id", "ref", "document")}
     joined = _joined(organisation, list(found))
     have: dict[int, set[tuple[str, str, str]]] = {}
     edges = Relation.objects.for_tenant(organisation).filter(from_entity__in=found.values(), type__in=MEMBERSHIP)
@@ -195,6 +197,20 @@ def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None
     for group_id, (source, kind, target) in over:
         edges.filter(from_entity_id=group_id, source_ref=source, type=kind, target_ref=target).delete()
     Relation.objects.bulk_create(added, batch_size=500)
+    _say(organisation, {group.num: group for group in found.values()}, joined)
+
+
+def _say(organisation: Organisation, groups: dict[int, Entity], joined: dict[str, set[str]]) -> None:
+    """Brings what Groups say of their people in line with who has joined."""
+    said = edges.said_by(organisation.pk, groups)
+    gone, fresh = list[tuple[int, Said]](), list[tuple[int, Said]]()
+    for number, group in groups.items():
+        wanted = {edge for edge in relations.outgoing(group.document) if edge[0] in MEMBERSHIP}
+        wanted |= {(HAS_MEMBER, user) for user in joined.get(group.ref, ())}
+        mine = {edge for edge in said[number] if edge[0] in MEMBERSHIP}
+        gone += [(number, edge) for edge in sorted(mine - wanted)]
+        fresh += [(number, edge) for edge in sorted(wanted - mine)]
+    writing.say(organisation.pk, gone, fresh)
 
 
 def _edge(group: Entity, edge: tuple[str, str, str]) -> Relation:

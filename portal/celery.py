@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from portal.renewal import Renewal
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
@@ -18,8 +20,8 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
-    # A process that grew over a large refresh (KiB, resident) makes room for a fresh one after its task.
-    worker_max_memory_per_child=200_000,
+    # A process that grew over a large refresh (KiB, resident at most) makes room for a fresh one after its task.
+    worker_max_memory_per_child=180_000,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     # A step in flight finishes when the broker goes away: its lease is in PostgreSQL, not in the message.
@@ -38,5 +40,6 @@ app.conf.update(
     },
     task_publish_retry=False,
 )
+app.steps["worker"].add(Renewal)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

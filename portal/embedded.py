@@ -22,12 +22,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from portal.supervisor import free_port as free_port
 from portal.supervisor import spawn
 
 OWNER = "slipway_owner"
 APPLICATION = "slipway_app"
-# One machine, one disk: processes that only read ahead, or wait for replicas, are memory for nothing.
-SMALL = ("io_method=sync", "max_logical_replication_workers=0")
+# One machine, one disk: processes that only read ahead, or wait for replicas, are memory for nothing; and what
+# PostgreSQL would hold of its files for good, the system keeps while there is room.
+SMALL = ("io_method=sync", "max_logical_replication_workers=0", "shared_buffers=32MB")
 # What tests give up, for databases that nobody needs after a power cut.
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -297,10 +299,3 @@ def grant(connection: psycopg.Connection[tuple[Any, ...]], *, owner: str, applic
                 "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT {rights} ON {kind} TO {application}"
             ).format(**words)
         )
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

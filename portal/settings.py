@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "portal.clusters",
     "portal.githosts",
     "catalog",
+    "catalog.lists",
     "catalog.ownership",
     "portal.goldenpaths",
     "portal.provisioning",
@@ -187,7 +188,6 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31536000 if _secure else 0)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("BEHIND_PROXY") else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -282,6 +282,8 @@ ALLOWED_NETWORKS = env.words("ALLOWED_NETWORKS")
 OWN_ADDRESSES = env.words("OWN_ADDRESSES")
 # The embedded cluster's API server (host:port): open to cluster connections and to nothing else.
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")
+# Further API servers on private networks (host:port): open to cluster connections and to nothing else.
+CLUSTER_ADDRESSES = env.words("CLUSTER_ADDRESSES")
 # Folders that catalog sources and local git URLs may lie in.
 SOURCE_FOLDERS = [Path(folder) for folder in env.words("SOURCE_FOLDERS")]
 # How much one source may hold; and what each of the processes that read its files may take: memory, and seconds a file.

@@ -1,4 +1,4 @@
-"""The product imported once, from which web, worker and live are forked: they share what they have in common.
+"""The product imported once, from which sandbox, web, worker and live are forked: they share what they have in common.
 
 The stem is the supervisor's own process. It holds no thread, no connection and no event loop, and neither the cluster's
 private key nor the owner's address: those lie in a sealed file descriptor that only the processes read that may.
@@ -12,10 +12,13 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
+WORKING_SET = 48_000  # KiB
 PR_SET_NAME = 15  # prctl(2)
 PRIVATE = ("CLUSTER_PRIVATE_KEY", "DATABASE_OWNER_URL")
 
@@ -35,19 +38,27 @@ class Stem:
     private: int  # from `seal`
     leave: Callable[[], None]  # gives up in a child what belongs to the parent alone
 
-    def grow(self) -> None:
-        """Imports what the processes have in common; the settings are those of the environment now."""
+    def grow(self) -> Iterator[None]:
+        """Imports what the processes have in common, in steps between which its caller may look after other things.
+
+        The settings are those of the environment now.
+        """
         import django
 
         django.setup()
+        yield
         # What the first request, message or change would import is imported here, once for all processes.
         import uvicorn  # noqa: F401
         from django.urls import get_resolver
 
+        import portal.sandbox.server  # noqa: F401
         from portal.celery import app
+
+        yield
         from portal.clusters import kube
 
         kube.preload()
+        yield
         app.loader.import_default_modules()
         list(get_resolver().url_patterns)
 
@@ -106,6 +117,17 @@ class Stem:
         del known
 
 
+def sandbox(port: str, kubeconfig: Path, state: Path) -> Callable[[], None]:
+    """Serves the embedded cluster on loopback."""
+
+    def run() -> None:
+        from portal.sandbox import server
+
+        sys.exit(server.run(server.Options(port=int(port), kubeconfig=kubeconfig, state=state)))
+
+    return run
+
+
 def web(host: str, port: int) -> None:
     """Serves pages, API and streams."""
     import uvicorn
@@ -127,6 +149,10 @@ def worker() -> None:
 
     from portal.celery import app
 
+    # What a process forked from us may grow by (KiB), before it makes room for a fresh one after its task.
+    app.conf.worker_max_memory_per_child = getrusage(RUSAGE_SELF).ru_maxrss + WORKING_SET
+    # Celery would have Django check the whole product at each start, and `make up` has done so.
+    os.environ["CELERY_SKIP_CHECKS"] = "yes"
     # Containers run as root, and only JSON is ever read.
     warnings.filterwarnings("ignore", message="You're running the worker")
     app.worker_main(

@@ -57,6 +57,13 @@ def spawn(argv: Sequence[str], **how: Any) -> int:
     return popen.pid
 
 
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def identity(pid: int) -> tuple[int, int] | None:
     """What tells a process from a later one with its pid: (pid, start in ticks since boot); None when it is gone."""
     try:

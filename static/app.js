@@ -68,6 +68,27 @@
     ask(asker.dataset.confirm, asker.dataset.confirmYes, () => event.detail.issueRequest(true));
   });
 
+  // ---- switches: a form with data-toggles whose buttons say what they would do: star, unstar -------------------------------
+  document.addEventListener("submit", async (event) => {
+    const { target: form, submitter: button } = event;
+    if (!form.matches("[data-toggles]") || !button) return;
+    event.preventDefault();
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new FormData(form, button),
+      headers: { "HX-Request": "true" },
+    }).catch(() => null);
+    if (!answer?.ok) return toast("That did not work. Reload the page and try again.", "error");
+    const isOn = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(isOn));
+    button.name = isOn ? "unstar" : "star";
+  });
+
+  // ---- ticking all rows of a form: data-check-all="the form's id" -----------------------------------------------------------
+  on("change", "[data-check-all]", (event, all) => {
+    for (const box of $$(`input[type=checkbox][form="${all.dataset.checkAll}"]`)) box.checked = all.checked;
+  });
+
   // ---- copy --------------------------------------------------------------------------------------------------------------
   on("click", "[data-copy], [data-copy-from]", async (event, button) => {
     const from = button.dataset.copyFrom;
@@ -223,6 +244,15 @@
   addEventListener("resize", () => settle(document));
   for (const hidden of $$("[data-needs-script]")) hidden.hidden = false;
   for (const log of $$("[data-follow]")) log.scrollTop = log.scrollHeight;
+
+  // ---- tabs: the current one is in view, wherever the row was left, and so is the one that the keyboard has reached -----
+  function bringIntoView(tab) {
+    const row = tab.closest(".nav-tabs");
+    const [at, of] = [tab.getBoundingClientRect(), row.getBoundingClientRect()];
+    if (at.left < of.left || at.right > of.right) row.scrollLeft += at.left - of.left - (of.width - at.width) / 2;
+  }
+  for (const tab of $$(".nav-tabs [aria-current]")) bringIntoView(tab);
+  on("focusin", ".nav-tabs a", (event, tab) => bringIntoView(tab));
   if (/Mac|iPhone|iPad/.test(navigator.platform)) for (const key of $$("[data-shortcut]")) key.textContent = "⌘ K";
   settle(document);
 })();

@@ -4,6 +4,12 @@ import os
 import sys
 from typing import Any
 
+# Migrations that the linter calls unsafe and somebody has judged, with the reason.
+JUDGED = {
+    "0008_index_ready": "the tables it locks hold an organisation's catalog: some seconds at 100,000 entities; code of "
+    "the version before does not know the number that an entity has from here on",
+}
+
 
 def ours() -> list[str]:
     """The labels of the apps that live in this repository."""
@@ -16,7 +22,9 @@ def lint(labels: list[str]) -> Any:
     """A linter that has looked at every migration of these apps, first ones included; it prints what is wrong."""
     from django_migration_linter import MigrationLinter
 
-    linter = MigrationLinter(path=os.getcwd(), include_apps=labels, quiet=["ok", "ignore"], no_cache=True)
+    linter = MigrationLinter(
+        path=os.getcwd(), include_apps=labels, ignore_name=list(JUDGED), quiet=["ok", "ignore"], no_cache=True
+    )
     for label in labels:
         linter.lint_all_migrations(app_label=label)
     return linter

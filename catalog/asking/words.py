@@ -1,13 +1,47 @@
-"""Splits names into the words that people search for."""
+"""Splits names and sentences into the words that people search for, the same way for what is kept and what is typed."""
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+MAX_WORD = 100
+MOST_TYPED = 12
+# Words that say nothing of what is looked for.
+SMALL = frozenset({"the", "a", "an", "of", "for", "in", "to", "with", "and", "or", "please"})
 
-_SEPARATORS = re.compile(r"[-._/\s]+")
+_WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.lower()[:MAX_WORD] for word in _WORD.findall(text) for part in _CAMEL.split(word) if part)
+
+
+def split_words(text: str) -> list[str]:
+    """`quoteEngine-v2.1` -> quote, engine, v2, 1: the finest parts, in lower case, in their order, each once."""
+    return list(dict.fromkeys(_parts(text)))
+
+
+# Names are asked for again and again while somebody types; for sentences there is `split_words`.
+parts = lru_cache(maxsize=50_000)(_parts)
+
+
+@lru_cache(maxsize=50_000)
+def run_together(text: str) -> str:
+    """`dunning-job`, `DunningJob` and `dunning job` are all dunningjob."""
+    return "".join(_parts(text))
+
+
+def typed(text: str) -> tuple[str, ...]:
+    """The words that are looked for: each once, no more than anybody types on purpose; `the` and its like only where
+    there is nothing else."""
+    found = split_words(text)[: MOST_TYPED * 2]
+    return tuple([word for word in found if word not in SMALL] or found)[:MOST_TYPED]
+
+
+MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
+_SEPARATORS = re.compile(r"[-._/\s]+")
 
 
 def split_name(name: str) -> list[str]:
@@ -17,11 +51,19 @@ def split_name(name: str) -> list[str]:
 
 
 def words_of(document: Mapping[str, Any]) -> str:
-    """What the index holds with the highest weight: name, title, type and tags in all their parts."""
+    """What the index holds with the highest weight: name, title, kind, type, stage and tags in all their parts.
+
+    Name and title stand there run together as well, so that `dunningjob` finds dunning-job.
+    """
     metadata = document["metadata"]
-    texts = [str(metadata["name"]), str(metadata.get("title") or ""), *map(str, metadata.get("tags") or [])]
     spec = document.get("spec")
-    profile = spec.get("profile") if isinstance(spec, dict) else None
+    fields = spec if isinstance(spec, dict) else {}
+    called = [str(metadata["name"]), str(metadata.get("title") or "")]
+    kinds = [str(document.get("kind", "")), str(fields.get("type") or ""), str(fields.get("lifecycle") or "")]
+    texts = [*called, *kinds, *map(str, metadata.get("tags") or [])]
+    profile = fields.get("profile")
     if isinstance(profile, dict):
-        texts += [str(profile.get("displayName") or ""), str(profile.get("email") or "")]
-    return " ".join(dict.fromkeys(word for text in texts for word in split_name(text) if word))[:MAX_WORDS]
+        called.append(str(profile.get("displayName") or ""))
+        texts += [called[-1], str(profile.get("email") or "")]
+    found = [word for text in texts for word in split_name(text) if word]
+    return " ".join(dict.fromkeys([*found, *(run_together(text) for text in called if text)]))[:MAX_WORDS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as aside
 from typing import Any
@@ -41,12 +41,13 @@ class Excerpt:
         """The line below the one that is meant, pointing at the place: `      ^^^^`."""
         at = self.lines[self.line - self.first] if 0 <= self.line - self.first < len(self.lines) else ""
         begin, length = (self.column, self.length) if self.length else (len(at) - len(at.lstrip()), len(at.strip()))
-        return "".join("\t" if each == "\t" else " " for each in at[:begin]) + "^" * max(1, length)
+        return " " * begin + "^" * max(1, length)
 
     @property
     def numbered(self) -> list[tuple[int, str, bool]]:
-        """(number, text, whether it is the one that is meant)."""
-        return [(number, text, number == self.line) for number, text in enumerate(self.lines, start=self.first)]
+        """(number, text, whether it is the one that is meant); a tab is seen, and one character wide."""
+        lines = (text.replace("\t", "→") for text in self.lines)
+        return [(number, text, number == self.line) for number, text in enumerate(lines, start=self.first)]
 
     def text(self) -> str:
         """For terminals: numbered lines with the caret under the one that is meant."""
@@ -108,12 +109,16 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
     return "".join(lines)
 
 
-def patch_of(path: str, before: str, after: str) -> str:
-    """The change as a patch that `git apply` takes."""
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+def patch_of(path: str, before: str, after: str, *, first: int = 1) -> str:
+    """The change as a patch that `git apply` takes; the texts are whole files, or the same part of one that begins on
+    the line `first`."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    lines = []
+    for line in difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", n=max(len(old), len(new)) if first > 1 else 3):
+        if line.startswith("@@"):
+            line = f"@@ -{first},{len(old)} +{first},{len(new)} @@\n" if first > 1 else line
+        lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
 
 
 @dataclass(frozen=True, order=True)
@@ -185,3 +190,17 @@ def excerpt_from(plain: dict[str, Any] | None) -> Excerpt | None:
 def edit_from(plain: dict[str, Any] | None) -> Edit | None:
     """The edit that `plain()` made."""
     return Edit(**plain) if plain else None
+
+
+def found_in(plain: Mapping[str, Any]) -> Finding:
+    """The finding that `plain()` made."""
+    return Finding(
+        plain["path"],
+        plain["line"],
+        plain["code"],
+        plain["sentence"],
+        plain["entityRef"],
+        plain["field"],
+        excerpt=excerpt_from(plain["excerpt"]),
+        edit=edit_from(plain["edit"]),
+    )

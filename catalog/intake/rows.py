@@ -4,18 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from catalog.asking import facts
+from catalog.asking.locations import annotations_of
 from catalog.asking.words import words_of
 from catalog.descriptors import relations
-from catalog.intake.locations import annotations_of
 from catalog.intake.reading import Found
-from catalog.models import Entity, Relation, Source
-
-# What a change of the document may change on the row.
-WRITTEN = [
-    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
-    "document", "facts", "labels", "sort_name", "words", "source", "path", "line", "raw", "digest", "updated_at",
-    "removed_at", "removed_reason",
-]  # fmt: skip
+from catalog.models import Entity, EntityBody, Relation, Source
 
 
 def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entity:
@@ -29,11 +22,13 @@ def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entit
     row.title = metadata.get("title") or _display_name(spec)
     row.description = metadata.get("description") or ""
     row.type, row.lifecycle = _text(spec.get("type")), _text(spec.get("lifecycle"))
-    row.owner_ref, row.system_ref = relations.owner_of(document), relations.system_of(document)
+    outgoing = relations.outgoing(document)
+    row.owner_ref, row.system_ref = relations.owner_among(outgoing), relations.system_among(outgoing)
     row.tags, row.document = metadata.get("tags") or [], document
     row.facts, row.labels = index.facts, index.labels
     row.sort_name, row.words = (row.title or ref.name).lower()[:200], words_of(document)
     row.source, row.path, row.line, row.raw = source, found.path, found.entity.line, found.entity.raw
+    row.body = EntityBody(organisation_id=source.organisation_id, document=document, raw=found.entity.raw)
     row.digest, row.updated_at = found.digest, moment
     row.removed_at, row.removed_reason = None, ""
     return row

@@ -8,10 +8,11 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from portal.accounts import checks
+        from portal.accounts import checks, searching
         from portal.kit.navigation import NavEntry, register_entry
 
         checks.register()
+        searching.register()
         register_entry(
             NavEntry(
                 "people",
@@ -31,7 +32,7 @@ class AccountsConfig(AppConfig):
                 130,
                 "Organisation",
                 also=("token-*", "tokens-*"),
-                words="credentials personal access",
+                words="credentials personal access keys",
             ),
             NavEntry(
                 "audit",

@@ -1,5 +1,7 @@
 """How a team is reached: pure data, the same for a team made in the portal and for one that a file describes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 FIELDS = ("mail", "chat", "on_call", "runbook")
@@ -37,6 +39,10 @@ class Contact:
             for name in FIELDS
             if (text := getattr(self, name))
         ]
+
+    def before(self, other: Contact) -> Contact:
+        """These ways, and those of the other where there is none."""
+        return Contact(**{name: getattr(self, name) or getattr(other, name) for name in FIELDS})
 
     @property
     def note(self) -> str:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import F, Func, Value
+from django.db.models.functions import Collate, Lower
 from django.utils.timezone import now
 
 from portal.accounts.contact import Contact
@@ -31,6 +33,12 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+# What follows the last space of a name.
+LAST_NAME = Func(
+    F("name"), Value(r"^.*\s"), Value(""), function="regexp_replace", output_field=models.CharField(max_length=120)
+)
+
+
 class User(AbstractBaseUser):
     """A person, across organisations. Rights come from memberships alone: there is no staff or superuser flag."""
 
@@ -49,6 +57,14 @@ class User(AbstractBaseUser):
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        # For search, which looks for beginnings: portal/accounts/searching.py.
+        indexes = [
+            models.Index(Collate(Lower("name"), "C"), name="user_named"),
+            models.Index(Collate(Lower(LAST_NAME), "C"), name="user_last_named"),
+            models.Index(Collate(Lower("email"), "C"), name="user_mailed"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -86,6 +102,21 @@ class Membership(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role}"
+
+
+class Visit(TenantModel):
+    """Something that a member looked at, and when last: for them alone, and only the newest few (visits.py)."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="visits")
+    ref = models.CharField(max_length=300, help_text="Lower-cased catalog reference.")
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "membership", "ref"], name="visit_once")]
+        indexes = [models.Index(fields=["organisation", "membership", "-at"], name="visit_newest")]
+
+    def __str__(self) -> str:
+        return self.ref
 
 
 class TeamOrigin(models.TextChoices):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,20 @@ SERVERS_OWN: Final = frozenset(
 MOST_LINES = 400
 NAMES = ("name", "containerPort", "port", "mountPath", "key", "ip", "type")
 HIDDEN = "••••••"
+# A name in words, however it is written: dbPassword, DB_PASSWORD, db.password.
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_SECRET_WORDS = frozenset(
+    {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "credential", "credentials", "apikey",
+     "dsn"}
+)  # fmt: skip
+_SECRET_PAIRS = ("apikey", "accesskey", "privatekey", "secretkey", "signingkey", "encryptionkey", "connectionstring")
+# Such a name says where a secret is, or how it is to be treated.
+_POINTERS = frozenset({"name", "ref", "path", "file", "namespace", "type", "url", "seconds", "policy"})
+_TOLD = re.compile(
+    r"""(?P<lead>(?P<quote>["']?)\b(?P<name>[A-Za-z][\w.-]*)(?P=quote)[ \t]*[:=][ \t]*)"""
+    r"""(?P<value>"[^"]*"|'[^']*'|[^\s,;&}]+)"""
+)
+_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^/\s@]+@", re.IGNORECASE)
 
 
 class _Absent:
@@ -141,10 +156,12 @@ def _identity(entry: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def difference(before: Manifest, after: Manifest) -> list[str]:
-    """A unified diff of two contents, for a person; a secret's values only say that they differ."""
-    old, new = content_of(before), content_of(after)
-    if old.get("kind") == "Secret":
-        old, new = _masked(old, new)
+    """A unified diff of two contents, for a person; of what may be secret it says only that it differs.
+
+    That is every value of a Secret, and anywhere else what stands under a name that speaks of a secret: an environment
+    variable's value, a key of a ConfigMap, an annotation, an argument such as `--api-token=…`.
+    """
+    old, new = _masked(content_of(before), content_of(after))
     lines = difflib.unified_diff(_lines(old), _lines(new), "as it stands", "as it would be", lineterm="", n=2)
     found = list(lines)
     if len(found) > MOST_LINES:
@@ -158,17 +175,64 @@ def _lines(content: Manifest) -> list[str]:
 
 
 def _masked(old: Manifest, new: Manifest) -> tuple[Manifest, Manifest]:
-    """Secrets compare by their keys, and by whether a value changed."""
-    old, new = copy.deepcopy(old), copy.deepcopy(new)
-    for content in (old, new):
-        # kubectl's annotation holds the whole object once more
-        (content["metadata"].get("annotations") or {}).pop(KUBECTL, None)
-    for part in ("data", "stringData"):
-        was, becomes = old.get(part) or {}, new.get(part) or {}
-        for key in {*was, *becomes}:
-            same = was.get(key) == becomes.get(key)
-            if key in was:
-                was[key] = HIDDEN
-            if key in becomes:
-                becomes[key] = HIDDEN if same else f"{HIDDEN} (another value)"
-    return old, new
+    """Both contents with what may be secret hidden, so that they still tell whether it is the same."""
+    known: dict[str, str] = {}
+    is_secret = "Secret" in (old.get("kind"), new.get("kind"))
+    return _veiled(old, known, "", is_secret=is_secret), _veiled(new, known, "", is_secret=is_secret)
+
+
+def _veiled(value: Any, known: dict[str, str], place: str, *, is_secret: bool) -> Any:
+    """The value with what may be secret in it hidden. `known` tells what stood at a place in the other object."""
+    if isinstance(value, dict):
+        if "value" in value and speaks_of_secret(str(value.get("name", ""))):
+            value = {**value, "value": _hidden(value["value"], known, f"{place}.{value['name']}")}
+        return {
+            key: _hidden(item, known, f"{place}.{key}")
+            if (is_secret and place in (".data", ".stringData")) or _is_told_by(str(key), item)
+            else _veiled(item, known, f"{place}.{key}", is_secret=is_secret)
+            for key, item in value.items()
+            if key != KUBECTL  # holds the whole object once more
+        }
+    if isinstance(value, list):
+        names = _names(value, "name")
+        places = [f"{place}.{item['name'] if names else index}" for index, item in enumerate(value)]
+        return [
+            _hidden(item, known, at) if _is_asked_for(before) else _veiled(item, known, at, is_secret=is_secret)
+            for at, before, item in zip(places, [None, *value], value, strict=False)
+        ]
+    return _text(value, known, place) if isinstance(value, str) else value
+
+
+def _is_asked_for(before: Any) -> bool:
+    """Whether the argument after this one is its value: `--password` and then what it is."""
+    return isinstance(before, str) and before.startswith("-") and "=" not in before and speaks_of_secret(before)
+
+
+def _is_told_by(key: str, item: Any) -> bool:
+    """Whether a text stands under a name of a secret; where a name only points to one (`secretName`), it does not."""
+    return isinstance(item, str | int | float) and not isinstance(item, bool) and speaks_of_secret(key)
+
+
+def speaks_of_secret(name: str) -> bool:
+    """Whether what is called so is likely to be secret: DB_PASSWORD, api-token, client.secret; not secretName."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _POINTERS:
+        return False
+    joined = "".join(words)
+    return any(word in _SECRET_WORDS for word in words) or any(word in joined for word in _SECRET_PAIRS)
+
+
+def _text(text: str, known: dict[str, str], place: str) -> str:
+    """A text with what it tells of secrets hidden: `--token=…`, `db.password: …` in a file, `//user:…@host`."""
+
+    def hide(found: re.Match[str]) -> str:
+        if not speaks_of_secret(found["name"]):
+            return found[0]
+        return found["lead"] + _hidden(found["value"], known, f"{place}.{found['name']}")
+
+    return _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", _TOLD.sub(hide, text))
+
+
+def _hidden(value: Any, known: dict[str, str], place: str) -> str:
+    told = repr(value)
+    return HIDDEN if known.setdefault(place, told) == told else f"{HIDDEN} (another value)"

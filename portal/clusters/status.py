@@ -9,14 +9,14 @@ Unknown.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 import msgspec
 
-from portal.clusters.health.judging import hint, note, roll_up, sentence
+from portal.clusters.health.judging import hint, note, roll_up, sentence, worst_badge
 from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
 from portal.kit import away
@@ -100,6 +100,18 @@ class PodRow(Judged, frozen=True, kw_only=True):
         return f"{sum(item.is_ready for item in serving)}/{len(serving)}"
 
 
+class PodsBeside(msgspec.Struct, frozen=True):
+    """Pods of a workload beyond those that are shown, by name: all that the right to their logs depends on.
+
+    Those that wear the same labels and have the same containers stand together.
+    """
+
+    entity_label: str = ""
+    kubernetes_id: str = ""
+    containers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
 class WorkloadRow(Judged, frozen=True, kw_only=True):
     """A workload, or another object, of an entity."""
 
@@ -111,6 +123,7 @@ class WorkloadRow(Judged, frozen=True, kw_only=True):
     wanted: int | None = None
     pods: tuple[PodRow, ...] = ()
     more_pods: int = 0
+    beside: tuple[PodsBeside, ...] = ()
     warning: str = ""
     warned_at: datetime | None = None
 
@@ -157,6 +170,7 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeRow, ...] = ()
     kinds: tuple[KindRow, ...] = ()
     namespaces: tuple[str, ...] = ()
+    teams: dict[str, str] = {}  # of namespaces that say for which team they are: its slug
     listed: tuple[WorkloadRow, ...] = ()
     quarantined: int = 0
     workloads: int = 0
@@ -224,6 +238,11 @@ def hash_key(organisation_id: int, cluster_uid: UUID | str) -> str:
     return f"status:{organisation_id}:{cluster_uid}"
 
 
+def badges_key(organisation_id: int, cluster_uid: UUID | str) -> str:
+    """The name of the small hash beside it: a field for each entity, its badge. What filters by health reads."""
+    return f"badges:{organisation_id}:{cluster_uid}"
+
+
 def fresh_key(organisation_id: int, cluster_uid: UUID | str) -> str:
     """The name of the key that says whether a cluster is being watched."""
     return f"fresh:{organisation_id}:{cluster_uid}"
@@ -255,6 +274,56 @@ def look(clusters: list[Cluster], fields: list[str]) -> list[View]:
     if not fields:
         answers = [[] for _ in clusters]
     return [View(state in FRESH_STATES, values) for state, values in zip(states, answers, strict=True)]
+
+
+BADGE_OF = msgspec.json.Decoder(Judged)
+
+
+def badges_of(said: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The badges of entity rows as the big hash holds them; b"" for what is gone."""
+    return {uid: BADGE_OF.decode(raw).badge.encode() if raw else b"" for uid, raw in said.items()}
+
+
+def badges(organisation_id: int) -> dict[str, Badge]:
+    """The badge of every entity that has one, by uid as text: one round trip, and two small statements.
+
+    As `of_entities` tells it: the worst of the clusters that are watched; Unknown where none of its own is.
+    """
+    clusters = _clusters(organisation_id)
+    if not clusters:
+        return {}
+    seen: dict[str, list[Badge]] = {}
+    hidden: set[str] = set()
+    is_all_seen = True
+    for is_fresh, held in _look_at_badges(clusters):
+        is_all_seen = is_all_seen and is_fresh
+        for uid, word in held.items():
+            if is_fresh:
+                seen.setdefault(uid, []).append(cast(Badge, word))
+            else:
+                hidden.add(uid)
+    if not is_all_seen:
+        bound = Binding.objects.for_tenant(organisation_id).values_list("entity_uid", flat=True)
+        hidden.update(str(uid) for uid in bound)
+    found: dict[str, Badge] = dict.fromkeys(hidden, "Unknown")
+    return found | {uid: worst_badge(words) for uid, words in seen.items()}
+
+
+def _look_at_badges(clusters: list[Cluster]) -> list[tuple[bool, dict[str, str]]]:
+    """Whether each cluster is watched, and the badges that were last told of it. While Valkey is away, nothing."""
+    try:
+        pipe = valkey().pipeline(transaction=False)
+        pipe.mget([fresh_key(cluster.organisation_id, cluster.uid) for cluster in clusters])
+        for cluster in clusters:
+            pipe.hgetall(badges_key(cluster.organisation_id, cluster.uid))
+        states, *answers = pipe.execute()
+    except away.BROKER as error:
+        log.warning("status cannot be read: %s", error)
+        return [(False, {}) for _ in clusters]
+    return [
+        (state in FRESH_STATES, {uid.decode(): word.decode() for uid, word in held.items() if not uid.startswith(b"_")})
+        for state, held in zip(states, answers, strict=True)
+    ]
 
 
 def _clusters(organisation_id: int) -> list[Cluster]:
@@ -336,16 +405,16 @@ def freshness(organisation_id: int) -> frozenset[str]:
 
 
 class BoundPod(msgspec.Struct, frozen=True):
-    """A pod as the entities that it is bound to show it: uid -> reference."""
+    """A pod as the entities that it is bound to know it: what it wears, its containers, and uid -> reference.
 
-    row: PodRow | None = None
+    namespace_team is the slug of the team that its namespace says it is for.
+    """
+
+    entity_label: str = ""
+    kubernetes_id: str = ""
+    containers: tuple[str, ...] = ()  # their names, main ones first
     entities: dict[str, str] = {}
-
-    @property
-    def containers(self) -> list[str]:
-        """The names of its containers, main ones first."""
-        rows = sorted(self.row.containers, key=lambda row: row.is_init) if self.row else []
-        return [row.name for row in rows]
+    namespace_team: str = ""
 
 
 def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
@@ -354,14 +423,26 @@ def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
         found = cast(dict[bytes, bytes], valkey().hgetall(hash_key(cluster.organisation_id, cluster.uid)))
     except away.BROKER:
         return BoundPod()
-    known: PodRow | None = None
-    entities = {}
+    known, entities = BoundPod(), {}
     for field, raw in found.items():
         if field.startswith(b"_") or pod.encode() not in raw:
             continue
         entity = ENTITY.decode(raw)
-        pods = (item for workload in entity.workloads for item in workload.pods)
-        row = next((item for item in pods if (item.namespace, item.name) == (namespace, pod)), None)
-        if row is not None:
-            known, entities[field.decode()] = row, entity.entity_ref
-    return BoundPod(known, entities)
+        seen = next((one for row in entity.workloads if (one := _pod_in(row, namespace, pod)) is not None), None)
+        if seen is not None:
+            known, entities[field.decode()] = seen, entity.entity_ref
+    row = found.get(CLUSTER_FIELD.encode())
+    teams = CLUSTER.decode(row).teams if row is not None else {}
+    return msgspec.structs.replace(known, entities=entities, namespace_team=teams.get(namespace, ""))
+
+
+def _pod_in(workload: WorkloadRow, namespace: str, pod: str) -> BoundPod | None:
+    """A pod of a workload, shown or not."""
+    for row in workload.pods:
+        if (row.namespace, row.name) == (namespace, pod):
+            containers = tuple(item.name for item in sorted(row.containers, key=lambda item: item.is_init))
+            return BoundPod(row.entity_label, row.kubernetes_id, containers)
+    for group in workload.beside if workload.namespace == namespace else ():
+        if pod in group.names:
+            return BoundPod(group.entity_label, group.kubernetes_id, group.containers)
+    return None

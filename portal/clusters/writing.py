@@ -29,11 +29,16 @@ AUTOSCALER = "HorizontalPodAutoscaler"
 
 @dataclass(frozen=True)
 class Guard:
-    """In whose name is written, how far that reaches, and what the organisation's ledger remembers by uid."""
+    """In whose name is written, how far that reaches, and what the organisation's ledger remembers by uid.
+
+    team_of tells the slug of the team that a lineage's run made things for, "" for none: namespaces of before the
+    team's mark do not say it themselves.
+    """
 
     claimant: Claimant
     reach: Reach
     remember: Remember = lambda uid: None
+    team_of: Callable[[str], str] = lambda lineage: ""
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,8 @@ class Written:
 
 
 def place_of(kube: Kube, guard: Guard, name: str) -> NamespacePlace:
-    """A namespace as the rule wants to know it; looked at only where an entity's name alone opens it."""
-    found = reach.matching(guard.reach, name)
-    if not found or any(reach.ENTITY not in pattern for pattern in found):
+    """A namespace as the rule wants to know it; looked at where a pattern opens it at all."""
+    if not reach.matching(guard.reach, name):
         return NamespacePlace(name)
     try:
         standing = kube.get("v1", "Namespace", None, name)
@@ -89,8 +93,16 @@ def place_of(kube: Kube, guard: Guard, name: str) -> NamespacePlace:
     if standing is None:
         return NamespacePlace(name)
     wanted = {"kind": "Namespace", "metadata": {"name": name}}
+    worn = standing["metadata"].get("labels") or {}
+    mark = worn.get(labels.ORGANISATION, "")
     whose = claims.standing_of(standing, wanted, guard.claimant, _ledger(standing, guard.remember))
-    return NamespacePlace(name, exists=True, is_ours=whose.kind in ("own", "lineage") and bool(guard.claimant.entities))
+    return NamespacePlace(
+        name,
+        exists=True,
+        is_ours=whose.kind in ("own", "lineage") and bool(guard.claimant.entities),
+        is_strangers=mark not in ("", guard.claimant.organisation),
+        team=worn.get(labels.TEAM, "") or (guard.team_of(whose.lineage) if whose.lineage else ""),
+    )
 
 
 def refusals(kube: Kube, guard: Guard, wanted: Iterable[Manifest]) -> list[str]:
@@ -117,9 +129,9 @@ def look(kube: Kube, guard: Guard, wanted: Manifest, *, with_diff: bool = False)
     standing = claims.standing_of(found, wanted, guard.claimant, _ledger(found, guard.remember))
     if found is None:
         return Seen(wanted, None, standing)
-    fitted = _with_scaled_replicas(kube, wanted, found)
+    fitted = _with_scaled_replicas(kube, _with_standing_marks(wanted, found), found)
     diff = tuple(_diff(kube, fitted, found, guard)) if with_diff and standing.is_adoptable else ()
-    return Seen(fitted, found, standing, token_of(found), diff, is_scaled=fitted is not wanted)
+    return Seen(fitted, found, standing, token_of(found), diff, is_scaled=_replicas(fitted) != _replicas(wanted))
 
 
 def _ledger(found: Manifest | None, remember: Remember) -> Remembered | None:
@@ -144,6 +156,29 @@ def _diff(kube: Kube, wanted: Manifest, found: Manifest, guard: Guard) -> list[s
     except KubeForbidden:
         would_be = {**found, **wanted, "metadata": {**found["metadata"], **wanted["metadata"]}}
     return restoring.difference(found, would_be)
+
+
+def _with_standing_marks(wanted: Manifest, found: Manifest) -> Manifest:
+    """A Job's template cannot be changed once it stands: its pods keep the marks that they were made with, older ones
+    none, and the Job itself says whose they are."""
+    if wanted["kind"] != "Job":
+        return wanted
+    standing = (((found.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels") or {}
+    template = (wanted.get("spec") or {}).get("template")
+    if not isinstance(template, dict) or not isinstance((template.get("metadata") or {}).get("labels"), dict):
+        return wanted
+    kept = copy.deepcopy(wanted)
+    worn = kept["spec"]["template"]["metadata"]["labels"]
+    for mark in (labels.ENTITY, labels.ORGANISATION):
+        worn.pop(mark, None)
+        if mark in standing:
+            worn[mark] = standing[mark]
+    return kept
+
+
+def _replicas(manifest: Manifest) -> Any:
+    spec = manifest.get("spec")
+    return spec.get("replicas") if isinstance(spec, dict) else None
 
 
 def _with_scaled_replicas(kube: Kube, wanted: Manifest, found: Manifest) -> Manifest:

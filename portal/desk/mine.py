@@ -8,18 +8,24 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
-from catalog.models import Entity, Problem, Source
+from catalog.index.rows import first
+from catalog.lists.seen import Kept, starred_and_visited
+from catalog.models import Entity, Source
+from catalog.problems import open_of
 from portal.accounts.access import Access
 from portal.accounts.models import Team
 from portal.clusters import status
 from portal.clusters.status import EntityStatus
+from portal.goldenpaths.curation.deciding import waiting_for
 from portal.kit.refs import name_of
 from portal.provisioning.models import Run
 
 # The order in which services ask for attention; the rest follows by name.
 TROUBLE = ("Down", "Stuck", "Reduced", "Progressing", "Unknown")
-SHOWN = 12
+SHOWN, LOOKED_AT = 12, 200
+KEPT_SHOWN = 6
 FAILED_RUNS_MATTER_FOR = timedelta(days=14)
 
 
@@ -58,30 +64,35 @@ class MyOverview:
     matters: list[Matter]
     teams: list[Team]
     has_catalog: bool
+    starred: list[Kept]
+    visited: list[Kept]
 
 
 def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
-    mine = entities_of(access.organisation).filter(owner_ref__in=access.team_refs)
-    components = mine.filter(kind="Component")
-    rows = list(components.order_by("sort_name", "id")[:200])
+    mine = All((In("kind", ("component",)), In("relations.ownedby", tuple(sorted(access.team_refs)))))
+    rows, total = first(access.organisation, mine, LOOKED_AT)
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
     runs = runs.select_related("requester").order_by("-id")
+    starred, visited = starred_and_visited(access, KEPT_SHOWN)
     return MyOverview(
         services=services[:SHOWN],
-        services_total=components.count(),
+        services_total=total,
         runs=list(runs[:5]),
         matters=[
             *_troubles(access, services),
             *_unseen(access, services),
             *_failures(access),
+            *_candidates(access),
             *_problems(access),
             *_sources(access),
         ],
         teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
         has_catalog=bool(rows) or entities_of(access.organisation).exists(),
+        starred=starred,
+        visited=visited,
     )
 
 
@@ -138,13 +149,26 @@ def _failures(access: Access) -> list[Matter]:
     ]
 
 
+def _candidates(access: Access) -> list[Matter]:
+    """Golden paths that sources brought wait for those who may publish."""
+    count = waiting_for(access)
+    if not count:
+        return []
+    title = "1 golden path waits" if count == 1 else f"{count} golden paths wait"
+    where = reverse("candidates", kwargs={"org": access.organisation.slug})
+    return [Matter("route", f"{title} to be published", "A source brought it; nobody can launch it yet.", where)]
+
+
 def _problems(access: Access) -> list[Matter]:
-    refs = entities_of(access.organisation).filter(owner_ref__in=access.team_refs).values("ref")
-    rows = Problem.objects.for_tenant(access.organisation).filter(entity_ref__in=refs)
-    where = reverse("catalog-problems", kwargs={"org": access.organisation.slug})
+    rows = open_of(access.organisation).filter(owner_ref__in=access.team_refs)
     return [
-        Matter("file-alert", name_of(row.entity_ref), f"{row.path}:{row.line}  {row.sentence}", where)
-        for row in rows.order_by("path", "line")[:4]
+        Matter(
+            "file-alert",
+            name_of(row.entity_ref) or row.kind.title,
+            f"{row.path}:{row.line}  {row.sentence}",
+            reverse("problem", kwargs={"org": access.organisation.slug, "problem": row.pk}),
+        )
+        for row in rows.order_by("-first_seen_at", "-id")[:4]
     ]
 
 

@@ -2,11 +2,16 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_POST
 
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.contract import document
-from portal.desk import apidocs, search
+from portal.accounts.visits import note_visit
+from portal.desk import apidocs
+from portal.desk.finding import page
 from portal.desk.mine import overview
+from portal.kit.errors import Invalid
+from portal.kit.refs import completed
 
 
 @gate("org.view")
@@ -18,11 +23,28 @@ def home(request: TenantRequest) -> HttpResponse:
 @gate("org.view")
 def palette(request: TenantRequest) -> HttpResponse:
     """What was typed, found: a fragment for the palette, a page of its own without JavaScript."""
-    words = request.GET.get("q", "").replace("\0", "")
-    is_fragment = request.wants_fragment
-    groups = search.find(request.access, words, most=search.EACH if is_fragment else search.EVERYTHING)
-    template = "desk/palette.html#results" if is_fragment else "desk/palette.html"
-    return render(request, template, {"groups": groups, "words": words, "in_palette": is_fragment})
+    asked = request.GET.get("q", "")
+    if request.wants_fragment:
+        return render(request, "desk/palette.html", {"it": page.for_palette(request.access, asked)})
+    number = request.GET.get("page", "")
+    it = page.for_page(
+        request.access,
+        asked,
+        only=request.GET.get("in", ""),
+        number=int(number) if number.isdecimal() and len(number) < 5 else 1,
+    )
+    return render(request, "desk/search.html", {"it": it})
+
+
+@require_POST
+@gate("org.view")
+def seen(request: TenantRequest) -> HttpResponse:
+    """What a page says that was looked at: the reference of what it shows."""
+    ref = completed(request.POST.get("ref", "").replace("\0", "")[:300], kind="")
+    if not ref:
+        raise Invalid("This is no reference.", field="ref")
+    note_visit(access=request.access, ref=ref)
+    return HttpResponse(status=204)
 
 
 @gate("org.view")

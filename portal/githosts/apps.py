@@ -8,10 +8,11 @@ class GithostsConfig(AppConfig):
     label = "githosts"
 
     def ready(self) -> None:
-        from portal.githosts import connections
+        from portal.githosts import connections, searching
         from portal.jobs.registry import JobKind, register
         from portal.kit.navigation import NavEntry, register_entry
 
+        searching.register()
         register_entry(
             NavEntry(
                 "repos",

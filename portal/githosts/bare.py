@@ -102,9 +102,26 @@ def commit_tree(
     """Put exactly `files` on a branch as one commit; GitHost.push_tree says what happens when it is there already."""
     if parent and not COMMIT.match(parent):
         raise Invalid("The parent of a commit is named by its full id.", code="bad_parent")
+    head = _commit_head(message=message, author=author, when=when, parent=parent)
+    return _imported(path, [*head, b"deleteall\n", *_files(files)], branch=branch, parent=parent)
+
+
+def commit_file(
+    path: Path, inner: str, content: bytes, *, message: str, author: Author, when: datetime, branch: str, parent: str
+) -> str:
+    """Put other bytes for one file on a branch as one commit; every other file, links too, stays what it is."""
+    entry = entry_at(path, parent, inner)
+    if entry is None or entry.kind != "file":
+        raise NotFound(f"There is no file “{inner[:200]}” here.")
+    head = _commit_head(message=message, author=author, when=when, parent=parent)
+    return _imported(path, [*head, *_file(entry.mode, inner, content)], branch=branch, parent=parent)
+
+
+def _imported(path: Path, chunks: Sequence[bytes], *, branch: str, parent: str) -> str:
+    """Makes the commit, and moves the branch to it."""
     ref = f"refs/heads/{check_ref(branch)}"
     staging = f"{STAGING}/{secrets.token_hex(8)}"
-    stream = _import_stream(staging, files, message=message, author=author, when=when, parent=parent)
+    stream = b"".join([f"commit {staging}\n".encode(), *chunks, b"done\n"])
     gitcli.run(["fast-import", "--quiet", "--done", "--date-format=raw"], path, stdin=stream)
     commit = gitcli.run(["rev-parse", "--verify", staging], path).decode().strip()
     try:
@@ -129,14 +146,11 @@ def _contains(path: Path, ref: str, commit: str) -> bool:
     return gitcli.attempt(["merge-base", "--is-ancestor", commit, ref], path).code == 0
 
 
-def _import_stream(
-    ref: str, files: Mapping[str, TreeFile], *, message: str, author: Author, when: datetime, parent: str
-) -> bytes:
-    """The commit as a fast-import stream: sorted, so that the same files make the same bytes."""
+def _commit_head(*, message: str, author: Author, when: datetime, parent: str) -> list[bytes]:
+    """What a commit says of itself, for fast-import."""
     person = f"{_plain(author.name)} <{_plain(author.email)}> {int(when.timestamp())} +0000".encode()
     text = (message.strip() + "\n").encode()
     chunks = [
-        f"commit {ref}\n".encode(),
         b"author " + person + b"\n",
         b"committer " + person + b"\n",
         b"data %d\n" % len(text),
@@ -144,13 +158,18 @@ def _import_stream(
     ]
     if parent:
         chunks.append(f"from {parent}\n".encode())
-    chunks.append(b"deleteall\n")
-    for name in sorted(files):
-        file = files[name]
-        mode = "100755" if file.mode & 0o111 else "100644"
-        chunks += [f"M {mode} inline {_quoted(_own_spelling(name))}\n".encode(), b"data %d\n" % len(file.content)]
-        chunks += [file.content, b"\n"]
-    return b"".join([*chunks, b"done\n"])
+    return chunks
+
+
+def _files(files: Mapping[str, TreeFile]) -> list[bytes]:
+    """Sorted, so that the same files make the same bytes."""
+    modes = {name: "100755" if file.mode & 0o111 else "100644" for name, file in files.items()}
+    return [chunk for name in sorted(files) for chunk in _file(modes[name], name, files[name].content)]
+
+
+def _file(mode: str, name: str, content: bytes) -> list[bytes]:
+    head = f"M {mode} inline {_quoted(_own_spelling(name))}\n".encode()
+    return [head, b"data %d\n" % len(content), content, b"\n"]
 
 
 def _plain(text: str) -> str:

@@ -101,6 +101,32 @@ class BuiltinHost:
                 pushes.tell(pushes.Push(row.organisation, row, (ref,), Actor.slipway()))
         return commit
 
+    def change_file(
+        self,
+        repo: Repo,
+        path: str,
+        content: bytes,
+        *,
+        message: str,
+        author: Author,
+        when: datetime,
+        branch: str,
+        parent: str,
+        actor: Actor,
+    ) -> str:
+        place = self._path(repo)
+        before = bare.refs(place)
+        commit = bare.commit_file(
+            place, path, content, message=message, author=author, when=when, branch=branch, parent=parent
+        )
+        with tenant(repo.organisation_id):
+            organisation = Organisation.objects.get(pk=repo.organisation_id)
+            row = Repository.objects.for_tenant(organisation).get(name=repo.name)
+            pushes.note_push(
+                organisation=organisation, actor=actor, repository=row, before=before, after=bare.refs(place)
+            )
+        return commit
+
     def head(self, repo: Repo, branch: str = "") -> str | None:
         path = self._path(repo)
         return bare.resolve(path, branch or repo.default_branch)
@@ -111,8 +137,10 @@ class BuiltinHost:
     def read_blobs(self, repo: Repo, ids: Sequence[str]) -> list[bytes]:
         return bare.blobs(self._path(repo), ids)
 
-    def author_of(self, repo: Repo, commit: str) -> Author:
-        return bare.history(self._path(repo), commit, limit=1)[0].author
+    def author_of(self, repo: Repo, commit: str, path: str = "") -> Author:
+        place = self._path(repo)
+        found = bare.history(place, commit, limit=1, inner=path) or bare.history(place, commit, limit=1)
+        return found[0].author
 
     def list_tree(self, repo: Repo, ref: str = "") -> list[TreeEntry]:
         commit = self.head(repo, ref)

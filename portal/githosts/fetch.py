@@ -15,7 +15,9 @@ from portal.kit import outbound
 from portal.kit.errors import Invalid, TooLarge
 from portal.kit.plain import split_url
 
-REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")
+# What git itself lets no name be (git-check-ref-format), and what a command line would take for something else.
+REF = re.compile(r"(?![-+./])[^\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]{1,250}")
+REF_PARTS = re.compile(r"\.\.|//|/\.|@\{|\.lock(/|$)|[./]$|^@$")
 HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
 SCP_LIKE = re.compile(r"^(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)$")
 ASKPASS = Path(__file__).resolve().parent / "hooks" / "askpass"
@@ -122,7 +124,7 @@ def _remote(protocol: str, url: str) -> Location:
 
 def check_ref(ref: str) -> str:
     """Return a branch, tag or commit that git cannot mistake for an option or a range."""
-    if not REF.match(ref) or ".." in ref or ref.endswith((".lock", "/", ".")) or "//" in ref:
+    if not REF.fullmatch(ref) or REF_PARTS.search(ref):
         raise Invalid(f"“{ref}” is not the name of a branch, a tag or a commit.", field="ref", code="bad_ref")
     return ref
 

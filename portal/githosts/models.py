@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 from portal.accounts.models import Team, User
@@ -32,7 +33,11 @@ class Repository(TenantModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="repository_name_once")]
-        indexes = [models.Index(fields=["organisation", "owner_ref"], name="repository_owner")]
+        indexes = [
+            models.Index(fields=["organisation", "owner_ref"], name="repository_owner"),
+            # For search: a beginning is a range only in the "C" order.
+            models.Index("organisation", Collate("name", "C"), name="repository_named"),
+        ]
 
     def __str__(self) -> str:
         return self.name

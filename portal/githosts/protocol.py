@@ -120,6 +120,26 @@ class GitHost(Protocol):
         """
         ...
 
+    def change_file(
+        self,
+        repo: Repo,
+        path: str,
+        content: bytes,
+        *,
+        message: str,
+        author: Author,
+        when: datetime,
+        branch: str,
+        parent: str,
+        actor: "Actor",
+    ) -> str:
+        """Commit other bytes for one file that is there, on top of `parent`; every other file stays as it is.
+
+        Raises as push_tree does, and NotFound where there is no such file. Rights are the caller's to check; the push
+        is told as the actor's. Returns the commit's id.
+        """
+        ...
+
     def head(self, repo: Repo, branch: str = "") -> str | None:
         """The commit a branch stands at, or None while it has none."""
         ...
@@ -132,8 +152,8 @@ class GitHost(Protocol):
         """The bytes of files by their ids (`Entry.id`), in order, in one go."""
         ...
 
-    def author_of(self, repo: Repo, commit: str) -> Author:
-        """Who a commit names as its author."""
+    def author_of(self, repo: Repo, commit: str, path: str = "") -> Author:
+        """Who a commit names as its author; with a path, the newest commit up to there that changed this file."""
         ...
 
     def list_tree(self, repo: Repo, ref: str = "") -> list[TreeEntry]:

@@ -1,7 +1,7 @@
 """Addresses on the web pages of git hosts: of a file itself, where it is seen, where it is edited."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from portal.kit.plain import split_url
 
@@ -23,13 +23,13 @@ def raw_address(target: str) -> str:
 
 def file_page(repository: str, revision: str, path: str) -> str:
     """Where a file of a repository (its https address) is seen; "" is the default branch."""
-    return f"{_page(repository)}/blob/{revision or 'HEAD'}/{path}"
+    return f"{_page(repository)}/blob/{_quoted(revision or 'HEAD')}/{_quoted(path)}"
 
 
 def edit_page(repository: str, revision: str, path: str) -> str:
     """Where a file of a repository (its https address) is edited."""
     base = _page(repository)
-    return f"{base}/{'-/' if 'gitlab' in base else ''}edit/{revision or 'HEAD'}/{path}"
+    return f"{base}/{'-/' if 'gitlab' in base else ''}edit/{_quoted(revision or 'HEAD')}/{_quoted(path)}"
 
 
 def path_at(repository: str, revision: str, address: str) -> str | None:
@@ -51,6 +51,11 @@ def path_at(repository: str, revision: str, address: str) -> str | None:
         behind = found[1] if found else ""
     ref = revision or behind.partition("/")[0]
     return behind.removeprefix(f"{ref}/") if behind.startswith(f"{ref}/") else None
+
+
+def _quoted(part: str) -> str:
+    """A branch or a path as it stands in an address: `feature/#12` is no fragment."""
+    return quote(part, safe="/:@!$&'()*+,;=~-._")
 
 
 def _home(repository: str) -> str:

@@ -8,16 +8,23 @@ class GoldenpathsConfig(AppConfig):
     label = "goldenpaths"
 
     def ready(self) -> None:
+        from catalog import fetched
         from catalog.intake import ingest
-        from portal.goldenpaths import jobs
-        from portal.goldenpaths.curation import bringing, trusting
+        from catalog.sourcefacts import SOURCE_FACTS
+        from portal.goldenpaths import jobs, searching
+        from portal.goldenpaths.curation import bringing, deciding, trusting
+        from portal.goldenpaths.language.rendering import render_text
         from portal.kit.navigation import NavEntry, register_entry
 
+        fetched.speak(render_text)
         ingest.ALSO_READ["goldenpaths"] = bringing.take
         ingest.ALSO_STORE["goldenpaths"] = bringing.store
+        ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
+        SOURCE_FACTS["trust"] = trusting.fact
         jobs.register_kinds()
+        searching.register()
         register_entry(
             NavEntry(
                 "paths",
@@ -25,7 +32,8 @@ class GoldenpathsConfig(AppConfig):
                 "route",
                 "paths.view",
                 30,
-                also=("path", "path-*"),
+                also=("path", "path-*", "candidate", "candidates"),
                 words="launch new create service template scaffold",
+                count=deciding.navigation_count,
             ),
         )

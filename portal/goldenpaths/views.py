@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from portal.accounts.access import TenantRequest, gate
 from portal.goldenpaths import jobs, shipped_paths
+from portal.goldenpaths.curation import deciding
 from portal.goldenpaths.files import tree_digest
-from portal.goldenpaths.models import Candidate, GoldenPath, Version
+from portal.goldenpaths.models import GoldenPath, Version
 from portal.goldenpaths.questions import answers, choices
 from portal.goldenpaths.questions.answers import PREFIX
 from portal.goldenpaths.questions.fields import FormField, fields_of
@@ -70,7 +71,7 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
         "may_publish": may_publish,
         "may_launch": request.access.can("runs.launch"),
         "has_news": may_publish and _has_news(request),
-        "waiting": _waiting(request) if may_publish else 0,
+        "waiting": deciding.waiting_for(request.access),
         "refusal": refusal,
     }
     return render(request, "goldenpaths/paths.html", context, status=refusal.status if refusal else 200)
@@ -79,12 +80,6 @@ def _gallery(request: TenantRequest, refusal: Refusal | None = None) -> HttpResp
 def _says(path: GoldenPath, query: str) -> bool:
     words = f"{path.title} {path.name} {path.description} {path.type} {' '.join(path.tags)}".lower()
     return all(word in words for word in query.lower().split())
-
-
-def _waiting(request: TenantRequest) -> int:
-    """How many candidates wait for somebody who may publish."""
-    rows = Candidate.objects.for_tenant(request.access.organisation)
-    return rows.filter(state=Candidate.State.WAITING).count()
 
 
 def _has_news(request: TenantRequest) -> bool:

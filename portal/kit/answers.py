@@ -4,7 +4,8 @@ What a worker answers in a second or two and nobody needs afterwards (the end of
 log) is no job: there is nothing to take up again after a crash and nothing to audit. The question travels as a task,
 the answer is kept for a while under the organisation, and those who ask the same share it. Nobody waits for one inside
 a transaction: a question that comes up in a request's transaction ends it, is asked outside, and the request starts
-anew with the answer (`asked_outside`).
+anew with the answer (`asked_outside`). What this process has to wait for itself, such as a child that may take its
+time, goes the same way (`outside`).
 
 A call may be lost: whoever waits looks again.
 """
@@ -67,8 +68,16 @@ class AskFirst(Exception):
         self.question = question
 
 
+class DoFirst(Exception):
+    """Something to wait for came up inside a transaction that `asked_outside` started: it is to be done outside."""
+
+    def __init__(self, key: str, work: Callable[[], Any]) -> None:
+        super().__init__(key)
+        self.key, self.work = key, work
+
+
 # What was asked outside on behalf of the request that runs now: its answers by key, None where there was none in time.
-_known: ContextVar[dict[str, bytes | None] | None] = ContextVar("known_answers", default=None)
+_known: ContextVar[dict[str, Any] | None] = ContextVar("known_answers", default=None)
 
 
 def asked_outside(work: Callable[[], Result]) -> Result:
@@ -76,7 +85,7 @@ def asked_outside(work: Callable[[], Result]) -> Result:
 
     Each go starts from nothing, for the transaction before was rolled back.
     """
-    known: dict[str, bytes | None] = {}
+    known: dict[str, Any] = {}
     token = _known.set(known)
     try:
         while True:
@@ -84,8 +93,28 @@ def asked_outside(work: Callable[[], Result]) -> Result:
                 return work()
             except AskFirst as first:
                 known[first.question.key] = _asked(first.question)
+            except DoFirst as first:
+                if not connection.in_atomic_block:
+                    connection.close()  # back to the pool: who waits holds none
+                known[first.key] = first.work()
     finally:
         _known.reset(token)
+
+
+def outside(key: str, work: Callable[[], Result]) -> Result:
+    """What `work` returns, done in no transaction of the request's; the same key is done once in a request.
+
+    It waits for something of this process's own. Outside requests it is simply done.
+    """
+    known = _known.get()
+    if known is not None and key in known:
+        found: Result = known[key]
+        return found
+    if known is None or not connection.in_atomic_block:
+        return work()
+    if len(known) >= MOST_QUESTIONS:
+        raise RuntimeError(f"A request that waits for {MOST_QUESTIONS} things begins anew for ever: {key}")
+    raise DoFirst(key, work)
 
 
 def ask(question: Question) -> bytes | None:
@@ -95,7 +124,8 @@ def ask(question: Question) -> bytes | None:
     """
     known = _known.get()
     if known is not None and (question.key in known or len(known) >= MOST_QUESTIONS):
-        return known.get(question.key)
+        told: bytes | None = known.get(question.key)
+        return told
     if (kept := look(question.organisation_id, question.key)) is not None:
         return kept
     if known is not None and connection.in_atomic_block:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import IO, Any, cast
 
@@ -21,6 +20,7 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
 
 from portal.kit.connecting import tend
+from portal.kit.threads import WarmThreads
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -39,8 +39,8 @@ class Chain(ASGIHandler):
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
         self._is_patient = is_patient
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
-        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="writer")
+        self._readers = WarmThreads(READERS, "reader")
+        self._writers = WarmThreads(WRITERS, "writer")
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. A client that goes away while it sends is nobody's request; later its answer is dropped."""

@@ -8,17 +8,18 @@ import asyncio
 import select
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from django.db import connections
+
+from portal.kit.threads import WarmThreads
 
 # A peer that vanished without closing anything (a pulled cable, a lost route) is found by asking after such a pause.
 ASK_AFTER = 60.0
 _asked = "_slipway_asked_at"
 _T = TypeVar("_T")
 # What the event loop has to ask the database for its streams is asked here, by few threads that keep their connections.
-_threads = ThreadPoolExecutor(4, thread_name_prefix="stream")
+_threads = WarmThreads(4, "stream")
 
 
 async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:

@@ -11,6 +11,8 @@ from django.db import connections
 from django.db.utils import InterfaceError, OperationalError
 
 _T = TypeVar("_T")
+# Seconds. A connection is a process of the server and some megabytes: what has no use for it gives it back.
+IDLE = 10.0
 
 
 class DatabaseAway(Exception):
@@ -18,14 +20,29 @@ class DatabaseAway(Exception):
 
 
 class DatabaseThread:
-    """Django's synchronous database in one thread, one piece of work after another."""
+    """Django's synchronous database in one thread, one piece of work after another.
+
+    Its connection is kept while there is work, and given back after IDLE seconds without any.
+    """
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._giving_back: asyncio.TimerHandle | None = None
 
     async def __call__(self, work: Callable[..., _T], *arguments: Any) -> _T:
         """Runs the function there. Raises DatabaseAway."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work, arguments)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._pool, self._run, work, arguments)
+        finally:
+            self._keep_for(IDLE)
+
+    def _keep_for(self, seconds: float) -> None:
+        """Gives the connection back that long after the last work; what is asked for meanwhile waits its turn."""
+        if self._giving_back is not None:
+            self._giving_back.cancel()
+        loop = asyncio.get_running_loop()
+        self._giving_back = loop.call_later(seconds, self._pool.submit, connections.close_all)
 
     @staticmethod
     def _run(work: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
@@ -37,5 +54,7 @@ class DatabaseThread:
 
     async def close(self) -> None:
         """Gives the connection back and ends the thread, which finishes what it is at."""
+        if self._giving_back is not None:
+            self._giving_back.cancel()
         await asyncio.get_running_loop().run_in_executor(self._pool, connections.close_all)
         self._pool.shutdown()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class NavEntry:
     query       what to open the page with, so that it begins with what most people come for
     words       what else finds it in the palette
     in_menu     False for a page that only the palette offers
+    count       how much waits there for whoever asks, in words, "" for nothing; it may cost no statement of its own
     """
 
     name: str
@@ -29,6 +32,7 @@ class NavEntry:
     query: str = ""
     words: str = ""
     in_menu: bool = True
+    count: Callable[[Any], str] | None = None
 
     def is_at(self, here: str) -> bool:
         """Whether the page of this URL name belongs to the entry."""

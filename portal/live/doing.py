@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 LEASE = float(settings.DUTY_LEASE_SECONDS)
 PAUSE_FIRST, PAUSE_MOST = 1.0, 30.0
 AWAY_MOST = 5.0  # while the database is away it is asked more often: it is missed by everybody
-LINE_EVERY = 10.0
+LINE_EVERY = 30.0
 
 
 @dataclass
@@ -33,15 +33,14 @@ class Doing:
     duty: Duty
     owner: str
     stop: asyncio.Event
+    clerk: DatabaseThread  # leases and lines, of all duties of the process: a duty's own thread may be busy for long
     thread: DatabaseThread = field(init=False)
-    clerk: DatabaseThread = field(init=False)  # leases and lines are written while the duty's own thread is busy
     _pause: float = 0.0
     _held_at: float = float("-inf")
     _lined: tuple[str, bool, float] = ("", False, float("-inf"))
 
     def __post_init__(self) -> None:
         self.thread = DatabaseThread(f"{self.duty.name}")
-        self.clerk = DatabaseThread(f"{self.duty.name}-lease")
 
     @property
     def place(self) -> str:
@@ -144,11 +143,14 @@ class Doing:
         with contextlib.suppress(DatabaseAway):
             await self.clerk(leases.release, self.duty.name, self.place, self.owner)
         await self.thread.close()
-        await self.clerk.close()
 
 
 async def do_all(duties: list[Duty], owner: str, stop: asyncio.Event) -> None:
     """Does every duty until `stop`. Returns when all have ended."""
-    async with asyncio.TaskGroup() as group:
-        for duty in duties:
-            group.create_task(Doing(duty, owner, stop).run(), name=duty.name)
+    clerk = DatabaseThread("leases")
+    try:
+        async with asyncio.TaskGroup() as group:
+            for duty in duties:
+                group.create_task(Doing(duty, owner, stop, clerk).run(), name=duty.name)
+    finally:
+        await clerk.close()

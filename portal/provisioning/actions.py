@@ -152,8 +152,19 @@ def cancel(*, organisation: Organisation, actor: Actor, run: Run) -> Run:
 
 
 @transaction.atomic
-def retry(*, organisation: Organisation, actor: Actor, run: Run, secrets: Mapping[str, str] | None = None) -> Run:
-    """Queue the run again; it goes on at the step that stopped. Secrets are asked for anew: they were not kept."""
+def retry(
+    *,
+    organisation: Organisation,
+    actor: Actor,
+    run: Run,
+    secrets: Mapping[str, str] | None = None,
+    adoptions: Collection[str] = (),
+) -> Run:
+    """Queue the run again; it goes on at the step that stopped. Secrets are asked for anew: they were not kept.
+
+    adoptions are confirmed claims of the step that was refused over them (`claims_of`): objects to be taken over,
+    exactly as they were shown, in the name of this actor. Raises Invalid at `adopt` for one that was not asked.
+    """
     row = _locked(organisation, run)
     secrets = secrets or {}
     if not states.can_retry(row.status):
@@ -161,6 +172,7 @@ def retry(*, organisation: Organisation, actor: Actor, run: Run, secrets: Mappin
     missing = [name for name in row.secret_names if not secrets.get(name)]
     if missing:
         raise Invalid(f"Enter {', '.join(missing)} again: secrets are not kept after a run ends.", field=missing[0])
+    confirmed = _confirmed(row, actor, adoptions)
     _rewind(row)
     row.move("queued")
     row.secrets = sealing.sealed(organisation.pk, row.idempotency_key, {n: secrets[n] for n in row.secret_names})
@@ -171,8 +183,27 @@ def retry(*, organisation: Organisation, actor: Actor, run: Run, secrets: Mappin
     row.wake_at = timezone.now()
     row.steered_by, row.steered_as = actor.person, actor.facts()
     row.save()
-    _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})")
+    facts = {"adopts": confirmed} if confirmed else {}
+    _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})", facts)
     return row
+
+
+def claims_of(run: Run) -> list[dict[str, Any]]:
+    """What a stopped run was refused over and somebody may adopt: `object`, `adopt`, `sentence`, `owner`, `diff`."""
+    rows = Step.objects.for_tenant(run.organisation_id).filter(run=run, status="failed")
+    details = rows.order_by("idx").values_list("error_detail", flat=True)
+    return [claim for detail in details for claim in detail.get("claims", ())]
+
+
+def _confirmed(run: Run, actor: Actor, keys: Collection[str]) -> list[str]:
+    """Adds confirmations to the run; returns the places. One that was given before gives way to the newer."""
+    asked = {claim["adopt"] for claim in claims_of(run)} if keys else set()
+    if set(keys) - asked:
+        raise Invalid("That is not what the run was refused over. Look at the run again.", field="adopt")
+    new = adoptions_of(keys, actor)
+    places = [one["place"] for one in new]
+    run.adoptions = [*(one for one in run.adoptions if one["place"] not in places), *new]
+    return places
 
 
 def _rewind(run: Run) -> None:

@@ -38,6 +38,12 @@ class StepSerializer(serializers.ModelSerializer[Step]):
 
     input = serializers.JSONField()
     output = serializers.JSONField()
+    error_detail = serializers.SerializerMethodField()
+
+    def get_error_detail(self, step: Step) -> dict[str, Any]:
+        """Without what an adoption would change: that is for those who may adopt, on the page of the retry."""
+        claims = [{key: one[key] for key in ("object", "adopt")} for one in step.error_detail.get("claims", ())]
+        return {**step.error_detail, **({"claims": claims} if claims else {})}
 
     class Meta:
         model = Step
@@ -107,12 +113,15 @@ class RetrySerializer(serializers.Serializer[Any]):
     """A retry; secrets are asked for again."""
 
     secrets = serializers.DictField(child=serializers.CharField(), default=dict)
+    # The `adopt` of each claim in the refused step's `error_detail` that is to be taken over.
+    adopt = serializers.ListField(child=serializers.CharField(max_length=800), default=list, max_length=100)
 
 
 class RunsView(TenantAPIView):
     """All runs, newest first; or a new one."""
 
     permission = {"get": "runs.view", "post": "runs.launch"}
+    asks = True
 
     @extend_schema(
         operation_id="runs",
@@ -205,6 +214,7 @@ class RetryView(_Verb):
             actor=self.access.actor,
             run=self.controlled(run),
             secrets=asked.validated_data["secrets"],
+            adoptions=asked.validated_data["adopt"],
         )
         return Response(RunSerializer(row).data)
 

@@ -81,6 +81,7 @@ class PathPreview(AwaitingView):
     """What a launch with these answers would make; nothing is made."""
 
     permission = "paths.view"
+    asks = True
 
     @extend_schema(
         operation_id="preview_path",

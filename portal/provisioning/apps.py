@@ -13,7 +13,7 @@ class ProvisioningConfig(AppConfig):
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
         from portal.kit.navigation import NavEntry, register_entry
-        from portal.provisioning import fragments, panels, previewing, steps, waking
+        from portal.provisioning import fragments, panels, previewing, searching, steps, waking
 
         rollouts.LISTENERS.append(waking.call)
         register_duty(Duty("waking", watch="portal.provisioning.waking.run"))
@@ -22,6 +22,7 @@ class ProvisioningConfig(AppConfig):
         fragments.register()
         panels.register()
         previewing.register_kinds()
+        searching.register()
         register_entry(
             NavEntry("runs", "Runs", "player-play", "runs.view", 40, also=("run", "run-*"), words="history launches"),
         )

@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 from portal.accounts.actor import Actor
@@ -86,6 +88,8 @@ class Run(TenantModel):
             models.Index(fields=["organisation", "-id"], name="run_newest"),
             models.Index(fields=["organisation", "status", "-id"], name="run_by_status"),
             models.Index(fields=["organisation", "requester", "-id"], name="run_by_requester"),
+            # For search: a beginning is a range only in the "C" order.
+            models.Index("organisation", Collate("subject", "C"), F("id").desc(), name="run_by_subject"),
             models.Index(fields=["organisation", "wake_at"], name="run_due", condition=models.Q(wake_at__isnull=False)),
             GinIndex(fields=["entity_refs"], name="run_by_entity"),
         ]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
 
+from portal.accounts import sealing
 from portal.accounts.access import Access
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths.models import Version
+from portal.goldenpaths.questions.answers import veiled
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
-from portal.kit.errors import NotFound
+from portal.kit.errors import NotFound, Unavailable
 from portal.provisioning import actions
 from portal.provisioning.acting.claiming import Claim
 from portal.provisioning.acting.pretence import (
+    HIDDEN,
     Preview,
     PreviewEntity,
     PreviewFile,
@@ -35,15 +39,17 @@ REVIEW = "paths.review"
 def ask(access: Access, version: Version, values: Mapping[str, Any]) -> Job:
     """Ask for the review of checked answers; the same answers again while it is under way are the same job.
 
-    Secrets are no part of it: the review itself asks for them. Raises TooMany. Must run inside the tenant.
+    Secrets are no part of it: the review itself asks for them. The answers lie sealed in the job, for a form may have
+    asked for one unseen. Raises TooMany. Must run inside the tenant.
     """
+    sealed = sealing.seal(json.dumps(dict(values)), _purpose(access.organisation.pk, access.user.pk))
     slug = access.organisation.slug
     return submit(
         organisation=access.organisation,
         actor=access.actor,
         kind=REVIEW,
         title=f"Review of {version.path.title}",
-        arguments={"version": version.pk, "values": dict(values)},
+        arguments={"version": version.pk, "sealed": sealed},
         key=actions.digest_of_review(version, values, access.user),
         back_to=reverse("path-review", kwargs={"org": slug, "path": version.path.slug}),
     )
@@ -54,7 +60,7 @@ def review(work: Work) -> JobDone:
     version = version_of(work.job)
     made = preview(
         version,
-        work.arguments["values"],
+        veiled(version.document, values_of(work.job), HIDDEN),
         organisation=work.organisation,
         person=work.actor.person,
         doer=work.actor,
@@ -62,6 +68,21 @@ def review(work: Work) -> JobDone:
     )
     where = {"org": work.organisation.slug, "path": version.path.slug, "uid": work.job.uid}
     return JobDone("", body_of(version, made), reverse("path-reviewed", kwargs=where))
+
+
+def _purpose(organisation_id: int, person_id: int | None) -> str:
+    return f"review answers {organisation_id} {person_id}"
+
+
+def values_of(job: Job) -> dict[str, Any]:
+    """The answers that a review is of. Raises Unavailable where the key that sealed them is gone."""
+    try:
+        values: dict[str, Any] = json.loads(
+            sealing.unseal(job.arguments["sealed"], _purpose(job.organisation_id, job.actor_id))
+        )
+    except sealing.Unsealable as error:
+        raise Unavailable("The answers of this review can no longer be read. Fill in the form again.") from error
+    return values
 
 
 def version_of(job: Job) -> Version:

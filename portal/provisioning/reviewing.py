@@ -20,7 +20,7 @@ from portal.jobs.views import follow
 from portal.kit.errors import NotFound, TooMany
 from portal.kit.references import named
 from portal.provisioning import actions, previewing
-from portal.provisioning.answering import shown_answers, tree_of
+from portal.provisioning.answering import refs_in, shown_answers, tree_of
 
 # The place of a sentence that belongs to no answer.
 NOWHERE = ""
@@ -30,7 +30,7 @@ NOWHERE = ""
 def path_review(request: TenantRequest, path: str) -> HttpResponseBase:
     """Asks for the review of the form's answers, or shows the form again, at the first page with a wrong one.
 
-    GET with `job` is the way back from a review that was refused: its answers, and why.
+    GET with `job` is the way back from a review that came to nothing: its answers, and why.
     """
     golden = path_or_404(request, path)
     if request.method != "POST":
@@ -63,8 +63,9 @@ def _back(request: TenantRequest, version: Version) -> HttpResponse:
     job = review_job(request, request.GET.get("job", ""))
     if job is None or not job.is_over or job.arguments["version"] != version.pk:
         return redirect("path", org=request.access.organisation.slug, path=version.path.slug)
-    values = job.arguments["values"]
-    return form_page(request, version, len(pages_of(version)), values, {NOWHERE: job.sentence}, status=422)
+    errors = {NOWHERE: job.sentence} if job.sentence else {}
+    page = len(pages_of(version))
+    return form_page(request, version, page, previewing.values_of(job), errors, status=422 if errors else 200)
 
 
 def review_job(request: TenantRequest, uid: UUID | str) -> Job | None:
@@ -93,17 +94,23 @@ def path_reviewed(request: TenantRequest, path: str, uid: UUID) -> HttpResponseB
 
 def shown(request: TenantRequest, version: Version, job: Job, missing: Mapping[str, str]) -> HttpResponse:
     """The review's page; `missing` are sentences about secrets (see `missing_secrets`)."""
-    golden, values = version.path, job.arguments["values"]
-    made = previewing.preview_of(job.result)
+    golden, values = version.path, previewing.values_of(job)
+    made, answered = previewing.preview_of(job.result), shown_answers(version, values)
     context = {
         "path": golden,
         "version": version,
         "is_current": golden.current_number == version.number,
         "pages": pages_of(version),
         "preview": made,
-        "names": named(request.access.organisation.pk, [entity.owner for entity in made.entities]),
+        "adoptable": [
+            {"object": one.label, "adopt": one.key, "sentence": one.sentence, "diff": one.diff}
+            for one in made.adoptable
+        ],
+        "names": named(
+            request.access.organisation.pk, [*(entity.owner for entity in made.entities), *refs_in(answered)]
+        ),
         "tree": tree_of(made.files),
-        "answers": shown_answers(version, values),
+        "answers": answered,
         "secrets": {
             name: {**question, "error": missing.get(f"{CONFIDENTIAL}{name}", "")}
             for name, question in secret_questions(version.document).items()

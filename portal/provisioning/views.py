@@ -14,7 +14,7 @@ from portal.goldenpaths.models import GoldenPath
 from portal.kit.errors import Invalid
 from portal.kit.references import named
 from portal.provisioning import actions, fragments, listing, states
-from portal.provisioning.answering import shown_answers
+from portal.provisioning.answering import refs_in, shown_answers
 from portal.provisioning.models import Effect, LogLine, Run, Step
 from portal.provisioning.steering import may_control, require_control, run_for
 
@@ -49,11 +49,12 @@ def run_page(request: TenantRequest, run: int) -> HttpResponse:
     """One run: how far it is, what it said, what it made."""
     access = request.access
     row = run_for(access, run)
+    answered = shown_answers(row.version, row.values)
     context = {
-        **fragments.run_context(access.organisation, row),
+        **fragments.run_context(access.organisation, row, also_named=refs_in(answered)),
         **fragments.log_context(access.organisation, row),
         **fragments.buttons_context(access.organisation, row),
-        "answers": shown_answers(row.version, row.values),
+        "answers": answered,
         "may_control": may_control(access, row),
     }
     return render(request, "provisioning/run.html", context)
@@ -78,7 +79,9 @@ def _asking(verb: str, act: Callable[..., Run]) -> Callable[..., HttpResponse]:
         require_control(request.access, row)
         if request.method != "POST":
             return render(request, f"provisioning/{verb}.html", _question(request, row))
-        more = {"secrets": _secrets(request, row)} if verb == "retry" else {}
+        more = {}
+        if verb == "retry":
+            more = {"secrets": _secrets(request, row), "adoptions": request.POST.getlist("adopt")}
         try:
             act(organisation=request.access.organisation, actor=request.access.actor, run=row, **more)
         except Invalid as refusal:
@@ -103,8 +106,17 @@ def _question(request: TenantRequest, run: Run) -> dict[str, Any]:
         **fragments.buttons_context(organisation, run),
         "goes": [effect for effect in effects if effect.before is None],
         "stays": [effect for effect in effects if effect.before is not None],
+        "claims": _claims(request, run),
         "step": steps.filter(status__in=("failed", "cancelled", "pending")).order_by("idx").first(),
     }
+
+
+def _claims(request: TenantRequest, run: Run) -> list[dict[str, Any]]:
+    """What this person may adopt of what the run was refused over; of the rest they see no more than the sentence."""
+    if not states.can_retry(run.status):
+        return []
+    found = actions.claims_of(run)
+    return [one for one in found if request.access.can("workloads.adopt", one.get("owner") or None)]
 
 
 run_cancel = gate("runs.control")(_asking("cancel", actions.cancel))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections
 from django.db.utils import InterfaceError, OperationalError
 
+from portal.kit.dbthread import DatabaseThread
 from portal.provisioning.sweeping import wake_runs
 
 # Changes of a workload come in bursts; one look at the table serves all that came within this time.
@@ -32,8 +32,7 @@ class Waker:
     async def run(self, stop: asyncio.Event) -> None:
         """Wakes runs until told to stop; keys that could not be looked up stay for the next turn."""
         self._news = asyncio.Event()
-        thread = ThreadPoolExecutor(1, thread_name_prefix="waking")
-        loop = asyncio.get_running_loop()
+        thread = DatabaseThread("waking")
         ending = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -42,7 +41,7 @@ class Waker:
                 news.cancel()
                 self._news.clear()
                 called, self._called = self._called, defaultdict(set)
-                left = await loop.run_in_executor(thread, _wake, called)
+                left = await thread(_wake, called)
                 for organisation_id, keys in left.items():
                     self._called[organisation_id] |= keys
                 if left:
@@ -51,8 +50,7 @@ class Waker:
                 await asyncio.wait({ending}, timeout=GATHER)
         finally:
             ending.cancel()
-            await loop.run_in_executor(thread, connections.close_all)
-            thread.shutdown()
+            await thread.close()
             self._news = None
 
 

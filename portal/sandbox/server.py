@@ -1,6 +1,7 @@
 """The server process: routes, TLS, start, stop."""
 
 import asyncio
+import asyncio.sslproto
 import json
 import logging
 import os
@@ -22,6 +23,8 @@ from portal.sandbox.errors import ApiError, method_not_allowed, no_such_path, to
 from portal.sandbox.reviews import review
 
 log = logging.getLogger("slipway.sandbox")
+# Bytes of the buffer that a connection keeps for life: there is one for each kind that anybody watches.
+asyncio.sslproto.SSLProtocol.max_size = 32 * 1024
 LARGEST_BODY = 3 * 1024 * 1024
 _OPEN = ("/version", "/healthz", "/readyz", "/livez")
 

@@ -10,7 +10,10 @@ from typing import Any
 from django.utils import timezone
 
 from catalog import actions as catalog
-from catalog.configured import add_card
+from catalog.configured import CardSaid, add_card
+from catalog.lists.models import Bulk, SavedView
+from catalog.models import CardAnswer, NameClaim, Problem
+from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
@@ -81,8 +84,16 @@ def furnish(world: Any, folder: Path) -> House:
     )
     with tenant(acme):
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
-        (folder / "catalog-info.yaml").write_text(ENTITY.format(name=f"{MARK}-filed"))
-        card = add_card(organisation=acme, actor=by(world.ada), title=MARK, address="https://d.example/{name}")
+        broken = ENTITY.format(name=f"{MARK}-broken").replace("metadata:", "metadata:\n  tags: [Marzipan]")
+        (folder / "catalog-info.yaml").write_text(f"{ENTITY.format(name=f'{MARK}-filed')}---\n{broken}")
+        card = add_card(
+            organisation=acme,
+            actor=by(world.ada),
+            said=CardSaid(title=MARK, address="https://d.example/{name}", shows="json", template=MARK),
+        )
+        CardAnswer.objects.create(organisation=acme, card=card, entity=entity, text=MARK)
+        view = SavedView.objects.create(organisation=acme, owner=world.ada, name=MARK, query="kind=", is_shared=True)
+        bulk = Bulk.objects.create(organisation=acme, actor=world.ada, act="tag", value=MARK)
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
@@ -105,18 +116,29 @@ def furnish(world: Any, folder: Path) -> House:
         )
         review = Job.objects.create(
             organisation=acme, kind=previewing.REVIEW, lane="asking", title=MARK, actor=world.ada, state="succeeded",
-            arguments={"version": run.version_id, "values": {}}, result=previewing.body_of(run.version, Preview()),
+            arguments={
+                "version": run.version_id,
+                "sealed": sealing.seal("{}", f"review answers {acme.pk} {world.ada.pk}"),
+            }, result=previewing.body_of(run.version, Preview()),
         )  # fmt: skip
         candidate = Candidate.objects.create(
             organisation=acme, source=source, origin_key="source:x", origin_label=MARK, origin_address=MARK, ref=MARK,
             template_path="template.yaml", title=MARK, digest="d" * 64, document={},
         )  # fmt: skip
         trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
+        there = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=f"{MARK}-twice"))
+        (folder / "twice").mkdir()
+        (folder / "twice" / "catalog-info.yaml").write_text(ENTITY.format(name=there.name))
+        catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder / "twice"))
+        claim = NameClaim.objects.for_tenant(acme).get()
+        problem = Problem.objects.for_tenant(acme).get(source=source)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
         allowed = AllowedKind.objects.create(organisation=acme, cluster=cluster, path=MARK, kind="ClusterRole")
     log = podlogs.Asked(cluster.pk, MARK, MARK)
     podlogs.write(acme.pk, log.key, "ready", MARK)
     names = {
+        "problem": problem.pk,
+        "claim": claim.pk,
         "member": member.pk,
         "invitation": invitation.pk,
         "token": token.pk,
@@ -133,6 +155,9 @@ def furnish(world: Any, folder: Path) -> House:
         "name": MARK,
         "tab": "ownership",
         "card": card.pk,
+        "view": view.pk,
+        "bulk": bulk.pk,
+        "field": "owner",
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,
@@ -150,6 +175,7 @@ def furnish(world: Any, folder: Path) -> House:
         "clusters": "all",
         "logs": log.key,
         "job": str(job.uid),
+        "card": f"{card.pk}-{entity.pk}",
     }
     return House(
         names,

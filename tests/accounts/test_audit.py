@@ -15,6 +15,10 @@ WRITERS = {"save", "create", "bulk_create", "update", "bulk_update", "delete", "
 # Public functions of actions.py that write and take no actor, each with its reason.
 NOBODY_ACTS = {
     "catalog.actions.refresh_pushed": "acts for whom the push names",
+    **dict.fromkeys(
+        [f"catalog.lists.actions.{name}" for name in ("star", "unstar", "choose_columns", "open_with")],
+        "how one person has lists for themselves is nobody's event",
+    ),
     "portal.clusters.actions.set_bindings": "follows from an entity, whose own change is the event",
     "portal.clusters.actions.set_many_bindings": "follows from entities, whose own change is the event",
 }
@@ -27,6 +31,8 @@ NO_CHANGE: dict[str, str] = {
     "portal.jobs.actions.submit": "asks for work; the verb that a worker then does writes its own event",
     "portal.clusters.connecting.ask_to_connect": "asks for the job that speaks to the cluster and writes its own event",
     "portal.clusters.connecting.ask_to_replace": "the same for a new credential",
+    "catalog.refreshing.ask_answers": "reads what stands at addresses, and changes nothing of the organisation's",
+    "catalog.refreshing.ask_preview": "tries a card without keeping it; saving it writes the event",
     "catalog.tasks.ask_refresh": "a part of asking for a refresh, which writes the event, and of the sweep",
     "catalog.teams.after_change": "the hook of a team's verbs, in their transaction: they write the event",
     "catalog.teams.before_delete": "the hook of a team's deletion, in its transaction: it writes the event",

@@ -117,6 +117,26 @@ def test_without_a_named_proxy_nobodys_word_counts(committed_world, web, token_f
     assert cancelled_from(committed_world, other, secret, "6.6.6.6") == "127.0.0.1"
 
 
+def is_told_to_stay_secure(url: str, proto: str) -> bool:
+    """Whether a request with this X-Forwarded-Proto is taken for one over TLS: only those are told so."""
+    asked = urllib.request.Request(
+        f"{url}/accounts/login/", headers={"X-Forwarded-Proto": proto, "Host": "slipway.test"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return "Strict-Transport-Security" in answer.headers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_a_named_proxy_is_believed_that_it_came_over_tls(web):
+    behind, _ = web(PUBLIC_URL="https://slipway.test", FORWARDED_ALLOW_IPS="127.0.0.1")
+    assert is_told_to_stay_secure(behind, "https")
+    assert not is_told_to_stay_secure(behind, "http")
+    # What older installations had set makes nobody else believable.
+    for words in ({}, {"FORWARDED_ALLOW_IPS": "10.0.0.1"}):
+        other, _ = web(PUBLIC_URL="https://slipway.test", BEHIND_PROXY="yes", **words)
+        assert not is_told_to_stay_secure(other, "https"), words
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_spoofed_address_does_not_escape_the_rate_limit(committed_world, web):
     """Twelve guesses for twelve people, each from an address of its own making, are twelve from one place."""

@@ -96,7 +96,7 @@ def test_an_owner_that_no_page_can_have_is_shown_as_text(world, client_for):
     answer = client.post(NEW, {"text": text})
     assert answer.status_code == 302
     assert "no such team!" in client.get(answer["Location"]).content.decode()
-    assert "no such team!" in client.get("/o/acme/catalog/").content.decode()
+    assert "no such team!" in client.get("/o/acme/catalog/?kind=").content.decode()
 
 
 def test_more_text_than_a_form_takes_is_a_sentence_with_and_without_the_guard_against_forgery(world, client_for):
@@ -359,7 +359,7 @@ def door():
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/away.yaml", "sends readers elsewhere (302). Register the final address."),
+        ("/away.yaml", "sends readers elsewhere (302). Write the address where it ends."),
         ("/endless.yaml", "larger than 1 MiB"),
         ("/liar.yaml", "broke off the transfer"),
     ],
@@ -373,7 +373,7 @@ def test_a_server_that_plays_tricks(world, client_for, settings, door, path, wor
 
 
 def test_a_server_that_never_answers(world, client_for, settings, monkeypatch):
-    monkeypatch.setattr("catalog.intake.sources.url.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("portal.kit.fetching.CONNECT_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

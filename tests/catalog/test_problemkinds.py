@@ -150,7 +150,8 @@ def test_the_excerpt_shows_the_line_in_its_file_with_a_caret():
 def test_an_excerpt_holds_nothing_that_a_database_or_a_page_cannot():
     excerpt = excerpt_of(["a\0b\x1b[31m", "\t\tx: y" + "z" * 500], 2)
     assert excerpt == Excerpt(1, ("a\ufffdb\ufffd[31m", ("\t\tx: y" + "z" * 500)[:160]), 2)
-    assert excerpt.caret.startswith("\t\t^")
+    assert excerpt.caret.startswith("  ^")
+    assert excerpt.numbered[1][1].startswith("→→x: y")
     assert excerpt_of(["one"], 2) is None
 
 

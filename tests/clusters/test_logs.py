@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from catalog.models import Entity
 from portal.accounts import stream
 from portal.accounts.models import Team, TeamMembership
 from portal.clusters import actions, logrights, podlogs
+from portal.clusters.health.judging import Around
 from portal.clusters.models import SYNCED
 from portal.clusters.podlogs import Asked
-from portal.clusters.status import ContainerRow, EntityRow, PodRow, WorkloadRow
+from portal.clusters.status import ContainerRow, EntityRow, PodRow, PodsBeside, WorkloadRow
+from portal.clusters.store import Store
+from portal.clusters.watching.rows import workload_row
 from portal.kit.errors import Forbidden, Refusal
+from tests.catalog.rows import entity_row, put
+from tests.clusters.objects import decode
 from tests.clusters.test_pages import SERVING, make_cluster, page, publish
 
 # The check of a stream closes its connections, as a thread of its own should.
@@ -23,12 +27,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 POD = "api-1"
 
 
-def row(ref: str, namespace: str, **wears: str) -> EntityRow:
+def row(ref: str, namespace: str, *, is_shown: bool = True, **wears: str) -> EntityRow:
     pod = PodRow(
         health=SERVING, namespace=namespace, name=POD, phase="Running",
         containers=(ContainerRow("api", True, "Running", 0, "registry.example/api:1"),), **wears,
     )  # fmt: skip
     workload = WorkloadRow(health=SERVING, kind="Deployment", namespace=namespace, name="api", pods=(pod,))
+    if not is_shown:
+        beside = PodsBeside(containers=("api",), names=("api-0", POD), **wears)
+        others = msgspec.structs.replace(pod, name="api-9", entity_label="", kubernetes_id="")
+        workload = msgspec.structs.replace(workload, pods=(others,), beside=(beside,))
     return EntityRow(health=SERVING, entity_ref=ref, as_of=datetime(2026, 3, 2, tzinfo=UTC), workloads=(workload,))
 
 
@@ -43,19 +51,26 @@ def shop(committed_world: Any) -> Any:
         )
         TeamMembership.objects.create(organisation=world.acme, team=platform, user=world.mae)
 
-    def bind(namespace: str, owners: dict[str, str], annotations: Any = None, **wears: str) -> Any:
+    def bind(
+        namespace: str,
+        owners: dict[str, str],
+        annotations: Any = None,
+        *,
+        is_shown: bool = True,
+        is_given: bool = True,
+        **wears: str,
+    ) -> Any:
         entities = {}
         with world.tenant():
             for name, owner in owners.items():
                 ref = f"component:default/{name}"
-                entity = Entity.objects.create(
-                    organisation=world.acme, kind="Component", namespace="default", name=name, ref=ref,
-                    owner_ref=f"group:default/{owner}" if owner else "", document={}, uid=uuid.uuid4(),
-                )  # fmt: skip
+                entity = put(
+                    world.acme, entity_row(world.acme, name, owner_ref=f"group:default/{owner}" if owner else "")
+                )
                 said = {"backstage.io/kubernetes-id": name} if annotations is None else annotations
                 actions.set_bindings(world.acme, entity.uid, ref, said, f"component.default.{name}")
-                entities[entity.uid] = row(ref, namespace, **wears)
-        publish(cluster, entities)
+                entities[entity.uid] = row(ref, namespace, is_shown=is_shown, **wears)
+        publish(cluster, entities, teams={"payments": "payments"} if is_given else {})
         return cluster
 
     return bind
@@ -105,12 +120,21 @@ MATRIX = [
 ]  # fmt: skip
 
 
+def test_a_namespace_that_only_has_a_teams_name_is_not_the_teams(committed_world, client_for, shop):
+    """Whoever makes a team chooses its name; a selector then catches whatever runs in a namespace of that name."""
+    cluster = shop("payments", {"api": "payments"}, is_given=False)
+    assert doors(committed_world, client_for, cluster, "payments", "dev") == {"page": 403, "api": 403, "topic": 403}
+
+
 @pytest.mark.parametrize(
     ("namespace", "owners", "annotations", "wears", "may"), [one[1:] for one in MATRIX], ids=[one[0] for one in MATRIX]
 )
-def test_the_same_people_at_every_door(committed_world, client_for, shop, namespace, owners, annotations, wears, may):
+@pytest.mark.parametrize("is_shown", [True, False], ids=["shown", "beyond those shown"])
+def test_the_same_people_at_every_door(
+    committed_world, client_for, shop, namespace, owners, annotations, wears, may, is_shown
+):
     world = committed_world
-    cluster = shop(namespace, owners, annotations, **wears)
+    cluster = shop(namespace, owners, annotations, is_shown=is_shown, **wears)
     for person in ("vic", "dev", "mae", "ada"):
         answers = doors(world, client_for, cluster, namespace, person)
         if person in may:
@@ -166,6 +190,38 @@ def test_two_organisations_with_the_same_names_do_not_show_each_others_pods(comm
     assert matcher.entities({**worn, ORGANISATION: acme}, "n") == {"u"}
     assert matcher.entities(worn, "n") == {"u"}
     assert matcher.entities({**worn, ORGANISATION: rival}, "n") == frozenset()
+
+
+def test_every_pod_of_a_large_workload_is_known_with_what_it_wears_itself():
+    owner = {"kind": "Deployment", "uid": "d1", "name": "api", "controller": True}
+    sets = [
+        decode({"kind": "ReplicaSet", "metadata": {"name": uid, "namespace": "shop", "uid": uid,
+                "ownerReferences": [owner]}, "spec": {"replicas": 60}})
+        for uid in ("old", "new")
+    ]  # fmt: skip
+    pods = [
+        decode({
+            "kind": "Pod",
+            "metadata": {
+                "name": f"api-{uid}-{number:02}", "namespace": "shop", "uid": f"{uid}{number}",
+                "labels": {"backstage.io/kubernetes-id": uid},
+                "ownerReferences": [{"kind": "ReplicaSet", "uid": uid, "name": uid, "controller": True}],
+            },
+            "spec": {"containers": [{"name": "api"}, {"name": "side"}], "initContainers": [{"name": "first"}]},
+        })
+        for uid in ("old", "new") for number in range(60)
+    ]  # fmt: skip
+    deployment = decode({"kind": "Deployment", "metadata": {"name": "api", "namespace": "shop", "uid": "d1"},
+                         "spec": {"replicas": 120}})  # fmt: skip
+    found = workload_row(deployment, Around(Store([deployment, *sets, *pods]), datetime.now(UTC)))
+    known = [(name, group.kubernetes_id, group.containers) for group in found.beside for name in group.names]
+    shown = {pod.name for pod in found.pods}
+    assert (len(shown), found.more_pods, len(known)) == (50, 70, 70)
+    assert shown | {name for name, _, _ in known} == {pod.metadata.name for pod in pods}
+    assert len(found.beside) <= 2
+    for name, worn, containers in known:
+        assert worn == name.split("-")[1]
+        assert containers == ("api", "side", "first")
 
 
 def test_without_a_catalog_only_managers_read(committed_world, client_for, shop, monkeypatch):

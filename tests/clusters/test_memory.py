@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.clusters.health.judging import Around, badge, judge
-from portal.clusters.health.memory import HOLD_LEAST, LONG_RUN, LOOPING_CRASHES, Memory, remember
+from portal.clusters.health.memory import HOLD_LEAST, HOLD_MARGIN, LONG_RUN, LOOPING_CRASHES, Memory, remember
 from portal.clusters.store import Store
+from portal.clusters.structs import Condition, OwnerReference, Probe
 from tests.clusters.objects import decode
 
 BEGIN = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
@@ -142,8 +144,13 @@ def test_what_is_gone_is_forgotten():
 
 
 def test_two_crashes_are_not_yet_a_loop_unless_the_kubelet_says_so():
-    quiet = badges(history([5, 5, 5], [10], with_back_off=False))
-    assert [word for _, word in quiet][4] == "Healthy"
+    points = list(history([5, 5, 5], [10], with_back_off=False))
+    memory = Memory()
+    badges(iter(points[:5]), memory=memory)
+    second, third_run = points[4]
+    assert [_badge(third_run, memory, second + age) for age in (0, 5, 9.9, 10.1, 60)] == [
+        "Down", "Down", "Down", "Healthy", "Healthy",
+    ]  # fmt: skip
     told = badges(history([5, 5, 5], [10]))
     assert {word for second, word in told if second >= 22} == {"Down"}
 
@@ -155,7 +162,139 @@ def test_a_watcher_that_has_just_come_sees_the_loop_in_the_restarts():
 
 @pytest.mark.parametrize("restarts", [1, 2])
 def test_a_few_restarts_alone_are_no_loop(restarts):
-    assert _badge(pod(100, restarts=restarts, runs_since=100, ended=(80, 85)), Memory(), 101) == "Healthy"
+    now = pod(100, restarts=restarts, runs_since=100, ended=(80, 85))
+    assert [_badge(now, Memory(), second) for second in (101, 109, 111)] == ["Down", "Down", "Healthy"]
+
+
+@given(st.floats(1.0, HOLD_LEAST - HOLD_MARGIN), st.integers(1, 10), st.floats(0, 300), st.booleans())
+def test_a_container_that_crashes_at_once_is_down_from_the_first_crash_on(length, crashes, pause, with_back_off):
+    """One transition, not one at each cycle, however quickly it is started again."""
+    points = list(history([length] * (crashes + 1), [pause], with_back_off=with_back_off))
+    worn = badges(iter(points), step=max(length / 3, 1.0))
+    assert {word for second, word in worn if second < length} <= {"Healthy"}
+    assert {word for second, word in worn if second > points[1][0]} == {"Down"}
+
+
+def test_a_crash_after_a_longer_run_is_over_within_a_minute():
+    """A process that lived for minutes is not likely to die in the same second again."""
+    now = pod(1000, restarts=1, runs_since=1000, ended=(0, 990))
+    memory = Memory()
+    memory.look(now, BEGIN + timedelta(seconds=1000))
+    assert _badge(now, memory, 1059) == "Down"
+    assert _badge(now, memory, 1061) == "Healthy"
+
+
+def probed(second, *, ready, **more):
+    """The same pod with a readiness probe that says so."""
+    found = pod(second, **more)
+    [container] = found.spec.containers
+    [status] = found.status.container_statuses
+    probe = msgspec.structs.replace(container, readiness_probe=Probe())
+    conditions = [Condition(type="Ready", status="True" if ready else "False")]
+    return msgspec.structs.replace(
+        found,
+        spec=msgspec.structs.replace(found.spec, containers=[probe]),
+        status=msgspec.structs.replace(
+            found.status, conditions=conditions, container_statuses=[msgspec.structs.replace(status, ready=ready)]
+        ),
+    )
+
+
+def crashing(memory, crashes, *, ready):
+    """A container with a probe that crashes again and again after 5 s; returns when the last run ended."""
+    second, ended = 0, None
+    for number in range(crashes):
+        memory.look(probed(second, ready=False, restarts=number, runs_since=second, ended=ended), _at(second))
+        if ready:
+            memory.look(
+                probed(second + 3, ready=True, restarts=number, runs_since=second, ended=ended), _at(second + 3)
+            )
+        ended = (second, second + 5)
+        memory.look(probed(second + 5, ready=False, restarts=number, ended=ended), _at(second + 5))
+        second += 15
+    return ended
+
+
+def _at(second):
+    return BEGIN + timedelta(seconds=second)
+
+
+def test_mended_in_place_a_probe_that_passes_for_the_first_time_clears_it_at_once():
+    memory = Memory()
+    ended = crashing(memory, 6, ready=False)
+    back = {"restarts": 6, "runs_since": 100, "ended": ended}
+    memory.look(probed(100, ready=False, **back), _at(100))
+    assert _badge(probed(102, ready=False, **back), memory, 102) == "Down"
+    well = probed(103, ready=True, **back)
+    memory.look(well, _at(103))
+    assert {_badge(well, memory, second) for second in (103, 104, 130, 500)} == {"Healthy"}
+
+
+def test_a_probe_that_passed_before_each_crash_proves_nothing():
+    memory = Memory()
+    ended = crashing(memory, 6, ready=True)
+    well = probed(103, ready=True, restarts=6, runs_since=100, ended=ended)
+    memory.look(well, _at(103))
+    assert _badge(well, memory, 104) == "Down"
+    assert _badge(well, memory, 161) == "Healthy"
+
+
+def test_a_watcher_that_has_just_come_does_not_believe_a_probe_whose_past_it_does_not_know():
+    well = probed(103, ready=True, restarts=6, runs_since=100, ended=(80, 85))
+    assert _badge(well, Memory(), 104) == "Down"
+
+
+def rollout(second, memory, *, old_ready, new_ready, old_leaves=False):
+    """A deployment of one between two revisions: the old pod loops, the new one has never crashed."""
+    owner = {"kind": "Deployment", "uid": "d1", "name": "api", "controller": True}
+    sets = [
+        decode({
+            "kind": "ReplicaSet",
+            "metadata": {"name": f"api-{n}", "namespace": "shop", "uid": f"rs{n}", "ownerReferences": [owner],
+                         "annotations": {"deployment.kubernetes.io/revision": str(n)},
+                         "creationTimestamp": stamp(n)},
+            "spec": {"replicas": 1},
+        })
+        for n in (1, 2)
+    ]  # fmt: skip
+    pods = [
+        (pod(second, restarts=6, runs_since=second - 1, ended=(second - 20, second - 15), uid="old"), "rs1"),
+        (pod(second, runs_since=second - 1, uid="new"), "rs2"),
+    ]
+    owned = [
+        msgspec.structs.replace(
+            one,
+            metadata=msgspec.structs.replace(
+                one.metadata,
+                name=one.metadata.uid,
+                owner_references=[OwnerReference(kind="ReplicaSet", uid=uid, name=uid, controller=True)],
+                deletion_timestamp=_at(second) if uid == "rs1" and old_leaves else None,
+            ),
+        )
+        for one, uid in pods
+    ]
+    status = {
+        "observedGeneration": 2, "replicas": 1 if old_leaves else 2, "updatedReplicas": 1,
+        "availableReplicas": (1 if old_ready and not old_leaves else 0) + (1 if new_ready else 0),
+        "conditions": [{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}],
+    }  # fmt: skip
+    deployment = decode({
+        "kind": "Deployment",
+        "metadata": {"name": "api", "namespace": "shop", "uid": "d1", "generation": 2},
+        "spec": {"replicas": 1},
+        "status": status,
+    })  # fmt: skip
+    for one in owned:
+        memory.look(one, _at(second))
+    around = Around(Store([deployment, *sets, *owned]), _at(second), memory)
+    return badge(judge("Deployment", deployment, around))
+
+
+def test_a_new_revision_is_not_held_by_the_past_of_the_old_ones_pods():
+    memory = Memory()
+    assert rollout(200, memory, old_ready=True, new_ready=True) == "Progressing", "the old pod has still to go"
+    assert rollout(201, memory, old_ready=False, new_ready=True) == "Progressing"
+    assert rollout(202, memory, old_ready=False, new_ready=True, old_leaves=True) == "Healthy"
 
 
 def test_a_restart_after_a_long_run_is_no_loop_however_many_there_were():

@@ -1,6 +1,10 @@
 """Undo puts back what a change changed, and nothing that others have changed since."""
 
-from portal.clusters.restoring import content_of, difference, restored, returned_managers
+import json
+
+import pytest
+
+from portal.clusters.restoring import content_of, difference, restored, returned_managers, speaks_of_secret
 
 
 def deployment(image="a:1", replicas=2, labels=None, env=None, **spec):
@@ -66,6 +70,50 @@ def test_a_secret_shows_that_it_differs_and_not_how():
     assert "another value" in text
     for secret in ("aHVudGVyMg==", "b3RoZXI=", "eA=="):
         assert secret not in text
+
+
+KEPT = "hunter2-of-old"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"env": [{"name": "DB_PASSWORD", "value": KEPT}]},
+        {"env": [{"name": "apiToken", "value": KEPT}]},
+        {"env": [{"name": "SENTRY_DSN", "value": KEPT}]},
+        {"env": [{"name": "DATABASE_URL", "value": f"postgres://shop:{KEPT}@db/shop"}]},
+        {"data": {"db.password": KEPT}},
+        {"data": {"aws_secret_access_key": KEPT}},
+        {"data": {"application.properties": f"db.user=shop\ndb.password = {KEPT}\nport=1"}},
+        {"data": {"config.json": f'{{"user": "shop", "privateKey": "{KEPT}"}}'}},
+        {"data": {"settings.yaml": f"user: shop\nclient-secret: '{KEPT}'\n"}},
+        {"metadata": {"annotations": {"shop.example/api-token": KEPT}}},
+        {"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": KEPT}}},
+        {"args": [f"--api-token={KEPT}"]},
+        {"command": ["serve", "--password", KEPT]},
+    ],
+)
+def test_what_is_likely_to_be_secret_shows_that_it_differs_and_not_how(spec):
+    def manifest(value: str) -> dict:
+        text = json.dumps({"kind": "ConfigMap", "metadata": {}, "spec": {}, **spec}).replace(KEPT, value)
+        return json.loads(text) | {"spec": {"around": json.loads(text), "replicas": 1 if value == KEPT else 2}}
+
+    text = "\n".join(difference(manifest(KEPT), manifest("correct-horse")))
+    assert KEPT not in text
+    assert "correct-horse" not in text
+    assert "+  replicas: 2" in text
+    same = "\n".join(difference(manifest(KEPT), {**manifest(KEPT), "more": 1}))
+    assert "another value" not in same
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["secretName", "tokenPath", "PASSWORD_FILE", "monkey", "keyboard", "path", "passenger", "tokenExpirationSeconds"],
+)
+def test_a_name_that_only_points_to_a_secret_hides_nothing(name):
+    assert not speaks_of_secret(name)
+    old = {"kind": "X", "metadata": {}, "spec": {name: "before"}}
+    assert "before" in "\n".join(difference(old, {"kind": "X", "metadata": {}, "spec": {name: "after"}}))
 
 
 def test_what_the_server_writes_is_no_content():

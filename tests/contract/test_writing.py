@@ -12,7 +12,7 @@ import pytest
 
 from portal.clusters import claims, kubeconfig, labels, restoring, writing
 from portal.clusters.claims import Claimant, Remembered
-from portal.clusters.errors import KubeConflict
+from portal.clusters.errors import KubeConflict, KubeError
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.reach import Reach
 from portal.clusters.writing import Guard, KeptObject, Seen
@@ -317,3 +317,43 @@ def test_a_namespace_that_others_made_is_not_opened_by_an_entitys_name(kube: Kub
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
     }
     assert "lies in no namespace" in writing.refusals(kube, literal, [binding])[0]
+
+
+def test_a_job_from_before_its_pods_were_marked_is_applied_again(kube: Kube, namespace: str) -> None:
+    """Its template can never be changed: the marks that came later stand on the Job alone."""
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "migrate"},
+        "spec": {
+            "template": {
+                "metadata": {"labels": {"app": "migrate"}},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "migrate", "image": "registry.example/migrate:1.0"}],
+                },
+            },
+        },
+    }
+    before = claims.marked(job, ACME.claimant, run=ACME.claimant.lineage)  # as it went in before pods were marked
+    before["metadata"]["namespace"] = namespace
+    kube.apply(before, manager=ACME.claimant.manager)
+    wanted = claims.marked(
+        copy.deepcopy(job), ACME.claimant, run="8", entity="orders", pods=("spec", "template", "metadata")
+    )
+    wanted["metadata"]["namespace"] = namespace
+    with pytest.raises(KubeError):
+        kube.apply(wanted, manager=ACME.claimant.manager, dry_run=True)
+    written = writing.write(kube, ACME, wanted, confirmed=refuse, remember_before=lambda _: None)
+    assert written.outcome == "updated"
+    now = kube.get("batch/v1", "Job", namespace, "migrate")
+    assert now is not None
+    assert now["metadata"]["labels"][labels.RUN] == "8"
+    assert labels.ORGANISATION not in now["spec"]["template"]["metadata"]["labels"]
+    # a new one has them, and is applied again as it stands
+    wanted["metadata"]["name"] = "migrate-2"
+    for outcome in ("created", "unchanged"):
+        assert writing.write(kube, ACME, wanted, confirmed=refuse, remember_before=lambda _: None).outcome == outcome
+    again = kube.get("batch/v1", "Job", namespace, "migrate-2")
+    assert again is not None
+    assert again["spec"]["template"]["metadata"]["labels"][labels.ORGANISATION] == ACME.claimant.organisation

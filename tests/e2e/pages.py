@@ -107,6 +107,16 @@ def question(button: str) -> Callable[[Any], None]:
     return act
 
 
+def preview_of_a_card(page: Any) -> None:
+    page.get_by_role("button", name="Preview", exact=True).click()
+    page.locator("#preview-title").wait_for()
+
+
+def asked_cards(page: Any) -> None:
+    """What a card is told appears by itself."""
+    page.get_by_text("cannot be found").wait_for()
+
+
 def new_token(page: Any) -> None:
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Clone repositories").check()
@@ -133,6 +143,27 @@ def bad_descriptor(page: Any) -> None:
         "apiVersion: backstage.io/v1alpha1\nkind: Componnent\nmetadata:\n  name: A B\n"
     )
     press("Save")(page)
+
+
+def columns(page: Any) -> None:
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("button", name="Show these").wait_for()
+
+
+def change_all(page: Any) -> None:
+    page.get_by_label("Change many").select_option(label="Add a tag")
+    page.locator("tbody input[type=checkbox]").first.check()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Of what is selected").click()
+
+
+def changed_all(page: Any) -> None:
+    """Everything here comes from files: what became of it is a patch."""
+    change_all(page)
+    page.get_by_label("Tag").fill("harbour")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Add a tag").click()
+    page.get_by_text("Needs a commit").first.wait_for()
 
 
 STOPS: tuple[Stop, ...] = (
@@ -187,6 +218,13 @@ STOPS: tuple[Stop, ...] = (
     Stop("catalog", "catalog", f"{O}/catalog/"),
     Stop("catalog-filtered", "catalog", f"{O}/catalog/?kind=component&q=label"),
     Stop("catalog-nothing", "catalog", f"{O}/catalog/?q=zzzzqqq"),
+    Stop("catalog-all", "catalog", f"{O}/catalog/?kind="),
+    Stop("catalog-mine", "catalog", f"{O}/catalog/?kind=Component&whose=teams&sort=-health"),
+    Stop("catalog-columns", "catalog", f"{O}/catalog/?kind=Component", act=columns),
+    Stop("views", "views", f"{O}/catalog/views/"),
+    Stop("view-new", "view-new", f"{O}/catalog/views/new/?kind=Component&owner=payments&sort=-name"),
+    Stop("bulk-new", "bulk-new", f"{O}/catalog/?kind=Component", act=change_all),
+    Stop("bulk", "bulk", f"{O}/catalog/?kind=Component&owner=payments", act=changed_all),
     Stop("entity", "entity", f"{O}/catalog/component/default/{{repo}}/"),
     Stop("entity-demo", "entity", f"{O}/catalog/component/default/payment-gateway/"),
     Stop("entity-api", "entity", f"{O}/catalog/api/default/payment-api/"),
@@ -202,7 +240,13 @@ STOPS: tuple[Stop, ...] = (
     Stop("entity-new", "entity-new", f"{O}/catalog/new/"),
     Stop("entity-new-wrong", "entity-new", f"{O}/catalog/new/", act=bad_descriptor),
     Stop("problems", "catalog-problems", f"{O}/catalog/problems/"),
+    Stop("problems-narrow", "catalog-problems", f"{O}/catalog/problems/?code=tag&severity=error&order=old"),
+    Stop("problems-nothing", "catalog-problems", f"{O}/catalog/problems/?severity=hint"),
+    Stop("problem", "problem", f"{O}/catalog/problems/{{problem}}/"),
     Stop("sources", "sources", f"{O}/catalog/sources/"),
+    Stop("conflicts", "conflicts", f"{O}/catalog/conflicts/"),
+    Stop("entities-removed", "entities-removed", f"{O}/catalog/removed/"),
+    Stop("entities-unseen", "entities-unseen", f"{O}/catalog/unseen/"),
     Stop("source", "source", f"{O}/catalog/sources/{{source}}/"),
     Stop("source-register", "source-register", f"{O}/catalog/sources/register/"),
     Stop("source-register-wrong", "source-register", f"{O}/catalog/sources/register/", act=press("Register")),
@@ -216,7 +260,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("candidates", "candidates", f"{O}/paths/candidates/"),
     Stop("candidate", "candidate", f"{O}/paths/candidates/{{candidate}}/"),
     Stop("runs", "runs", f"{O}/runs/"),
-    Stop("runs-nothing", "runs", f"{O}/runs/?state=undone"),
+    Stop("runs-nothing", "runs", f"{O}/runs/?status=undone"),
     Stop("run", "run", f"{O}/runs/{{run}}/"),
     Stop("run-failed", "run", f"{O}/runs/{{failed}}/"),
     Stop("run-waiting", "run", f"{O}/runs/{{waiting}}/"),
@@ -231,6 +275,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("repo", "repo", f"{O}/repos/{{repo}}/"),
     Stop("repo-folder", "repo-file", f"{O}/repos/{{repo}}/files/src"),
     Stop("repo-file", "repo-file", f"{O}/repos/{{repo}}/files/catalog-info.yaml"),
+    Stop("repo-readme", "repo-file", f"{O}/repos/{{repo}}/files/README.md"),
     Stop("repo-commits", "repo-commits", f"{O}/repos/{{repo}}/commits/"),
     Stop("repo-access", "repo-access", f"{O}/repos/{{repo}}/access/"),
     Stop("repo-access-viewer", "repo-access", f"{O}/repos/{{repo}}/access/", "vic"),
@@ -262,8 +307,17 @@ STOPS: tuple[Stop, ...] = (
     Stop(
         "card-wrong", "card-new", f"{O}/catalog/cards/new/", "ada", act=press("Save", Title="Costs", Address="nonsense")
     ),
+    Stop("card-edit", "card-edit", f"{O}/catalog/cards/{{card}}/edit/", "ada"),
+    Stop("card-preview", "card-edit", f"{O}/catalog/cards/{{card}}/edit/", "ada", act=preview_of_a_card),
+    Stop("card-question", "card-remove", f"{O}/catalog/cards/", "ada", act=question("Remove Alerts")),
+    Stop("entity-cards", "entity", f"{O}/catalog/system/default/payments/", "ada", act=asked_cards),
     Stop("repo-access-admin", "repo-access", f"{O}/repos/{{repo}}/access/", "ada"),
+    Stop("grant-wrong", "repo-grant", f"{O}/repos/{{repo}}/access/", "ada", act=press("Let them push")),
+    Stop(
+        "protection-question", "repo-protect", f"{O}/repos/{{repo}}/access/", "ada", act=question("Lift the protection")
+    ),
     Stop("git-hosts", "git-hosts", f"{O}/git-hosts/", "ada"),
+    Stop("git-host-question", "git-host-remove", f"{O}/git-hosts/", "ada", act=question("Remove https")),
     Stop("git-host-new", "git-host-new", f"{O}/git-hosts/new", "ada"),
     Stop("git-host-wrong", "git-host-new", f"{O}/git-hosts/new", "ada", act=press("Save and try", Address="nonsense")),
     Stop("git-host-replace", "git-host-replace", f"{O}/git-hosts/{{git_host}}/credential", "ada"),
@@ -281,6 +335,7 @@ STOPS: tuple[Stop, ...] = (
     # An organisation on its first day.
     Stop("empty-home", "home", f"{EMPTY}/", "eve"),
     Stop("empty-catalog", "catalog", f"{EMPTY}/catalog/", "eve"),
+    Stop("empty-views", "views", f"{EMPTY}/catalog/views/", "eve"),
     Stop("empty-problems", "catalog-problems", f"{EMPTY}/catalog/problems/", "eve"),
     Stop("empty-sources", "sources", f"{EMPTY}/catalog/sources/", "eve"),
     Stop("empty-paths", "paths", f"{EMPTY}/paths/", "eve"),
@@ -301,6 +356,7 @@ NOT_PAGES: dict[str, str] = {
     "healthz": "JSON for load balancers",
     "live": "the stream of server-sent events",
     "run-log": "plain text",
+    "seen": "what a page says that was looked at, for search",
     "repo-raw": "a file as it is",
     "audit-export": "a file to keep",
     "mfa_download_recovery_codes": "a file to keep",
@@ -328,13 +384,21 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
     "token-revoke": _ACTION,
-    **dict.fromkeys(("repo-hand-over", "repo-grant", "repo-withdraw", "repo-protect"), _ACTION),
-    **dict.fromkeys(("git-host-try", "git-host-remove"), _ACTION),
+    "catalog-options": "what a choice offers, as a fragment of its page",
+    "catalog-export": "a file to keep",
+    "bulk-patch": "a file to keep",
+    "view-edit": "the form of view-new, filled in: tests/catalog/test_views.py",
+    **dict.fromkeys(("catalog-columns", "entity-stars", "view-remove", "view-opens", "bulk-undo"), _ACTION),
+    **dict.fromkeys(("repo-hand-over", "repo-withdraw"), _ACTION),
+    **dict.fromkeys(("git-host-try",), _ACTION),
     **dict.fromkeys(("candidate-publish", "candidate-decline", "candidate-trust", "trust-withdraw"), _ACTION),
     "join-invited": "the page of an invitation again, after sign-in",
+    **dict.fromkeys(("problem-aside", "problem-back", "problem-mend"), _ACTION),
+    **dict.fromkeys(("conflict-choose", "entity-restore"), _ACTION),
+    "conflict": "two sources must disagree: tests/catalog/test_truth_pages.py",
+    "problem-patch": "a file: tests/catalog/test_inbox.py applies it",
     "job-cancel": _ACTION,
-    "card-remove": _ACTION,
-    "card-edit": "the form of card-new, filled in: tests/catalog/test_tabs.py",
+    "card-answers": _ACTION,
     "job": "leads on to what came of it: tests/jobs/test_page.py looks at it while it lasts",
 }
 

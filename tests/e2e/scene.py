@@ -62,6 +62,7 @@ def build(browser: Any, product: Product) -> Scene:
     _runs(scene, pages["dev"])
     _things(scene, pages["ada"])
     _git_host(scene, pages["ada"])
+    _cards(scene, pages["ada"])
     _written(scene, pages["dev"])
     _candidate(scene, pages["dev"])
     _empty_organisation(product)
@@ -92,6 +93,12 @@ def _things(scene: Scene, page: Any) -> None:
     page.goto(f"{ORG}/catalog/sources/")
     address = page.locator("main a[href*='/catalog/sources/']:not([href$='register/'])").first.get_attribute("href")
     scene.facts["source"] = str(number_in(address, "sources"))
+    page.goto(f"{ORG}/catalog/problems/?code=tag")
+    hrefs = page.locator("main a[href*='/catalog/problems/']").evaluate_all(
+        "links => links.map((link) => link.pathname)"
+    )
+    address = next(href for href in hrefs if re.search(r"/problems/\d+/", href))
+    scene.facts["problem"] = str(number_in(address, "problems"))
     page.goto(f"{ORG}/clusters/")
     address = page.locator("main a[href*='/clusters/']:not([href$='new/'])").first.get_attribute("href")
     scene.facts["cluster"] = address.rstrip("/").rpartition("/")[2]
@@ -111,6 +118,26 @@ def _git_host(scene: Scene, page: Any) -> None:
     page.goto(f"{ORG}/git-hosts/")
     address = page.get_by_role("link", name="Replace the credential").first.get_attribute("href")
     scene.facts["git_host"] = str(number_in(address, "git-hosts"))
+
+
+def _cards(scene: Scene, page: Any) -> None:
+    """A card with a link, and one that asks an address which nobody has."""
+    for title, address in (
+        ("Dashboard", "https://grafana.parcelwright.example/d/{name}"),
+        ("Alerts", "https://alerts.parcelwright.example/api/{name}"),
+    ):
+        page.goto(f"{ORG}/catalog/cards/new/")
+        page.get_by_label("Title").fill(title)
+        page.get_by_label("Address").fill(address)
+        if title == "Alerts":
+            page.get_by_label("Shows", exact=True).select_option("json")
+            template = "**${{ answer.firing | length }} alerts** for ${{ entity.title }}"
+            page.get_by_label("Template", exact=True).fill(template)
+        page.get_by_label("Systems", exact=True).check()
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/catalog/cards/")
+    address = page.get_by_role("link", name="Change Alerts").get_attribute("href")
+    scene.facts["card"] = str(number_in(address, "cards"))
 
 
 def _written(scene: Scene, page: Any) -> None:

@@ -1,5 +1,9 @@
 """The repository pages: what they show, and that what somebody pushed never becomes a page of ours."""
 
+import html
+import re
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -7,8 +11,11 @@ from django.urls import reverse
 
 from portal.accounts.tenancy import tenant
 from portal.githosts import bare
+from portal.githosts.fetch import check_ref, fetch_tree
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
+from portal.githosts.weburls import edit_page
+from portal.kit.errors import Invalid
 from tests.githosts.conftest import ADA, FILES, WHEN, Plain, make_repository
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +133,54 @@ def test_refs_that_are_not_there(world, vic, ref):
     make_repository(world.acme)
     for name in ("repo", "repo-commits"):
         assert vic.get(url(name, repo="checkout"), {"ref": ref}).status_code in {400, 404}
+
+
+ODD_BRANCHES = [
+    "feature/#12", "fix&improve", "a+b", "grün/ñandú", "100%", "release=1;x", "it's", 'say"hello"', "a|b", "$(touch-x)",
+    "@home", "deep/er/{and}/<er>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("branch", ODD_BRANCHES)
+def test_every_branch_that_git_allows_is_listed_and_opens(world, vic, branch, tmp_path, settings):
+    """By each link that its pages show: a branch's `#` is no fragment, its `&` no other question."""
+    repo = make_repository(world.acme)
+    host.push_tree(repo, FILES, message="On a branch", author=ADA, when=WHEN, branch=branch)
+    listed = vic.get(url("repo", repo="checkout"))
+    assert branch in listed.context["branches"]
+    first = vic.get(url("repo", repo="checkout"), {"ref": branch})
+    seen, waiting = set(), [(url("repo", repo="checkout"), first)]
+    while waiting:
+        here, answer = waiting.pop()
+        assert answer.status_code == 200, here
+        for href in re.findall(r'href="(/o/acme/repos/checkout/[^"#]*|\?[^"#]*)[#"]', answer.content.decode()):
+            address = urljoin(here, html.unescape(href))
+            if "ref=" in address and not re.search(r"ref=[0-9a-f]{40}", address) and address not in seen:
+                seen.add(address)
+                assert parse_qs(urlsplit(address).query)["ref"] == [branch], address
+                following = vic.get(address)
+                if "/raw/" not in address:
+                    waiting.append((address, following))
+    assert len(seen) > 8
+    assert any("/files/src/app" in address for address in seen)
+    settings.SOURCE_FOLDERS = [settings.GIT_ROOT]
+    with tenant(world.acme):
+        place = Repository.objects.get(name="checkout").path
+    into = tmp_path / "into"
+    into.mkdir()
+    assert fetch_tree(f"file://{place}", branch, into) == host.head(repo, branch)
+    page = edit_page("https://git.example/a/b.git", branch, "catalog info.yaml")
+    assert unquote(urlsplit(page).path) == f"/a/b/edit/{branch}/catalog info.yaml"
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["-x", "+main", "a..b", "a b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "a.lock", "a/.b", "a//b", "/a", "a/",
+     "a.", "@", "a@{1}", ".a", "a\tb", "a\x7f", "x" * 251, "a.lock/b"],
+)  # fmt: skip
+def test_what_git_allows_no_branch_to_be_is_refused(ref):
+    with pytest.raises(Invalid):
+        check_ref(ref)
 
 
 def test_a_download_is_never_a_page(world, vic):

@@ -12,7 +12,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import Entity
 from portal.clusters.models import Cluster
 from portal.githosts.models import Repository
 from portal.goldenpaths import actions, discovery
@@ -20,6 +19,7 @@ from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import Candidate, GoldenPath, Version
 from portal.provisioning.models import Run
+from tests.catalog.rows import entity_row, put
 from tests.conftest import World, by
 from tests.goldenpaths.test_pages import ANSWERS, text, url
 from tests.goldenpaths.test_pages import answer as answer
@@ -246,10 +246,7 @@ def test_missing_answers_keep_all_the_others_through_every_page(shipped: World, 
 def test_a_name_that_exists_is_said_at_its_field(shipped: World, client_for: SignIn, taken: str) -> None:
     with shipped.tenant():
         if taken == "entity":
-            Entity.objects.create(
-                organisation=shipped.acme, kind="Component", namespace="default", name="checkout-api",
-                ref="component:default/checkout-api", document={}, sort_name="checkout-api", digest="x",
-            )  # fmt: skip
+            put(shipped.acme, entity_row(shipped.acme, "checkout-api"))
         else:
             Repository.objects.create(organisation=shipped.acme, name="checkout-api", marker="x")
     response = client_for(shipped.dev).post(url("path-review"), ANSWERS)

@@ -455,3 +455,20 @@ def test_what_cannot_be_kept_is_said(world: World, tmp_path: Path, settings: Any
     (root / "skeleton" / "big").write_bytes(b"x" * (2 * 2**20 + 1))
     refresh(source)
     assert problems(world, source) == ['This cannot become a golden path: "skeleton/big" is larger than 2 MiB.']
+
+
+def test_who_may_publish_sees_on_every_page_how_many_wait(
+    world: World, shop: Shop, source: Source, client_for: Callable[[Any], Client]
+) -> None:
+    shop.push({f"more/{name}": content for name, content in path_files("more", folder="").items()})
+    for address in ("/o/acme/runs/", "/o/acme/"):
+        html = client_for(world.ada).get(address).content.decode()
+        entry = next(each for each in html.split("nav-entry") if "Golden paths" in each)
+        assert entry.split("</a>")[0].endswith('<span class="visually-hidden">, </span>1</span>')
+    assert "1 golden path waits to be published" in html
+    assert 'href="/o/acme/paths/candidates/"' in html
+    for person in (world.mae, world.dev, world.vic):
+        html = client_for(person).get("/o/acme/").content.decode()
+        assert "to be published" not in html
+    publish(world, waiting(world)[0])
+    assert "to be published" not in client_for(world.ada).get("/o/acme/").content.decode()

@@ -19,6 +19,7 @@ from portal.goldenpaths import actions, discovery
 from portal.goldenpaths.discovery import Served
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version
+from tests.catalog.rows import entity_row, put
 from tests.conftest import World, by
 from tests.goldenpaths.test_templates import template
 
@@ -192,10 +193,7 @@ def test_a_long_text_comes_back_letter_by_letter(shipped: World, client_for: Sig
 
 def test_a_name_in_the_catalog_is_taken(shipped: World, client_for: SignIn) -> None:
     with shipped.tenant():
-        Entity.objects.create(
-            organisation=shipped.acme, kind="Component", namespace="default", name="checkout-api",
-            ref="component:default/checkout-api", document={}, sort_name="checkout-api", digest="x",
-        )  # fmt: skip
+        put(shipped.acme, entity_row(shipped.acme, "checkout-api"))
     response = client_for(shipped.dev).post(url("path-review"), ANSWERS)
     assert response.status_code == 422
     assert "“checkout-api” is in the catalog already, as Component “checkout-api”." in text(response)
@@ -379,7 +377,7 @@ def test_the_gallery_asks_the_database_a_fixed_number_of_questions(
 ) -> None:
     client = client_for(shipped.dev)
     client.get(url("paths", ""))
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(6):
         client.get(url("paths", ""))
 
 

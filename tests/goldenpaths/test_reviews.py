@@ -16,13 +16,16 @@ from typing import Any
 import pytest
 import yaml
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from portal.goldenpaths import actions
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import Version
+from portal.goldenpaths.questions import forms
 from portal.jobs.models import Job
 from portal.jobs.panels import job_html
+from portal.provisioning.actions import digest_of_review
 from portal.provisioning.previewing import REVIEW
 from tests.catalog.test_outside import cookie_of, fetch, pages, token_for
 from tests.conftest import World, by
@@ -243,3 +246,149 @@ def test_sixty_previews_at_once_hold_up_nobody_else(
     assert answers.count(429) >= MANY - 20
     with world.tenant():
         assert Job.objects.for_tenant(world.acme).filter(kind=REVIEW).count() == MANY - answers.count(429)
+
+
+PASSWORD = "Tr0ub4dor-of-the-alps"
+
+
+def publish_unseen(world: World) -> Version:
+    """A path that asks for passwords at the top, in a group and in a list, and writes one into a file."""
+    unseen = {"type": "string", "title": "Password", "ui:options": {"widget": "password"}}
+    document = {
+        "apiVersion": "scaffolder.backstage.io/v1beta3", "kind": "Template",
+        "metadata": {"name": "asker", "title": "Asker"},
+        "spec": {
+            "type": "service",
+            "parameters": [{
+                "required": ["name", "word"],
+                "properties": {
+                    "name": {"type": "string", "pattern": "^[a-z-]+$"},
+                    "word": {"type": "string", "title": "Password", "ui:widget": "password"},
+                    "group": {"type": "object", "properties": {"inner": unseen}},
+                },
+            }],
+            "steps": [{
+                "id": "files", "name": "Render", "action": "fetch:template",
+                "input": {"url": "./skeleton", "values": {"word": "${{ parameters.word }}"}},
+            }],
+        },
+    }  # fmt: skip
+    files = {
+        "template.yaml": yaml.safe_dump(document),
+        "skeleton/.env": "W=${{ values.word }} ${{ values.word | upper }}\n",
+    }
+    with world.tenant():
+        return actions.publish(
+            organisation=world.acme,
+            actor=by(world.ada),
+            files={path: File(text.encode()) for path, text in files.items()},
+        )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("end", ["waiting", "succeeded", "failed"])
+def test_an_answer_typed_unseen_lies_open_in_no_table(
+    world: World, browser: Client, do_jobs: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    publish_unseen(world)
+    asked = ask(browser, **{"f.word": PASSWORD, "f.group.inner": PASSWORD + "-too"})
+    assert asked.status_code == 302
+    if end == "failed":
+        monkeypatch.setattr("portal.provisioning.previewing.preview", _broken)
+    if end != "waiting":
+        do_jobs(world.acme)
+    with world.tenant():
+        job = Job.objects.for_tenant(world.acme).get(kind=REVIEW)
+    assert job.state == {"waiting": "queued"}.get(end, end)
+    assert [table for table, text in _dump() if PASSWORD in text or PASSWORD.upper() in text] == []
+    if end == "succeeded":
+        review = browser.get(f"/o/acme/paths/asker/review/{job.uid}/")
+        shown = words(review)
+        assert "W=•••••• ••••••" in shown
+        assert PASSWORD not in shown
+        assert PASSWORD in review.content.decode(), "the launch is of what was answered"
+
+
+def _broken(*_: Any, **__: Any) -> Any:
+    raise KeyError("a mistake of ours")
+
+
+def _dump() -> list[tuple[str, str]]:
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT string_agg(t::text, E'\\n') FROM \"{table}\" t")
+            found.append((table, cursor.fetchone()[0] or ""))
+    return found
+
+
+@pytest.mark.django_db
+def test_a_review_that_failed_leads_back_to_the_form_with_the_answers(
+    world: World, browser: Client, do_jobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_unseen(world)
+    place = ask(browser, **{"f.word": PASSWORD})["Location"]
+    monkeypatch.setattr("portal.provisioning.previewing.preview", _broken)
+    do_jobs(world.acme)
+    failed = browser.get(place)
+    assert "Something went wrong in the portal itself." in words(failed)
+    back = re.search(r'href="(/o/acme/paths/asker/review/\?job=[^"]+)">Back<', failed.content.decode())
+    assert back
+    form = browser.get(back[1])
+    assert "Something went wrong in the portal itself." in words(form)
+    assert 'value="orders"' in form.content.decode()
+    assert PASSWORD not in words(form)
+
+
+@pytest.mark.django_db
+def test_a_review_that_was_called_off_leads_back_to_the_form_with_the_answers(world: World, browser: Client) -> None:
+    publish_unseen(world)
+    place = ask(browser, **{"f.word": PASSWORD})["Location"]
+    assert browser.post(f"{place}cancel/").status_code == 302
+    back = re.search(r'href="(/o/acme/paths/asker/review/\?job=[^"]+)">Back<', browser.get(place).content.decode())
+    assert back
+    form = browser.get(back[1])
+    assert form.status_code == 200
+    assert 'value="orders"' in form.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["form", "field", "review", "launch", "preview over the API", "launch over the API"])
+def test_no_pattern_is_waited_for_inside_a_transaction(
+    committed_world: World, do_jobs: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A pattern that backtracks for ever keeps whoever asked, and no connection of the others."""
+    world = committed_world
+    version = publish_unseen(world)
+    inside: list[bool] = []
+    real = forms.matches
+
+    def watched(pairs: Any) -> Any:
+        inside.append(connection.in_atomic_block)
+        return real(pairs)
+
+    monkeypatch.setattr(forms, "matches", watched)
+    client = Client()
+    client.force_login(world.dev, backend="allauth.account.auth_backends.AuthenticationBackend")
+    values = {"name": "orders", "word": PASSWORD}
+    form = {"f.name": "orders", "f.word": PASSWORD, "page": "1"}
+    base = "/o/acme/paths/asker/"
+    if way == "form":
+        assert client.post(base, form).status_code == 200
+    elif way == "field":
+        assert client.post(f"{base}field/", {**form, "field": "name"}).status_code == 200
+    elif way == "review":
+        assert client.post(f"{base}review/", form).status_code == 302
+    elif way == "launch":
+        with world.tenant():
+            digest = digest_of_review(version, values, world.dev)
+        sent = {"values": json.dumps(values), "key": "k", "version": "1", "digest": digest}
+        assert client.post(f"{base}launch/", sent).status_code == 302
+    elif way == "preview over the API":
+        settings_ = {"values": {**values, "name": "Nope"}}
+        answer = client.post("/api/o/acme/paths/asker/preview/", settings_, content_type="application/json")
+        assert answer.status_code == 400
+    else:
+        body = {"path": "asker", "values": values}
+        assert client.post("/api/o/acme/runs/", body, content_type="application/json").status_code == 201
+    assert inside == [False], "asked once, in no transaction"

@@ -28,7 +28,7 @@ from portal.clusters.errors import KubeError
 from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.watching import opening, publishing, reflector
 from portal.githosts import fetch, gitcli
-from portal.kit import announcing, answers, away
+from portal.kit import announcing, answers, away, fetching
 from portal.kit.answers import Question
 from portal.kit.cache import TolerantCache
 from portal.kit.errors import Away
@@ -118,7 +118,7 @@ def side(settings, monkeypatch: Patch) -> Callable[[int], None]:
     """Points the doors whose other side is a setting at a port, and lets all of them wait a second at most."""
     settings.ALLOWED_NETWORKS = ["127.0.0.0/8"]
     monkeypatch.setattr(kube, "TIMEOUT", (1.0, 1.0))
-    monkeypatch.setattr(source_url, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(fetching, "CONNECT_SECONDS", 1.0)
     monkeypatch.setattr(opening, "PROBE_PATIENCE", 1.0)
     monkeypatch.setattr(fetch, "FETCH_SECONDS", 2.0)
 

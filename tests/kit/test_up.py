@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import up
+from portal import guard, wish
 from portal.embedded import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def test_a_port_that_is_none_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_second_start_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    lock = up.only_one(tmp_path)
+    lock = wish.only_one(tmp_path)
     done = start(tmp_path, PORT=str(free_port()))
     lock.close()
     assert done.returncode == 1
@@ -48,8 +48,8 @@ def test_a_second_start_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_keys_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> None:
-    first = up.kept_secrets(tmp_path)
-    assert up.kept_secrets(tmp_path) == first
+    first = wish.kept_secrets(tmp_path)
+    assert wish.kept_secrets(tmp_path) == first
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
     assert len(first["SECRET_KEY"]) >= 48
 
@@ -62,8 +62,8 @@ def test_what_is_private_is_nowhere_in_the_supervisors_environment(
     monkeypatch.setenv("DATABASE_OWNER_URL", "postgresql://owner@db/x")
     started: list[dict[str, str]] = []
 
-    monkeypatch.setattr(up, "spawn", lambda argv, *, env, **_: started.append(env) or 1)
-    up.start_supervisor(up.wished(), 3, "guard")
+    monkeypatch.setattr(guard, "spawn", lambda argv, *, env, **_: started.append(env) or 1)
+    guard.start_supervisor(wish.wished(), 3, "guard")
     assert not set(started[0]) & {"CLUSTER_PRIVATE_KEY", "DATABASE_OWNER_URL"}
     assert {"CLUSTER_PUBLIC_KEY", "SECRET_KEY"} <= set(started[0])
 
@@ -71,15 +71,40 @@ def test_what_is_private_is_nowhere_in_the_supervisors_environment(
 def test_folders_of_your_own_stand_beside_the_demos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SLIPWAY_VAR", str(tmp_path))
     monkeypatch.setenv("SOURCE_FOLDERS", "/srv/catalogs")
-    assert up.environment(up.wished())["SOURCE_FOLDERS"] == f"/srv/catalogs,{ROOT / 'demo'}"
+    assert wish.environment(wish.wished())["SOURCE_FOLDERS"] == f"/srv/catalogs,{ROOT / 'demo'}"
     monkeypatch.setenv("DEMO", "no")
-    assert up.environment(up.wished())["SOURCE_FOLDERS"] == "/srv/catalogs"
+    assert wish.environment(wish.wished())["SOURCE_FOLDERS"] == "/srv/catalogs"
+
+
+KUBECONFIG = """\
+clusters:
+- name: a
+  cluster:
+    server: https://10.1.2.3:6443
+- cluster: {server: "https://k8s.corp.example/path", certificate-authority-data: eA==}
+  name: b
+"""
+
+
+def test_a_named_cluster_opens_its_own_address_and_no_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_VAR", str(tmp_path))
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/absent:{file}")
+    monkeypatch.delenv("ALLOWED_NETWORKS", raising=False)
+    made = wish.environment(wish.wished())
+    assert made["CLUSTER_ADDRESSES"] == "10.1.2.3:6443,k8s.corp.example"
+    assert "ALLOWED_NETWORKS" not in made
+    monkeypatch.delenv("KUBECONFIG")
+    made = wish.environment(wish.wished())
+    assert (made["CLUSTER_ADDRESSES"], made["SANDBOX_ADDRESS"].partition(":")[0]) == ("", "127.0.0.1")
+    assert "ALLOWED_NETWORKS" not in made
 
 
 def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
     umask = os.umask(0o022)
     try:
-        up.close_to_others(tmp_path / "var")
+        wish.close_to_others(tmp_path / "var")
         assert (tmp_path / "var").stat().st_mode & 0o007 == 0
         (tmp_path / "var" / "later").write_text("")
         assert (tmp_path / "var" / "later").stat().st_mode & 0o077 == 0
@@ -101,7 +126,7 @@ def test_only_what_is_not_named_is_embedded(monkeypatch: pytest.MonkeyPatch, nam
         monkeypatch.delenv(name, raising=False)
     for name, value in named.items():
         monkeypatch.setenv(name, value)
-    assert up.engines_needed() == needed
+    assert wish.engines_needed() == needed
 
 
 @pytest.mark.parametrize(
@@ -109,4 +134,4 @@ def test_only_what_is_not_named_is_embedded(monkeypatch: pytest.MonkeyPatch, nam
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "[::1]"), ("box", "box")],
 )
 def test_a_server_is_asked_where_it_listens(host: str, name: str) -> None:
-    assert up.reachable(host) == name
+    assert wish.reachable(host) == name

@@ -4,13 +4,16 @@ import asyncio
 import re
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
+from portal.kit import dbthread
+from portal.kit.dbthread import DatabaseThread
 from portal.kit.duties import DUTIES, Duty
 from portal.live import doing, leases
 from portal.live.models import DutyLease
@@ -132,12 +135,37 @@ async def test_the_lease_of_a_killed_process_ends_by_itself() -> None:
 
 async def test_a_long_turn_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doing, "LEASE", 0.3)
-    holding = doing.Doing(FIRST, "one", asyncio.Event())
+    holding = doing.Doing(FIRST, "one", asyncio.Event(), DatabaseThread("leases"))
     assert await holding.clerk(leases.hold, "first", "", "one", 0.3)
     began = (await asyncio.to_thread(looked, row, "first")).until
     async with holding._kept():
         await until(lambda: row("first").until > began + timedelta(seconds=0.3), "renewed meanwhile")
     await holding._close()
+    await holding.clerk.close()
+
+
+async def test_who_has_no_use_for_a_connection_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbthread, "IDLE", 0.2)
+    thread = DatabaseThread("a name")
+    backend = lambda: connection.connection and connection.connection.info.backend_pid  # noqa: E731
+    first = await thread(lambda: (row_count(), backend())[1])
+    assert first
+    assert await thread(backend) == first, "kept while there is work"
+    await until(lambda: not is_served(first), "given back")
+    assert await thread(backend) is None
+    assert await thread(lambda: (row_count(), backend())[1]) not in (first, None)
+    await thread.close()
+
+
+def row_count() -> int:
+    return DutyLease.objects.count()
+
+
+def is_served(pid: int) -> bool:
+    """Whether the database has a process for a client under this number."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", [pid])
+        return bool(cursor.fetchone()[0])
 
 
 async def test_a_watch_is_done_by_every_process() -> None:
@@ -157,10 +185,11 @@ def test_the_real_process_does_every_duty_and_its_health_is_told(live_process) -
         argv = [sys.executable, "manage.py", "live", "--health"]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
-    for _ in range(10):
-        found = health()
-        if found.returncode == 0:
-            break
+    end = time.monotonic() + 60
+    while not set(DUTIES) <= {line.name for line in leases.lines() if line.is_well}:
+        assert time.monotonic() < end, leases.lines()
+        time.sleep(0.1)
+    found = health()
     assert found.returncode == 0, found.stdout + found.stderr
     assert {line[:12].strip() for line in found.stdout.splitlines()} == set(DUTIES)
     assert all(re.search(r"^[\w ]+ working", line) for line in found.stdout.splitlines())

@@ -98,7 +98,17 @@ def _container(pod: Pod, status: ContainerStatus, place: Facts, runs: Runs | Non
     is_served = pod.spec.restart_policy == "Always" and not is_init(pod, status.name)
     if ended and (ended.exit_code or is_served):
         return _crash(pod, status, ended, facts, is_looping=False)
+    if runs and is_served and _has_just_come_back(status, runs, around):
+        return _crash(pod, status, status.last_state.terminated, facts, is_looping=False)
     return None
+
+
+def _has_just_come_back(status: ContainerStatus, runs: Runs, around: Around) -> bool:
+    """Whether the container runs again after a crash, and not yet for longer than the run that crashed."""
+    running = status.state.running
+    if not (running and running.started_at and runs.lasted):
+        return False
+    return around.seconds_since(running.started_at) <= runs.crash_hold
 
 
 def is_init(pod: Pod, name: str) -> bool:

@@ -3,9 +3,12 @@
 A container without a readiness probe is ready the moment it runs: between two crashes its status alone looks well. So
 the ends of its runs are remembered, and while the newest run could still end like those before it, the loop goes on:
 
+* a first crash is over when the next run has lasted longer than the one that crashed, by HOLD_MARGIN, and after
+  HOLD_LEAST seconds at the latest: a container that ends every few seconds never looks well in between;
 * it is a loop after LOOPING_CRASHES short runs in a row, or as soon as the kubelet itself says CrashLoopBackOff;
 * a run of more than LONG_RUN seconds is no part of a loop: what ended it is news of its own;
-* the loop is over when a run has lasted HOLD_TIMES the longest of the remembered ones, and HOLD_LEAST seconds at least.
+* the loop is over when a run has lasted HOLD_TIMES the longest of the remembered ones, and HOLD_LEAST seconds at least;
+* a run that passes its readiness probe, where none of the remembered did, has shown at once that it is another one.
 
 The memory belongs to a pod's uid: a new revision makes new pods, which have no past. Whoever watches holds it
 (`Memory`); without one, the present status alone is taken up, which knows the restarts and the newest end.
@@ -25,6 +28,7 @@ LOOPING_CRASHES = 3
 LONG_RUN = 1800.0
 HOLD_TIMES = 2.0
 HOLD_LEAST = 60.0
+HOLD_MARGIN = 5.0
 
 
 class Runs(msgspec.Struct, frozen=True):
@@ -34,6 +38,9 @@ class Runs(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
     ends: int = 0
     has_backed_off: bool = False
+    # Whether each of those runs passed a readiness probe, as far as anybody saw (unseen: yes), and whether the present.
+    were_ready: tuple[bool, ...] = ()
+    is_ready: bool = False
 
     @property
     def is_loop(self) -> bool:
@@ -44,6 +51,16 @@ class Runs(msgspec.Struct, frozen=True):
     def hold(self) -> float:
         """How many seconds a run has to last until the loop counts as over."""
         return max(HOLD_LEAST, HOLD_TIMES * max(self.lasted, default=0.0))
+
+    @property
+    def crash_hold(self) -> float:
+        """How many seconds the run after a crash has to last until the crash counts as over; 0 after a long run."""
+        return min(self.lasted[-1] + HOLD_MARGIN, HOLD_LEAST) if self.lasted else 0.0
+
+    @property
+    def was_ever_ready(self) -> bool:
+        """Whether a readiness probe has passed in a run that crashed, for all that is known."""
+        return len(self.were_ready) < len(self.lasted) or any(self.were_ready)
 
 
 PodRuns = Mapping[str, Runs]
@@ -62,9 +79,24 @@ def remember(known: PodRuns, pod: Pod, now: datetime) -> PodRuns:
     found = {}
     for status, is_any_end in _restarting(pod):
         runs = _remember(known.get(status.name, Runs()), status, now, is_any_end=is_any_end)
+        if status.state.running and status.ready and _has_probe(pod, status.name):
+            runs = _passed(runs)
         if runs.ends:
             found[status.name] = runs
     return found or NOTHING
+
+
+def _has_probe(pod: Pod, name: str) -> bool:
+    """Whether something else than running makes the container ready."""
+    specs = (*pod.spec.containers, *(pod.spec.init_containers or ()))
+    return any(item.name == name and item.readiness_probe is not None for item in specs)
+
+
+def _passed(runs: Runs) -> Runs:
+    """The present run has passed its probe: where none of the remembered ones did, it is none of them."""
+    if runs.lasted and not runs.was_ever_ready:
+        return Runs(ended_at=runs.ended_at, ends=runs.ends, is_ready=True)
+    return msgspec.structs.replace(runs, is_ready=True)
 
 
 def has_ended_ever(pod: Pod) -> bool:
@@ -95,8 +127,10 @@ def _remember(known: Runs, status: ContainerStatus, now: datetime, *, is_any_end
     runs = known
     # ends that nobody saw (a watcher that has just come, two restarts in one look) are taken to be like the first seen
     unseen = min(max(ends - known.ends - len(fresh), 0), LOOPING_CRASHES) if fresh else 0
-    for end in [*fresh[:1] * unseen, *fresh]:
-        runs = _ended(runs, end, is_crash=is_any_end or end.exit_code != 0)
+    was_seen = bool(known.ends) and not unseen  # of the first of these runs: whether it was looked at while it ran
+    for number, end in enumerate([*fresh[:1] * unseen, *fresh]):
+        was_ready = known.is_ready if was_seen and number == 0 else True
+        runs = _ended(runs, end, is_crash=is_any_end or end.exit_code != 0, was_ready=was_ready)
     runs = msgspec.structs.replace(runs, ends=max(ends, known.ends))
     waiting = status.state.waiting
     if waiting and waiting.reason == "CrashLoopBackOff":
@@ -104,11 +138,11 @@ def _remember(known: Runs, status: ContainerStatus, now: datetime, *, is_any_end
     running = status.state.running
     patience = runs.hold if runs.is_loop else LONG_RUN
     if running and running.started_at and (now - running.started_at).total_seconds() > patience:
-        return Runs(ended_at=runs.ended_at, ends=runs.ends)
+        return Runs(ended_at=runs.ended_at, ends=runs.ends, is_ready=runs.is_ready)
     return runs
 
 
-def _ended(runs: Runs, end: Terminated, *, is_crash: bool) -> Runs:
+def _ended(runs: Runs, end: Terminated, *, is_crash: bool, was_ready: bool) -> Runs:
     finished = end.finished_at
     if finished is None:
         return runs
@@ -116,8 +150,14 @@ def _ended(runs: Runs, end: Terminated, *, is_crash: bool) -> Runs:
     if not is_crash or lasted > LONG_RUN:
         return Runs(ended_at=finished)
     if runs.is_loop and lasted > runs.hold:  # the loop before it was over, though nobody looked in time
-        return Runs((lasted,), finished)
-    return Runs((*runs.lasted, lasted)[-LOOPING_CRASHES:], finished, 0, runs.has_backed_off)
+        return Runs((lasted,), finished, were_ready=(was_ready,))
+    return Runs(
+        (*runs.lasted, lasted)[-LOOPING_CRASHES:],
+        finished,
+        0,
+        runs.has_backed_off,
+        (*runs.were_ready, was_ready)[-LOOPING_CRASHES:],
+    )
 
 
 class Memory:

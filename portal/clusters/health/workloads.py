@@ -28,6 +28,7 @@ TRIES = 3
 WAITING = frozenset(
     {"gate-pending", "claim-pending", "waiting-for-node"}
 )  # no trouble yet, but worth more than "starting"
+CRASHES = frozenset({"crash-loop", "crashed"})
 WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request:? ?(.*)', re.DOTALL)
 
 
@@ -83,7 +84,7 @@ def _available(told: int, replicas: int, pods: list[Pod], around: Around) -> int
     Bounded by all `replicas` rather than reduced by those that are ready: a workload's status comes a moment after its
     pods', and would otherwise count a pod as available in the moment of its next crash.
     """
-    looping = sum(1 for pod in pods if has_ended_ever(pod) and judge_pod(pod, around).code == "crash-loop")
+    looping = sum(1 for pod in pods if has_ended_ever(pod) and judge_pod(pod, around).code in CRASHES)
     return min(told, max(replicas - looping, 0))
 
 

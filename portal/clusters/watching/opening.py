@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.sslproto
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +17,10 @@ from portal.clusters.network import Endpoint, tls_context
 from portal.clusters.structs import WATCHED
 from portal.clusters.watching.reflector import AWAY, ApiConnection, unreachable, whole
 from portal.clusters.watching.reflector import check as check_answer
+
+# Bytes that a connection reads at once. It keeps and fills so large a buffer for life, a watched kind is a connection,
+# and 256 KiB, as it comes, would be 4 MB for each cluster. A TLS record has 16 KiB at most.
+asyncio.sslproto.SSLProtocol.max_size = 32 * 1024
 
 # Seconds without a word after which the cluster is asked; it is silent when it does not answer in time.
 PROBE_AFTER = 4.0

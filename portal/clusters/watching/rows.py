@@ -12,7 +12,7 @@ from portal.clusters.health.kubectl import container_word, status_word
 from portal.clusters.health.memory import is_sidecar
 from portal.clusters.health.terms import BADGE_ORDER, Around, Health, badge, clip
 from portal.clusters.quantity import millicores, size
-from portal.clusters.status import ContainerRow, EntityRow, NodeRow, PodRow, WorkloadRow
+from portal.clusters.status import ContainerRow, EntityRow, NodeRow, PodRow, PodsBeside, WorkloadRow
 from portal.clusters.store import Key, Store, key_of
 from portal.clusters.structs import (
     DaemonSet,
@@ -27,6 +27,8 @@ from portal.clusters.structs import (
 from portal.clusters.watching.loads import Load
 
 MOST_PODS = 50
+# Of a workload with more pods than this, the logs of the others are for managers alone.
+MOST_KNOWN = 5000
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 WARNING_SECONDS = 3600
 # what a person thinks of first, first
@@ -151,9 +153,23 @@ def workload_row(obj: KubeObject, around: Around, *, with_pods: bool = True) -> 
         wanted=wanted,
         pods=tuple(pod_row(pod, around) for pod in shown),
         more_pods=max(len(pods) - MOST_PODS, 0),
+        beside=_beside(pods, shown) if len(pods) > MOST_PODS else (),
         warning=warning,
         warned_at=warned_at,
     )
+
+
+def _beside(pods: list[Pod], shown: list[Pod]) -> tuple[PodsBeside, ...]:
+    """The pods that are not shown, in the few groups that they amount to."""
+    told = {pod.metadata.uid for pod in shown}
+    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for pod in pods[:MOST_KNOWN]:
+        if pod.metadata.uid not in told:
+            worn = pod.metadata.labels or {}
+            containers = tuple(item.name for item in (*pod.spec.containers, *(pod.spec.init_containers or ())))
+            key = (worn.get(SLIPWAY_ENTITY, ""), worn.get(KUBERNETES_ID, ""), containers)
+            groups.setdefault(key, []).append(pod.metadata.name)
+    return tuple(PodsBeside(*key, tuple(sorted(names))) for key, names in sorted(groups.items()))
 
 
 def _badge_place(pod: Pod, around: Around) -> int:

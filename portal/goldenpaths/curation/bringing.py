@@ -94,6 +94,15 @@ def _same(source: Source, template_path: str, digest: str) -> Candidate | None:
     return found
 
 
+def look(brought: list[Brought] | None) -> Iterator[Finding]:
+    """What can be said of the templates by their files alone."""
+    for one in brought or ():
+        if one.prepared is None:
+            yield Finding(one.found.path, one.found.line, CODE, one.trouble, one.found.ref)
+        else:
+            yield from (replace(finding, entity_ref=one.found.ref) for finding in one.prepared.findings)
+
+
 # Afterwards, inside the ingestion's transaction.
 
 

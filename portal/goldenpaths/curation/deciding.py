@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.access import Access
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, User
@@ -16,6 +18,9 @@ from portal.goldenpaths.models import Candidate, CandidateFile, Version
 from portal.goldenpaths.origins import Origin
 from portal.goldenpaths.preparing import Prepared
 from portal.kit.errors import Conflict, Invalid, NotFound
+
+# How old the number in the navigation may be; after a decision here it is counted anew.
+COUNT_SECONDS = 15
 
 
 def candidate_or_404(organisation: Organisation, uid: UUID) -> Candidate:
@@ -27,6 +32,30 @@ def candidate_or_404(organisation: Organisation, uid: UUID) -> Candidate:
     if found is None:
         raise NotFound("There is no such candidate.")
     return found
+
+
+def waiting_for(access: Access) -> int:
+    """How many candidates wait for this person: none for who may not publish. One statement, or none."""
+    if not access.can("paths.publish"):
+        return 0
+    rows = Candidate.objects.for_tenant(access.organisation)
+    return rows.filter(state=Candidate.State.WAITING).count()
+
+
+def navigation_count(access: Access) -> str:
+    """The same for beside "Golden paths" in the navigation: a number in words, a few seconds old at most."""
+    if not access.can("paths.publish"):
+        return ""
+    key = _counted(access.organisation.pk)
+    told = cache.get(key)
+    if told is None:
+        told = str(waiting_for(access) or "")
+        cache.set(key, told, COUNT_SECONDS)
+    return str(told)
+
+
+def _counted(organisation_id: int) -> str:
+    return f"candidates:{organisation_id}"
 
 
 def publish_candidate(
@@ -116,3 +145,4 @@ def _decide(
     candidate.reason, candidate.version = reason, version
     candidate.save(update_fields=["state", "decided_at", "decided_by", "reason", "version"])
     CandidateFile.objects.for_tenant(candidate.organisation_id).filter(candidate=candidate).delete()
+    cache.delete(_counted(candidate.organisation_id))

@@ -23,7 +23,7 @@ MEMORY = 256 * 1024 * 1024
 CPU_SECONDS = 5
 WALL_SECONDS = 10
 OUTPUT_BYTES = 48 * 1024 * 1024
-IDLE_SECONDS = 120
+IDLE_SECONDS = 60
 # How a child ends that has no answer and was not killed.
 TOO_MUCH_OUTPUT = 3
 NO_MEMORY = 4

@@ -95,6 +95,11 @@ def render_tree(jobs: Sequence[RenderJob], context: Mapping[str, Any], options: 
     return results
 
 
+def render_text(text: str, context: Mapping[str, Any]) -> str:
+    """One text, rendered. Raises RenderError."""
+    return str(render_tree([RenderJob(text)], context)[0])
+
+
 def render_value(value: Any, context: Mapping[str, Any], *, path: str = "", options: Options = Options()) -> Any:
     """The value with every text in it rendered; the structure, and all that is not text, stays as it is."""
     texts: list[RenderJob] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +18,7 @@ from portal.goldenpaths.questions import choices, schemas
 from portal.goldenpaths.questions.answers import is_blank, is_nested, is_repeated, is_secret, option_key
 from portal.goldenpaths.questions.schemas import Schema
 from portal.goldenpaths.sentences import sentence_of
+from portal.kit.answers import outside
 from portal.kit.plain import odd_character
 from portal.kit.refs import ref_to
 
@@ -268,15 +271,27 @@ def _pattern_problems(checks: list[_Check]) -> dict[str, str]:
         for place, label, child, value in check.leaves()
         if (rule := _patterned(child, value))
     ]
-    try:
-        verdicts = matches((str(rule["pattern"]), text) for _, _, text, rule in asked)
-    except RenderError:
+    verdicts = _matched([(str(rule["pattern"]), text) for _, _, text, rule in asked])
+    if verdicts is None:
         return {place: f"{label} could not be checked in time; shorten it." for place, label, _, _ in asked}
     problems: dict[str, str] = {}
     for (place, label, _, rule), verdict in zip(asked, verdicts, strict=True):
         if not verdict:
             problems.setdefault(place, _pattern_sentence(rule, label))
     return problems
+
+
+def _matched(pairs: list[tuple[str, str]]) -> list[bool | None] | None:
+    """What the rendering child says of each (pattern, text); None when it did not come to an end. Nobody waits for it
+    inside the request's transaction."""
+
+    def ask() -> list[bool | None] | None:
+        try:
+            return matches(pairs)
+        except RenderError:
+            return None
+
+    return outside(f"patterns:{hashlib.sha256(json.dumps(pairs).encode()).hexdigest()}", ask) if pairs else []
 
 
 def _patterned(schema: Schema, value: Any) -> Schema:

@@ -29,6 +29,7 @@ def navigation(context: Context) -> dict[str, Any]:
                 "icon": entry.icon,
                 "url": reverse(entry.name, kwargs={"org": org.slug}) + entry.query,
                 "is_here": entry.is_at(here),
+                "count": entry.count(access) if entry.count else "",
             }
             for entry in listed
             if access and org and access.can(entry.permission)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.descriptors.kinds import owner_ref
@@ -12,10 +12,10 @@ from catalog.models import Entity
 from portal.accounts import audit
 from portal.accounts.access import Access, enter
 from portal.accounts.actor import Actor
-from portal.accounts.models import Organisation, Team
+from portal.accounts.models import Organisation, Team, User
 from portal.accounts.tenancy import tenant
 from portal.clusters import claims, labels
-from portal.clusters.claims import Claimant, Remembered, Standing
+from portal.clusters.claims import Claimant, Manifest, Remembered, Standing
 from portal.clusters.credentials import CredentialPlace, seal, unseal
 from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
@@ -25,6 +25,8 @@ from portal.kit.refs import name_of
 from portal.provisioning.models import Effect, Run
 
 MOST_ADOPTIONS = 100
+# Lines of a difference that a failed step keeps, for whoever may retry it with an adoption.
+MOST_DIFF_KEPT = 120
 # Stands for the number of a run that is only reviewed.
 LATER = "known-after-launch"
 
@@ -63,9 +65,15 @@ def owner_named(values: Mapping[str, Any], path_owner: str) -> str:
 def guard_of(doer: Doer, cluster: Cluster) -> Guard:
     """The rules for what the doer writes to that cluster."""
     mark = labels.mark_of(doer.organisation.pk, doer.organisation.created_at)
-    claimant = Claimant(mark, labels.recognised(doer.entity_ref), doer.lineage)
     with tenant(doer.organisation):
-        return Guard(claimant, reach_of(doer, cluster), lambda uid: remembered(doer.organisation, uid))
+        reach = reach_of(doer, cluster)
+    claimant = Claimant(mark, labels.recognised(doer.entity_ref), doer.lineage, reach.team)
+    return Guard(
+        claimant,
+        reach,
+        lambda uid: remembered(doer.organisation, uid),
+        lambda lineage: team_of_run(doer.organisation, lineage),
+    )
 
 
 def reach_of(doer: Doer, cluster: Cluster) -> Reach:
@@ -105,6 +113,14 @@ def remembered(organisation: Organisation, uid: str) -> Remembered | None:
         rows = Effect.objects.for_tenant(organisation).filter(kind="object", reference__uid=uid)
         made = rows.filter(outcome__in=("created", "adopted")).order_by("id").values_list("run_id", flat=True).first()
     return Remembered(str(made)) if made is not None else None
+
+
+def team_of_run(organisation: Organisation, lineage: str) -> str:
+    """The slug of the team that a run made things for, "" where none is known."""
+    with tenant(organisation):
+        owner = _owner_of_run(organisation, lineage).lower()
+        rows = Team.objects.for_tenant(organisation).filter(ref=owner)
+        return (rows.values_list("slug", flat=True).first() or "") if owner else ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,12 @@ class Claim:
     why_not: str = ""
     token: str = ""
     diff: Sequence[str] = ()
+    owner_ref: str = ""
+
+    @property
+    def is_for_somebody(self) -> bool:
+        """Whether anybody may adopt it: this person, or whoever has the right."""
+        return self.is_adoptable or bool(self.why_not)
 
     @property
     def key(self) -> str:
@@ -180,6 +202,7 @@ def claim_on(doer: Doer, cluster: str, seen: Seen) -> Claim | None:
         why_not=why_not,
         token=seen.token,
         diff=seen.diff,
+        owner_ref=owner.owner_ref,
     )
 
 
@@ -196,22 +219,42 @@ def adoptions_of(keys: Collection[str], actor: Actor) -> list[dict[str, Any]]:
     """Confirmations as a run keeps them, from what a page or a program sent: `<token>@<place>` each."""
     pairs = [key.partition("@") for key in list(keys)[:MOST_ADOPTIONS]]
     return [
-        {"place": place[:700], "token": token[:64], "by": actor.user.pk} for token, at, place in pairs if at and place
+        {"place": place[:700], "token": token[:64], "by": actor.user.pk, "as": actor.facts()}
+        for token, at, place in pairs
+        if at and place
     ]
 
 
-def is_confirmed(adoptions: Collection[Mapping[str, Any]], claim: Claim) -> bool:
-    """Whether somebody confirmed exactly this."""
-    return any(one["place"] == claim.place and one["token"] == claim.token for one in adoptions)
+def adopter_of(adoptions: Collection[Mapping[str, Any]], doer: Doer, claim: Claim) -> Doer | None:
+    """The doer in the name of whoever confirmed exactly this; None when nobody did.
+
+    Whether they may is decided now, not when they confirmed: see `claim_on` with what is returned.
+    """
+    found = next((one for one in adoptions if (one["place"], one["token"]) == (claim.place, claim.token)), None)
+    if found is None:
+        return None
+    person = User.objects.filter(pk=found["by"], is_active=True).first()
+    return replace(doer, actor=Actor.kept(found.get("as") or {}, person))
 
 
 def refuse(found: Sequence[Claim]) -> Claimed:
     """The refusal for everything that is in the way, adoptable or not."""
     said = " ".join(f"{claim.sentence}{f' {claim.why_not}' if claim.why_not else ''}" for claim in found[:5])
     more = f" And {len(found) - 5} more." if len(found) > 5 else ""
-    hint = " Adopt it in the review, or choose another name." if any(claim.is_adoptable for claim in found) else ""
-    keys = [{"object": claim.label, "adopt": claim.key} for claim in found if claim.is_adoptable]
-    return Claimed(f"{said}{more} Nothing was changed.{hint}", detail={"claims": keys})
+    is_open = any(claim.is_for_somebody for claim in found)
+    hint = " Adopt it in the review or when you retry, or choose another name." if is_open else ""
+    asked = [
+        {
+            "object": claim.label,
+            "adopt": claim.key,
+            "sentence": claim.sentence,
+            "owner": claim.owner_ref,
+            "diff": list(claim.diff)[:MOST_DIFF_KEPT],
+        }
+        for claim in found
+        if claim.is_for_somebody
+    ]
+    return Claimed(f"{said}{more} Nothing was changed.{hint}", detail={"claims": asked})
 
 
 def record_adoption(doer: Doer, run_id: int, seen: Seen) -> None:
@@ -243,3 +286,24 @@ def opened_kept(organisation_id: int, key: str, sealed: str) -> KeptObject:
     """The same, opened."""
     plain = unseal(sealed, _sealing_place(organisation_id, key))
     return KeptObject(json.loads(plain["before"]), json.loads(plain["after"]))
+
+
+def before_undone(organisation: Organisation, before: Manifest) -> Manifest:
+    """An object as it stood before this run, or, where that was the work of a run that is undone by now and had to
+    leave it, as it stood before that one. Inside a tenant transaction."""
+    seen: set[str] = set()
+    while (run := _maker(before)) not in seen | {""}:
+        seen.add(run)
+        rows = Effect.objects.for_tenant(organisation).filter(kind="object", run_id=int(run), undo="left")
+        found = rows.filter(reference__uid=before["metadata"].get("uid", "")).first()
+        kept = (found.before or {}).get("kept") if found is not None else None
+        if found is None or kept is None:
+            break
+        before = opened_kept(organisation.pk, found.key, kept).before
+    return before
+
+
+def _maker(found: Manifest) -> str:
+    """The number of the run that wrote an object last, "" where none did."""
+    run = str((found["metadata"].get("labels") or {}).get(labels.RUN, ""))
+    return run if run.isdecimal() and len(run) <= 18 else ""

@@ -1,0 +1,119 @@
+"""What the index holds of one entity: its facts, words and the pieces of its name. Data in, data out."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, islice
+from typing import Any
+
+from catalog.asking import facts
+from catalog.asking.operations import operations_of
+from catalog.asking.words import run_together, split_words
+
+# What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
+# organisation's index is made anew (see rebuilding).
+FORMAT = 2
+
+# Keys of our own. No author's key can be asked for that begins with "=".
+HAS = "=has"  # the entity has this key; the empty one: it is there at all
+NAMED = "=named"  # a word of its name, title, tags and address
+ABOUT = "=about"  # a word of its description
+WHOLE = "=whole"  # its name or its title, its words run together
+OPERATION = "=operation"  # a word of an operation of its definition
+PIECE = "=piece"  # three letters of its name or title
+
+EVERYTHING = ""
+MOST_DESCRIPTION = 20_000
+MOST_OPERATION_WORDS = 5_000
+
+# (key, value in lower case, value as written, "" where that is the same)
+Fact = tuple[str, str, str]
+
+
+def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: str) -> set[Fact]:
+    """All facts that the entity has by itself; those of its relations are made of edges.
+
+    annotations: what the server knows of its place; the author's own win.
+    """
+    metadata = document.get("metadata") or {}
+    own = metadata.get("annotations")
+    placed = {**metadata, "annotations": {**annotations, **(own if isinstance(own, dict) else {})}}
+    found: set[Fact] = {(HAS, EVERYTHING, "")}
+    for key, value in facts.rows({**document, "metadata": placed}, (), uid):
+        if not key.startswith("="):
+            found |= fact_of(key.lower(), value)
+    found.update((NAMED, word, "") for word in words_of_name(document))
+    found.update((ABOUT, word, "") for word in split_words(str(metadata.get("description") or "")[:MOST_DESCRIPTION]))
+    for text in (metadata.get("name"), metadata.get("title")):
+        found.update((PIECE, piece, "") for piece in pieces_of(str(text or "")))
+        if whole := run_together(str(text or ""))[: facts.MAX_VALUE]:
+            found.add((WHOLE, whole, ""))
+    found.update((OPERATION, word, "") for word in words_of_operations(document))
+    return found
+
+
+def words_of_operations(document: Mapping[str, Any]) -> set[str]:
+    """The words that find the operations of an API; some, where it has very many."""
+    spec = document.get("spec")
+    found = operations_of(spec.get("definition")) if isinstance(spec, dict) and document.get("kind") == "API" else []
+    return set(islice((word for one in found for word in one.words), MOST_OPERATION_WORDS))
+
+
+def fact_of(key: str, value: str | None) -> set[Fact]:
+    """That it has the key, and the value, unless that is null or too long to be asked for."""
+    clean = key.replace("\0", "")
+    has = {(HAS, clean, "")}
+    if value is None:
+        return has
+    plain = value.replace("\0", "")
+    lower = plain.lower()
+    return has | {(clean, lower, "" if plain == lower else plain)}
+
+
+def relation_facts(edges: Iterable[tuple[str, str]]) -> set[Fact]:
+    """The facts of (type, other end) pairs."""
+    found: set[Fact] = set()
+    for kind, target in edges:
+        found |= fact_of(f"relations.{kind}".lower(), target if len(target) <= facts.MAX_VALUE else None)
+    return found
+
+
+def many_of(found: Iterable[Fact]) -> set[str]:
+    """The keys for which the entity has several values."""
+    return {key for key, count in Counter(key for key, *_ in found).items() if count > 1 and not key.startswith("=")}
+
+
+def words_of_name(document: Mapping[str, Any]) -> set[str]:
+    """The words that name it: of name, title, tags, display name and address."""
+    metadata = document.get("metadata") or {}
+    tags = metadata.get("tags")
+    texts = [metadata.get("name"), metadata.get("title"), *(tags if isinstance(tags, list) else [])]
+    spec = document.get("spec")
+    profile = spec.get("profile") if isinstance(spec, dict) else None
+    if isinstance(profile, dict):
+        texts += [profile.get("displayName"), profile.get("email")]
+    return {word for text in texts if text for word in split_words(str(text)[:MOST_DESCRIPTION])}
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """Every three letters that follow one another."""
+    lower = text.lower().replace("\0", "")[: facts.MAX_VALUE]
+    for start in range(len(lower) - 2):
+        yield lower[start : start + 3]
+
+
+_LETTERS = re.compile(r"[^\W\d_]{4,}\Z")
+_LOOKED_AT = 8
+
+
+def near_parts(word: str) -> set[str]:
+    """The first letters of a word with up to two of them taken away; none for what is no word of four letters."""
+    if not _LETTERS.match(word):
+        return set()
+    start = word[:_LOOKED_AT]
+    places = range(len(start))
+    return {
+        "".join(letter for place, letter in enumerate(start) if place not in left)
+        for count in (0, 1, 2)
+        for left in combinations(places, count)
+    }

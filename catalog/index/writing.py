@@ -1,0 +1,297 @@
+"""The only way by which entities and what they say of one another change: rows, bodies, edges and facts together.
+
+Everything here runs inside the tenant and inside a transaction, and takes the organisation's lock first: one writer at
+a time, so that what is read, changed and written again is nobody else's meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.db import connection
+from django.utils.timezone import now
+
+from catalog.asking.locations import annotations_of
+from catalog.descriptors import relations
+from catalog.descriptors.kinds import REVERSE
+from catalog.index import bulk, edges, terms
+from catalog.index.edges import Said
+from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, relation_facts
+from catalog.models import Entity, EntityBody, FactBlock, FactKey, IndexState, Near, Source
+from catalog.models import Fact as FactRow
+from portal.accounts.models import Organisation
+from portal.accounts.tenancy import tenant
+
+# First key of the advisory lock that lets one writer at a time change the catalog of an organisation.
+LOCK_SPACE = 20_261
+AT_ONCE = 500
+# What a change of the document may change on the row.
+COLUMNS = [
+    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
+    "sort_name", "source", "path", "line", "digest", "updated_at", "removed_at", "removed_reason",
+    "document", "facts", "labels", "words", "raw",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the index holds of an entity that is there."""
+
+    num: int
+    ref: str
+    facts: set[Fact] = field(default_factory=set)
+    said: set[Said] = field(default_factory=set)
+
+
+# An entity before and after; None where it is not there, new or buried.
+_Pair = tuple[_State | None, _State | None]
+
+
+def lock(organisation_id: int) -> None:
+    """Waits for whoever else writes in this catalog; none does until the transaction ends. Makes the index ready."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s), (SELECT format FROM catalog_indexstate WHERE organisation_id = %s)",
+            [LOCK_SPACE, organisation_id, organisation_id],
+        )
+        if cursor.fetchone()[1] != FORMAT:
+            make_ready(organisation_id)
+
+
+def put(organisation_id: int, rows: Sequence[Entity]) -> None:
+    """Writes entities with their bodies, and what their documents say of others: new ones, and those that have a key.
+
+    Each has all its columns, its `source` and its `body`. A new one gets its number and key here; a changed one needs
+    `pk` and `ref`, and comes back if it was buried.
+    """
+    if not rows:
+        return
+    lock(organisation_id)
+    changed = [row for row in rows if row.pk]
+    known = _known(organisation_id, [row.pk for row in changed])
+    before = _states(organisation_id, known)
+    for row in changed:
+        row.num = known[row.pk].num
+    _number(organisation_id, [row for row in rows if not row.pk])
+    _write_rows(organisation_id, [row for row in rows if not row.pk], changed)
+    _change(organisation_id, [(before.get(row.pk), _state_of(row, _says(row))) for row in rows])
+
+
+def bury(organisation_id: int, keys: Collection[int], reason: str) -> int:
+    """Makes tombstones: they leave every set at once, and say nothing of others any more. Returns how many."""
+    if not keys:
+        return 0
+    lock(organisation_id)
+    before = _states(organisation_id, _known(organisation_id, keys))
+    rows = Entity.objects.for_tenant(organisation_id).filter(pk__in=before)
+    buried = rows.update(removed_at=now(), removed_reason=reason[:1000])
+    _change(organisation_id, [(state, None) for state in before.values()])
+    return buried
+
+
+def forget(organisation_id: int, before: datetime) -> None:
+    """Deletes the tombstones from before that moment: nothing points at them by number any more."""
+    Entity.objects.for_tenant(organisation_id).filter(removed_at__lt=before).delete()
+
+
+def say(organisation_id: int, gone: Iterable[tuple[int, Said]], fresh: Iterable[tuple[int, Said]]) -> None:
+    """Takes edges away and adds others, by the number of the entity that says them: who belongs to a team, say."""
+    gone, fresh = list(gone), list(fresh)
+    if not gone and not fresh:
+        return
+    lock(organisation_id)
+    numbers = sorted({number for number, _ in (*gone, *fresh)})
+    rows = Entity.objects.for_tenant(organisation_id).filter(num__in=numbers, removed_at=None)
+    said = edges.said_by(organisation_id, numbers)
+    pairs = list[_Pair]()
+    for number, ref in rows.values_list("num", "ref"):
+        before = _State(number, ref, set(), said[number])
+        after = {each for number_, each in fresh if number_ == number}
+        over = {each for number_, each in gone if number_ == number}
+        pairs.append((before, replace(before, said=(before.said - over) | after)))
+    _change(organisation_id, pairs)
+
+
+def moved(before: Source, after: Source) -> None:
+    """The source is somewhere else: so are its entities, and they are found by their place."""
+    organisation_id = after.organisation_id
+    lock(organisation_id)
+    rows = Entity.objects.for_tenant(organisation_id).filter(source=after, removed_at=None).select_related("body")
+    keys = list(rows.values_list("pk", flat=True))
+    for start in range(0, len(keys), AT_ONCE):
+        part = list(rows.filter(pk__in=keys[start : start + AT_ONCE]))
+        pairs = list[_Pair]()
+        for row in part:
+            row.source = before
+            was = _state_of(row, set())
+            row.source = after
+            pairs.append((was, _state_of(row, set())))
+        _change(organisation_id, pairs)
+
+
+def make_ready(organisation_id: int) -> None:
+    """Makes the index anew when it is written in another format than ours: the old facts could not be told any more."""
+    known = IndexState.objects.for_tenant(organisation_id).values_list("format", flat=True).first()
+    if known != FORMAT:
+        rebuild(organisation_id)
+
+
+def after_migration(**_: object) -> None:
+    """The hook: the same for every organisation, before anybody reads."""
+    for organisation_id in Organisation.objects.order_by("pk").values_list("pk", flat=True):
+        with tenant(organisation_id):
+            lock(organisation_id)
+
+
+def rebuild(organisation_id: int) -> int:
+    """Makes the index anew from the entities that are there. Returns how many. Must run under the lock."""
+    for model in (FactRow, FactBlock, FactKey, Near):
+        model.objects.for_tenant(organisation_id).delete()
+    rows = Entity.objects.for_tenant(organisation_id).filter(removed_at=None).select_related("source", "body")
+    keys = list(rows.order_by("num").values_list("pk", flat=True))
+    for start in range(0, len(keys), AT_ONCE):
+        part = list(rows.filter(pk__in=keys[start : start + AT_ONCE]))
+        related = edges.of_entities(organisation_id, {row.num: row.ref for row in part})
+        change = terms.Change()
+        for row in part:
+            _arrive(change, _state_of(row, set()), related[row.num])
+        terms.apply(organisation_id, change)
+    IndexState.objects.update_or_create(organisation_id=organisation_id, defaults={"format": FORMAT})
+    return len(keys)
+
+
+# --- rows ---
+
+
+def _number(organisation_id: int, rows: list[Entity]) -> None:
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(num) FROM catalog_entity WHERE organisation_id = %s", [organisation_id])
+        last = cursor.fetchone()[0]
+    for number, row in enumerate(rows, 0 if last is None else last + 1):
+        row.num = number
+
+
+def _write_rows(organisation_id: int, added: list[Entity], changed: list[Entity]) -> None:
+    bulk.insert(Entity, added)
+    bulk.insert(Entity, changed, unique=["organisation", "ref"], update=COLUMNS)
+    for row in (*added, *changed):
+        row.body.entity_id, row.body.organisation_id = row.pk, organisation_id
+    bodies = [row.body for row in (*added, *changed)]
+    bulk.insert(EntityBody, bodies, unique=["entity"], update=["document", "raw"])
+
+
+def _known(organisation_id: int, keys: Collection[int]) -> dict[int, Entity]:
+    rows = Entity.objects.for_tenant(organisation_id).select_related("source", "body")
+    return {row.pk: row for row in rows.filter(pk__in=keys)} if keys else {}
+
+
+def _states(organisation_id: int, known: Mapping[int, Entity]) -> dict[int, _State]:
+    """What the index holds of those of these entities that are there, by key."""
+    there = [row for row in known.values() if row.removed_at is None]
+    said = edges.said_by(organisation_id, [row.num for row in there])
+    return {row.pk: _state_of(row, said[row.num]) for row in there}
+
+
+def _state_of(row: Entity, said: set[Said]) -> _State:
+    facts = facts_of(row.body.document, annotations_of(row.source, row.path), str(row.uid))
+    return _State(row.num, row.ref, facts, said)
+
+
+def _says(row: Entity) -> set[Said]:
+    return {(kind, target) for source, kind, target in relations.of(row.body.document) if source == row.ref}
+
+
+# --- the index ---
+
+
+def _change(organisation_id: int, pairs: Sequence[_Pair]) -> None:
+    """Brings edges and facts in line with what became of these entities."""
+    leaving = [before for before, after in pairs if before and not after]
+    coming = [after for before, after in pairs if after and not before]
+    steady = [(before, after) for before, after in pairs if before and after]
+    change = terms.Change()
+    related = edges.of_entities(organisation_id, {state.num: state.ref for state in leaving})
+    for state in leaving:
+        change.drop(state.num, state.facts | relation_facts(related[state.num]))
+    news = _news(pairs)
+    edges.write(
+        organisation_id,
+        ((before.num, each) for before, after in pairs if before for each in before.said - _said(after)),
+        ((after.num, each) for before, after in pairs if after for each in after.said - _said(before)),
+    )
+    related = edges.of_entities(organisation_id, {state.num: state.ref for state in coming})
+    for state in coming:
+        _arrive(change, state, related[state.num])
+    for before, after in steady:
+        change.drop(after.num, before.facts - after.facts)
+        change.add(after.num, after.facts - before.facts)
+        change.many |= many_of(after.facts)
+    _relate(organisation_id, change, pairs, news)
+    terms.apply(organisation_id, change)
+
+
+def _arrive(change: terms.Change, state: _State, related: set[Said]) -> None:
+    facts = state.facts | relation_facts(related)
+    change.add(state.num, facts)
+    change.many |= many_of(facts)
+
+
+def _said(state: _State | None) -> set[Said]:
+    return state.said if state else set()
+
+
+def _news(pairs: Sequence[_Pair]) -> set[tuple[str, str, str]]:
+    """The edges that somebody says now and did not before, or the other way round, each from one of its ends."""
+    found: set[tuple[str, str, str]] = set()
+    for before, after in pairs:
+        state = before or after
+        assert state is not None
+        for kind, target in _said(before) ^ _said(after):
+            found.add(min((state.ref, kind, target), (target, REVERSE[kind], state.ref)))
+    return found
+
+
+def _relate(
+    organisation_id: int, change: terms.Change, pairs: Sequence[_Pair], news: set[tuple[str, str, str]]
+) -> None:
+    """What new and gone edges do to those ends of them that were there before and still are."""
+    if not news:
+        return
+    before = {state.ref: state for state, _ in pairs if state}
+    after = {state.ref: state for _, state in pairs if state}
+    both = [edge for each in news for edge in (each, (each[2], REVERSE[each[1]], each[0]))]
+    others = {edge[0] for edge in both} - set(before) - set(after)
+    says = edges.who_says(organisation_id, [edge for edge in both if edge[0] in others])
+    numbers = _numbers(organisation_id, others)
+    numbers |= {ref: state.num for ref, state in after.items() if ref in before}
+
+    def holds(states: Mapping[str, _State], edge: tuple[str, str, str]) -> bool:
+        ref, kind, target = edge
+        return edge in says or (ref in states and (kind, target) in states[ref].said)
+
+    gone, fresh = list[tuple[str, str, str]](), list[tuple[str, str, str]]()
+    for edge in both:
+        mirror = (edge[2], REVERSE[edge[1]], edge[0])
+        was = holds(before, edge) or holds(before, mirror)
+        is_now = holds(after, edge) or holds(after, mirror)
+        if was != is_now and edge[0] in numbers:
+            (fresh if is_now else gone).append(edge)
+    left = edges.how_many(organisation_id, {(numbers[ref], ref, kind) for ref, kind, _ in (*gone, *fresh)})
+    for ref, kind, target in gone:
+        lost = relation_facts([(kind, target)])
+        if left[numbers[ref], kind]:
+            lost = {fact for fact in lost if fact[0] != HAS}
+        change.drop(numbers[ref], lost)
+    for ref, kind, target in fresh:
+        change.add(numbers[ref], relation_facts([(kind, target)]))
+        if left[numbers[ref], kind] > 1:
+            change.many.add(f"relations.{kind}".lower())
+
+
+def _numbers(organisation_id: int, refs: set[str]) -> dict[str, int]:
+    rows = Entity.objects.for_tenant(organisation_id).filter(ref__in=refs, removed_at=None)
+    return dict(rows.values_list("ref", "num")) if refs else {}
