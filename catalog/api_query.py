@@ -115,8 +115,13 @@ def _clean(text: str) -> str:
 
 
 def entities_page(organisation: Organisation, node: Node, listing: Listing, *, size: int, offset: int) -> EntitiesPage:
-    """One page: a statement for the set and one for its entities. Entities without the order field come last."""
+    """One page: a statement for the set and one for its entities.
+
+    Entities without the order field are left out and not counted (backstage-compat 4b.4); those that have the field
+    without a value that can be compared come last.
+    """
     question = Question(organisation)
+    node = all_of([node, Exists(listing.order.lower())]) if listing.order else node
     term = listing.term.replace("\0", "").strip().lower()[:200]
     fields = [_clean(name).lower() for name in listing.term_fields or [listing.order or "metadata.name"]]
     sought = _Sought(term, frozenset(fields)) if term else None

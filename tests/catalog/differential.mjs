@@ -174,7 +174,10 @@ const aPredicate = (depth = 0) => {
 };
 const fields = () => (maybe(0.8) ? undefined : some(["kind", "metadata.name", "spec", "metadata.annotations", "spec.type", "metadata.tags"], 3));
 // Of several values Backstage's server orders by each of them, the in-memory catalog by the first, we by the least.
-const orderKeys = keys.filter((of) => !repeated.has(of.toLowerCase()) && !long.has(of.toLowerCase()));
+// An entity whose value is null or longer than can be compared is last here, and left out there.
+const blank = new Set();
+for (const found of known.values()) for (const [of, value] of found) if (value === null) blank.add(of);
+const orderKeys = keys.filter((of) => ![repeated, long].some((odd) => odd.has(of.toLowerCase())) && !blank.has(of));
 const order = () => ({ field: maybe(0.5) ? pick(["metadata.name", "kind", "spec.type", "spec.lifecycle", "metadata.title"].filter((of) => orderKeys.includes(of))) : pick(orderKeys), order: pick(["asc", "desc"]) });
 
 // --- comparing ---
@@ -220,10 +223,14 @@ const ask = {
     const [ours, other] = [(await api.getEntities(request, options)).items, (await theirs.getEntities({ ...inTheirs(request), fields: undefined })).items];
     if (request.fields) {
       const wanted = (await cut(other.map(refOf), request.fields)).map(text);
-      return same(ours.map(text), wanted) || note("list", request, ours, wanted);
+      const alike = orders ? request.limit || same(sorted(ours.map(text)), sorted(wanted)) : same(ours.map(text), wanted);
+      return alike || note("list", request, ours, wanted);
     }
     const [mine, its] = [ours.map(refOf), other.map(refOf)];
-    if (!same(mine, its)) note("list", request, mine, its);
+    // Equals stand in any order: in a window, other equals may be inside it.
+    const values = (refs) => refs.map((ref) => (orders ?? []).map(({ field }) => valueOf(byRef.get(ref), field)));
+    const alike = orders ? same(values(mine), values(its)) && (request.limit || same(sorted(mine), sorted(its))) : same(mine, its);
+    if (!alike) note("list", request, mine, its);
   },
   async pages() {
     const asked = maybe(0.7) ? { filter: filters() } : { query: aPredicate() };
