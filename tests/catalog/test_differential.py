@@ -1,6 +1,6 @@
 """Generated questions to our API and to the catalog client's own in-memory catalog: the answers are the same.
 
-300 questions here; more with `DIFFERENTIAL=5000 .venv/bin/pytest tests/catalog/test_differential.py`, others with `SEED`.
+300 questions here; `DIFFERENTIAL=5000` before pytest asks more, `SEED=7` asks others.
 Where the two may differ stands in docs/catalog.md.
 """
 
