@@ -15,6 +15,7 @@ from catalog.views import LISTED, with_status
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
 from portal.kit.errors import NotFound
+from portal.kit.sheets import sheet
 
 OWNED_SHOWN = 500
 
@@ -75,11 +76,16 @@ def teams(request: TenantRequest) -> HttpResponse:
         .exclude(owner_ref__in=by_ref)
     )
     strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    ordered = [branch for branch in in_tree_order(branches) if words.lower() in branch.team.name.lower()]
+    page = sheet(ordered, request.GET.get("page", ""))
     return render(
         request,
         "ownership/teams.html",
         {
-            "branches": in_tree_order(branches),
+            "branches": page.rows,
+            "page": page,
+            "words": words,
             "strangers": strangers,
             "names": named(organisation.pk, [row.owner_ref for row in strangers]),
             "may_make": request.access.can("teams.manage"),
