@@ -72,7 +72,7 @@ class AnswerMaker:
     def __init__(self, access: Access, question: PlainQuestion, subject: Hit) -> None:
         self.access, self.question, self.subject = access, question, subject
         self.organisation = access.organisation
-        rows = entities_of(self.organisation).filter(ref=subject.key)
+        rows = entities_of(self.organisation).filter(ref=subject.key).select_related("body")
         self.entity: Entity | None = rows.first()
         self.is_team = subject.kind == TEAM
         owner = subject.key if self.is_team else subject.owner_ref
@@ -113,7 +113,7 @@ class AnswerMaker:
 
     def _contact(self) -> Contact:
         """What the thing itself says, such as its own runbook, before what its team says."""
-        own = contact_of(self.entity.document) if self.entity else Contact()
+        own = contact_of(self.entity.body.document) if self.entity else Contact()
         return own.before(self.team.contact if self.team else Contact())
 
     def _status_of(self, row: Entity) -> EntityStatus | None:
@@ -184,8 +184,8 @@ class AnswerMaker:
         if self.entity is not None and self.entity.has_workloads:
             return ()
         refs = [row.ref for row in self._parts()[0][:MOST_SHOWN]]
-        rows = entities_of(self.organisation).filter(ref__in=refs).order_by("sort_name", "id")
-        said = [(row, contact_of(row.document).on_call) for row in rows]
+        rows = entities_of(self.organisation).filter(ref__in=refs).select_related("body").order_by("sort_name", "id")
+        said = [(row, contact_of(row.body.document).on_call) for row in rows]
         slug = self.organisation.slug
         return tuple(AnswerLine(row.display_name, address(slug, row.ref), text) for row, text in said if text)
 
