@@ -120,7 +120,6 @@ def rows(organisation: Any, source: Source, start: int, end: int, count: int) ->
             sort_name=(title or metadata["name"]).lower(), source=source, path=f"{number // 32:05}/catalog-info.yaml",
             line=number % 32 * 30 + 1, digest=f"{number:064x}",
         )  # fmt: skip
-        row.document = known
         row.body = EntityBody(organisation_id=organisation.pk, document=known, raw=raw_of(known))
         yield row
 
