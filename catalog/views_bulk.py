@@ -37,7 +37,11 @@ def bulk_new(request: TenantRequest) -> HttpResponseBase:
     access = request.access
     wanted = Wanted.from_query(request.POST.get("query", ""))
     is_all = request.POST.get("which") == "all"
-    uids = Listed(access, wanted).uids(many.MOST + 1) if is_all else many.chosen(access, request.POST.getlist("e"))
+    uids = (
+        Listed(access, wanted, is_counted=False).uids(many.MOST + 1)
+        if is_all
+        else many.chosen(access, request.POST.getlist("e"))
+    )
     form = BulkForm(request.POST)
     form.is_valid()
     act = many.ACTS.get(form.cleaned_data.get("act", ""))

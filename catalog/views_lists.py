@@ -13,14 +13,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from catalog.asking.paging import RowPage
 from catalog.descriptors.kinds import KINDS
 from catalog.lists import actions, kept
 from catalog.lists.bulk import ACTS
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, WHOSE, Column, Wanted, columns_of
 from catalog.lists.export import FORMS, exported
 from catalog.lists.models import SavedView
-from catalog.lists.reading import OFFERED, Listed
+from catalog.lists.reading import OFFERED, Listed, ListedPage
 from catalog.models import Entity
 from catalog.naming import named
 from catalog.views import with_status
@@ -160,14 +159,14 @@ class ListPage:
         return chosen + [(column, False) for name, column in COLUMNS.items() if name not in ("name", *self.columns)]
 
     @cached_property
-    def page(self) -> RowPage:
+    def page(self) -> ListedPage:
         get = self.request.GET.get
         return self.listed.page(size=PAGE_SIZE, after=get("after", ""), before=get("before", ""))
 
     @cached_property
     def names(self) -> dict[str, Named]:
         """Of everything on the page that is a reference: one statement."""
-        owners = [option.value for option in self.listed.counts["owner"]]
+        owners = [option.value for option in self.listed.counts["owner"][:OFFERED]]
         refs = [ref for row in self.page.rows for ref in (row.owner_ref, row.system_ref)]
         return named(self.organisation.pk, [self.wanted.owner, self.wanted.system, *owners, *refs])
 
@@ -181,7 +180,7 @@ class ListPage:
 
     @property
     def total(self) -> int:
-        return self.kinds.get(self.wanted.kind, 0) if self.wanted.kind else self.all_count
+        return self.listed.total
 
     @property
     def tabs(self) -> list[tuple[str, str, int, str]]:
@@ -211,7 +210,7 @@ class ListPage:
 
     def _field(self, name: str, label: str, any_label: str) -> Field:
         counted = self.listed.counts[name]
-        is_typed = len(counted) > OFFERED
+        is_typed = self.listed.is_many(name)
         chosen = getattr(self.wanted, name)
         options = [
             Shown(each.value, self._read(each.value), each.count, each.value.lower() == chosen.lower())

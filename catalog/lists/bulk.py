@@ -194,5 +194,5 @@ def chosen(access: Access, pks: Sequence[str]) -> list[UUID]:
 
 def entities_by_uid(access: Access, uids: Sequence[UUID]) -> dict[UUID, Entity]:
     """The entities with their sources, tombstones included."""
-    rows = Entity.objects.for_tenant(access.organisation).filter(uid__in=uids).select_related("source")
+    rows = Entity.objects.for_tenant(access.organisation).filter(uid__in=uids).select_related("source", "body")
     return {row.uid: row for row in rows}

@@ -8,6 +8,8 @@ from uuid import UUID
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
 from portal.clusters import labels, status
+from portal.clusters.errors import KubeForbidden
+from portal.clusters.kube import Kube
 from portal.clusters.models import Binding, Cluster
 from portal.clusters.podlogs import Asked
 from portal.clusters.reach import PodClaim, logs_refusal
@@ -31,10 +33,28 @@ def pod_for(access: Access, cluster: Cluster, asked: Asked) -> BoundPod:
     pod = status.pod_of(cluster, asked.namespace, asked.pod)
     if access.can(PERMISSION):
         return pod
-    refusal = logs_refusal(asked.pod, _claims(access, pod), cluster.patterns, asked.namespace)
+    refusal = logs_refusal(asked.pod, _claims(access, pod), asked.namespace, pod.namespace_team)
     if refusal:
         raise Forbidden(refusal)
     return pod
+
+
+def strangers(kube: Kube, cluster: Cluster, namespace: str, pod: str) -> str:
+    """Why nobody of this organisation may read a pod's log, for it is another organisation's; "" when it is not.
+
+    Two organisations may have connected one cluster. The pod's own mark decides, and where it wears none, its
+    namespace's. Asked of the cluster, by a worker, just before the log is read.
+    """
+    ours = labels.mark_of(cluster.organisation.pk, cluster.organisation.created_at)
+    for kind, within, name in (("Pod", namespace, pod), ("Namespace", None, namespace)):
+        try:
+            found = kube.get("v1", kind, within, name)
+        except KubeForbidden:
+            continue
+        mark = ((found or {}).get("metadata", {}).get("labels") or {}).get(labels.ORGANISATION, "")
+        if mark:
+            return "" if mark == ours else f"Pod {pod} belongs to another organisation on this cluster."
+    return ""
 
 
 def admit(access: Access, asked: Asked | None) -> None:

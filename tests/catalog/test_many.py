@@ -67,7 +67,7 @@ def outcomes(world, page):
 
 def found(world, name):
     with world.tenant():
-        return Entity.objects.for_tenant(world.acme).select_related("source").get(name=name)
+        return Entity.objects.for_tenant(world.acme).select_related("source", "body").get(name=name)
 
 
 def test_a_tag_is_added_to_what_the_person_may_edit_and_undone(shop, client_for):
