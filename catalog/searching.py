@@ -59,7 +59,7 @@ def owners(access: Access, text: str) -> list[str]:
 
 
 def mine(access: Access) -> list[str]:
-    """Their teams and those below, as far as they help to choose: who stands above thousands is near to none of them."""
+    """Their teams and those below, as far as they help to choose: who stands above thousands is near to none."""
     return sorted(access.team_refs)[:MOST_TEAMS]
 
 
