@@ -10,6 +10,7 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog import fetched
         from catalog.intake import ingest
+        from portal.accounts.teams import BEFORE_DELETE
         from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, deciding, trusting
         from portal.goldenpaths.language.rendering import render_text
@@ -21,6 +22,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
+        BEFORE_DELETE["goldenpaths"] = trusting.before_team_goes
         jobs.register_kinds()
         searching.register()
         register_entry(

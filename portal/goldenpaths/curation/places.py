@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.models import Source
+from portal.accounts.models import TeamOrigin
 from portal.githosts.fetch import parse_location
 from portal.githosts.models import Repository
-from portal.githosts.rights import granted, protected_ref, times_changed
+from portal.githosts.rights import granted, owning_team, protected_ref, times_changed
 from portal.goldenpaths.origins import Origin
 from portal.kit.errors import Refusal
 
@@ -62,11 +63,18 @@ def rights_of(source: Source) -> dict[str, Any]:
     return {
         "repository": row.pk,
         "owner": row.owner_ref,
+        "owning team": _answering(row),
         "default branch": row.default_branch,
         "protection": "the default branch" if protected_ref(row) else "nothing",
         "grants": granted(row),
         "times changed": times_changed(row),
     }
+
+
+def _answering(row: Repository) -> int | None:
+    """The team behind the owner's name, by its number: another team of the same name is another team."""
+    team = owning_team(row)
+    return team.pk if team is not None and team.origin != TeamOrigin.GONE else None
 
 
 def unknowable(source: Source) -> str:
