@@ -14,13 +14,14 @@ from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import parse
 from catalog.index import writing
 from catalog.intake import ingest
+from catalog.intake.claims import found_in
 from catalog.intake.pieces import Pieces
 from catalog.intake.sources import folder
 from catalog.intake.sources.portal import path_of
 from catalog.intake.sources.registry import OPENERS
 from catalog.intake.sources.tree import MemoryTree, Tree
 from catalog.intake.sources.upload import tree_of
-from catalog.models import Entity, Relation, Source, Upload
+from catalog.models import Entity, NameChoice, NameClaim, Relation, Source, Upload
 from catalog.tasks import UNFINISHED, ask_refresh
 from catalog.teams import sync_teams
 from portal.accounts.actor import Actor
@@ -37,11 +38,13 @@ __all__ = [
     "Glance",
     "add_source",
     "check_new",
+    "choose_name",
     "glance",
     "move_source",
     "refresh_source",
     "remove_entity",
     "remove_source",
+    "restore_entity",
     "sync_teams",
     "write_entity",
 ]  # fmt: skip
@@ -391,3 +394,63 @@ def remove_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -
             subject_label=entity.ref,
             summary=f"Removed {entity.ref}",
         )
+
+
+def restore_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -> Entity:
+    """Brings a tombstone back as an entity that is written in the portal, with its uid and its history.
+
+    Raises Conflict when it is there, and Invalid when its text would not be admitted today.
+    """
+    if entity.removed_at is None:
+        raise Conflict(f"{entity.ref} is in the catalog.", code="not-removed")
+    with transaction.atomic():
+        restored = write_entity(organisation=organisation, actor=actor, text=entity.body.raw, entity=entity)
+        record(
+            organisation=organisation,
+            actor=actor,
+            verb="entity.restored",
+            subject=restored,
+            subject_label=restored.ref,
+            summary=f"Restored {restored.ref}",
+            data={"was": entity.removed_reason},
+        )
+    return restored
+
+
+def choose_name(*, organisation: Organisation, actor: Actor, claim: NameClaim, reason: str) -> Entity:
+    """Gives a name that several sources describe to the source of the claim, from now on and at once.
+
+    What the source before said stays as its claim, so that the choice can be made again the other way. Both sources
+    are read again. Raises Invalid without a reason.
+    """
+    if not reason.strip():
+        raise Invalid("Say why; whoever comes after you will ask.", field="reason")
+    with transaction.atomic():
+        rows = entities_of(organisation).filter(ref=claim.ref).select_related("source")
+        before, source = rows.first(), claim.source
+        NameChoice.objects.update_or_create(
+            organisation=organisation,
+            ref=claim.ref,
+            defaults={
+                "source": source,
+                "chosen_by": actor.person,
+                "chosen_at": now(),
+                "reason": reason.strip()[:500],
+            },
+        )
+        ingest.take_one(source, found_in(claim))
+        chosen: Entity = entities_of(organisation).select_related("source").get(ref=claim.ref)
+        loser = before.source if before else None
+        record(
+            organisation=organisation,
+            actor=actor,
+            verb="name.chosen",
+            subject=chosen,
+            subject_label=claim.ref,
+            summary=f"Gave {claim.ref} to {source.label}",
+            data={"to": source.label, "from": loser.label if loser else "", "reason": reason.strip()[:500]},
+        )
+        for each in (source, loser):
+            if each is not None and each.kind != Source.Kind.PORTAL:
+                ask_refresh(organisation, each, actor)
+    return chosen

@@ -184,7 +184,8 @@ class EntityView(CatalogView):
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "delete": "catalog.remove"}
 
     def find(self, **which: Any) -> Entity:
-        found = self.rows().filter(**which).first()
+        # There is one at most: an order would be worked out for nothing.
+        found = next(iter(self.rows().filter(**which).order_by()[:1]), None)
         if found is None:
             raise NotFound("There is no such entity.")
         return found

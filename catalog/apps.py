@@ -62,8 +62,7 @@ class CatalogConfig(AppConfig):
                 "layout-grid",
                 "catalog.view",
                 20,
-                also=("entity", "entity-*"),
-                query="?kind=Component",
+                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
                 words="services components entities",
             ),
             NavEntry(
@@ -73,7 +72,7 @@ class CatalogConfig(AppConfig):
                 "catalog.view",
                 25,
                 also=("problem", "problem-*"),
-                words="inbox faults errors wrong mend",
+                words="inbox faults errors wrong mend descriptors",
                 count=inbox.navigation_count,
             ),
             NavEntry(
@@ -83,7 +82,15 @@ class CatalogConfig(AppConfig):
                 "catalog.view",
                 120,
                 "Organisation",
-                also=("source", "source-*", "sources-*"),
+                also=(
+                    "source",
+                    "source-*",
+                    "sources-*",
+                    "conflict",
+                    "conflicts",
+                    "entities-removed",
+                    "entities-unseen",
+                ),
                 words="register locations import descriptors",
             ),
             NavEntry(

@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import now
 
-from catalog import graph
+from catalog import freshness, graph
 from catalog.configured import address_for
 from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.kinds import OWNED_BY, OWNER_OF, RELATION_TYPES, relation_word
+from catalog.freshness import Freshness
 from catalog.graph import Graph, GraphNode, Neighbour
 from catalog.models import CardAnswer, ConfiguredCard, Entity, Problem, Source
 from catalog.naming import address
@@ -171,12 +172,20 @@ def answer_of(told: dict[str, Any] | None) -> CardAnswer | None:
 
 @dataclass(frozen=True)
 class OriginCard:
+    """Where it comes from and how fresh it is. former: what it was called before; claim: the number of another
+    description of its name, 0 for none."""
+
     is_portal: bool
     edit_address: str
+    fresh: Freshness
+    former: list[str]
+    claim: int
 
 
 def origin(look: Look) -> OriginCard:
-    return OriginCard(is_portal(look.entity), edit_address(look.entity))
+    fresh = freshness.of_entity(look.entity, look.problems)
+    former, claims = look.names_before
+    return OriginCard(is_portal(look.entity), edit_address(look.entity), fresh, former, claims[0] if claims else 0)
 
 
 def is_portal(found: Entity) -> bool:

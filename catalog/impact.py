@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from catalog.descriptors.kinds import API_CONSUMED_BY, DEPENDENCY_OF, HAS_PART, PROVIDES_API
-from catalog.models import Relation
+from catalog.index.edges import around
 from portal.accounts.models import Organisation
 from portal.kit.refs import kind_of
 
@@ -62,8 +62,6 @@ def edges_in(organisation: Organisation) -> Edges:
     """The relations of an organisation."""
 
     def read(refs: Collection[str], types: Collection[str]) -> list[tuple[str, str, str]]:
-        rows = Relation.objects.for_tenant(organisation).filter(source_ref__in=list(refs), type__in=list(types))
-        found = rows.order_by("source_ref", "type", "target_ref").values_list("source_ref", "type", "target_ref")
-        return list(found.distinct()[:MOST_EDGES])
+        return around(organisation.pk, refs, types, most=MOST_EDGES)
 
     return read

@@ -50,6 +50,8 @@ class Source(TenantModel):
         max_length=64, blank=True, help_text="Not written any more; goes with the next narrowing."
     )
     read_revision = models.CharField(max_length=100, blank=True, help_text="The commit or version last read.")
+    read_author = models.CharField(max_length=300, blank=True, default="", db_default="", help_text="Who made that.")
+    read_seconds = models.FloatField(null=True, blank=True, help_text="How long the last reading took.")
     refreshed_at = models.DateTimeField(null=True, blank=True)
     entity_count = models.PositiveIntegerField(default=0)
     problem_count = models.PositiveIntegerField(default=0)
@@ -402,6 +404,102 @@ class Problem(TenantModel):
     def is_aside(self) -> bool:
         """Whether a person has set it aside for now."""
         return self.aside_until is not None and self.aside_until > now()
+
+
+class SourceReading(TenantModel):
+    """A reading of a source that changed something, or failed: the newest of each source are kept (readings.py).
+
+    times  how often it failed so, one after the other
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="readings")
+    at = models.DateTimeField(default=now)
+    seconds = models.FloatField(null=True, blank=True)
+    is_ok = models.BooleanField()
+    text = models.CharField(max_length=1000, blank=True)
+    commit = models.CharField(max_length=100, blank=True)
+    author = models.CharField(max_length=300, blank=True)
+    added = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    problems = models.PositiveIntegerField(default=0)
+    times = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "source", "id"], name="source_reading_newest")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class NameClaim(TenantModel):
+    """A description whose name another source has: kept whole, so that an admin can choose it (claims.py)."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="claims")
+    ref = models.CharField(max_length=200, db_collation="C")
+    path = models.CharField(max_length=1000)
+    line = models.PositiveIntegerField(default=1)
+    digest = models.CharField(max_length=64)
+    document = models.JSONField()
+    raw = models.TextField(blank=True)
+    raw_line = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "ref", "source"], name="name_claim_once")]
+        indexes = [models.Index(fields=["organisation", "source", "ref"], name="name_claim_source")]
+
+    def __str__(self) -> str:
+        return f"{self.ref} in {self.source_id}"
+
+
+class NameChoice(TenantModel):
+    """Which source has a name that several describe, as an admin chose."""
+
+    ref = models.CharField(max_length=200, db_collation="C")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+")
+    chosen_by = models.ForeignKey("accounts.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    chosen_at = models.DateTimeField(default=now)
+    reason = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "ref"], name="name_choice_once")]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class FormerName(TenantModel):
+    """What an entity was called before its file called it something else."""
+
+    ref = models.CharField(max_length=200, db_collation="C")
+    entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="former_names")
+    renamed_at = models.DateTimeField(default=now)
+    commit = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "ref"], name="former_name_once")]
+        indexes = [models.Index(fields=["organisation", "entity"], name="former_name_entity")]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class ProblemTold(TenantModel):
+    """That somebody was told of a problem: once, even when it is over and comes back (telling.py)."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=32)
+    address = models.CharField(max_length=254)
+    told_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "source", "key", "address"], name="problem_told_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.address
 
 
 class ConfiguredCard(TenantModel):

@@ -17,7 +17,7 @@ from django.db.models.functions import JSONObject
 
 from catalog.descriptors.kinds import KINDS, EntityKind
 from catalog.graph import Neighbour
-from catalog.models import CardAnswer, ConfiguredCard, Entity, Problem, Relation
+from catalog.models import CardAnswer, ConfiguredCard, Entity, FormerName, NameClaim, Problem, Relation
 from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
 from portal.accounts.contact import Contact
@@ -114,6 +114,13 @@ class Look:
         return list(rows.get().configured)  # type: ignore[attr-defined]  # annotated by with_configured
 
     @cached_property
+    def names_before(self) -> tuple[list[str], list[int]]:
+        """What it was called before, and the claims of others to its name (their pks)."""
+        former: list[str] | None = getattr(self.entity, "former", None)
+        claims: list[int] | None = getattr(self.entity, "claims", None)
+        return former or [], claims or []
+
+    @cached_property
     def has_history(self) -> bool:
         return self.events().exists()
 
@@ -131,6 +138,16 @@ def with_configured(rows: QuerySet[Entity]) -> QuerySet[Entity]:
     answer = Subquery(kept.values(told=JSONObject(**{name: F(name) for name in ANSWER})))
     told = mine.order_by("title").values(told=JSONObject(answer=answer, **{name: F(name) for name in CARD}))
     return rows.annotate(configured=ArraySubquery(told))
+
+
+def with_names(rows: QuerySet[Entity]) -> QuerySet[Entity]:
+    """Entities together with what they were called before, and with the claims of other sources to their names."""
+    former = FormerName.objects.filter(organisation=OuterRef("organisation_id"), entity=OuterRef("pk"))
+    claims = NameClaim.objects.filter(organisation=OuterRef("organisation_id"), ref=OuterRef("ref"))
+    return rows.annotate(
+        former=ArraySubquery(former.order_by("-renamed_at").values("ref")[:10]),
+        claims=ArraySubquery(claims.order_by("pk").values("pk")[:10]),
+    )
 
 
 def edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:

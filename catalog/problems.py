@@ -38,8 +38,8 @@ def rows_of(source: Source) -> TenantQuerySet[Problem]:
 
 
 def keep(source: Source, findings: Iterable[Finding], *, paths: Collection[str] = (), commit: str = "",
-         author: str = "") -> int:  # fmt: skip
-    """Brings the source's problems in line with what was found; returns how many it has now. Inside the tenant.
+         author: str = "") -> list[Problem]:  # fmt: skip
+    """Brings the source's problems in line with what was found; returns those that are over. Inside the tenant.
 
     What is found again keeps its row and its age wherever its line has gone; what is not found is over.
     paths: the files that were read, when not all were; problems of the others stay.
@@ -48,9 +48,9 @@ def keep(source: Source, findings: Iterable[Finding], *, paths: Collection[str] 
     rows = rows_of(source).filter(path__in=paths) if paths else rows_of(source)
     before, wanted = list(rows), _keyed(findings)
     there = {row.key: row for row in before}
-    over = [row.pk for row in before if row.key not in wanted]
+    over = [row for row in before if row.key not in wanted]
     if over:
-        rows_of(source).filter(pk__in=over).delete()
+        rows_of(source).filter(pk__in=[row.pk for row in over]).delete()
     owners = _owners(source, [finding for key, finding in wanted.items() if key not in there])
     fresh, moved = list[Problem](), list[Problem]()
     for key, finding in wanted.items():
@@ -69,7 +69,7 @@ def keep(source: Source, findings: Iterable[Finding], *, paths: Collection[str] 
             moved.append(row)
     Problem.objects.bulk_create(fresh, batch_size=BATCH)
     Problem.objects.bulk_update(moved, MOVING, batch_size=BATCH)
-    return len(wanted) if not paths else rows_of(source).count()
+    return over
 
 
 def note_unread(source: Source, sentence: str) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from catalog.asking.candidates import candidates
 from catalog.asking.filters import All, In, Node
+from catalog.asking.operations import Operation
 from catalog.asking.query import entities_of
 from catalog.asking.ranking import rank
 from catalog.asking.words import parts, run_together
+from catalog.choosing import chosen, operations
 from catalog.descriptors.kinds import KINDS, owner_ref
 from catalog.models import Entity
-from catalog.panels import Look, tabs_of
+from catalog.panels import TABS, Look
 from portal.accounts.access import Access, TenantRequest
 from portal.accounts.models import Organisation, Team
 from portal.kit.refs import DEFAULT_NAMESPACE, completed, name_of
@@ -56,21 +58,21 @@ def owners(access: Access, text: str) -> list[str]:
 
 
 def find_entities(access: Access, asked: Sought, most: int) -> list[Hit]:
-    """Entities, a Group as its team."""
-    rows = candidates(
-        access.organisation, asked, most=most, within=within(access, asked.filters), mine=access.team_refs
-    )
-    return as_found(access.organisation, rows)
+    """Entities, a Group as its team; and teams that no Group describes any more, by their address."""
+    rows = chosen(access.organisation, asked, most=most, within=within(access, asked.filters), mine=access.team_refs)
+    slugs = {"-".join(asked.words), asked.whole} if asked.words and not asked.filters else set()
+    return as_found(access.organisation, rows, slugs=slugs if access.can("people.view") else ())
 
 
-def as_found(organisation: Organisation, rows: Sequence[Entity]) -> list[Hit]:
-    """Entities as search shows them. One statement for the teams among them."""
-    groups = [row.ref for row in rows if row.kind == "Group"]
-    known = Team.objects.for_tenant(organisation).filter(ref__in=groups) if groups else ()
-    teams = {team.ref: team for team in known}
-    return [
-        team_found(organisation, teams[row.ref], row) if row.ref in teams else _found(organisation, row) for row in rows
-    ]
+def as_found(organisation: Organisation, rows: Sequence[Entity], *, slugs: Collection[str] = ()) -> list[Hit]:
+    """Entities as search shows them, and teams of these addresses. One statement for the teams among them."""
+    groups = {row.ref: row for row in rows if row.kind == "Group"}
+    known: Iterable[Team] = ()
+    if groups or slugs:
+        known = Team.objects.for_tenant(organisation).filter(Q(ref__in=list(groups)) | Q(slug__in=list(slugs)))
+    teams = {team.ref: team_found(organisation, team, groups.get(team.ref)) for team in known}
+    hits = {row.ref: teams.get(row.ref) or _found(organisation, row) for row in rows}
+    return list({**hits, **teams}.values())
 
 
 def team_found(organisation: Organisation, team: Team, group: Entity | None = None) -> Hit:
@@ -128,13 +130,29 @@ def entity_page(organisation: Organisation, row: Entity, tab: str = "") -> str:
         return ""
 
 
-def find_teams(access: Access, asked: Sought, most: int) -> list[Hit]:
-    """Teams by the beginning of their address: those that no Group describes any more are found here alone."""
-    slug = "-".join(asked.words)
-    if not slug:
+def find_operations(access: Access, asked: Sought, most: int) -> list[Hit]:
+    """Operations of APIs, for what reads like one: a path, or more than a word."""
+    if len(asked.words) < 2 and "/" not in asked.text:
         return []
-    rows = Team.objects.for_tenant(access.organisation)
-    return [team_found(access.organisation, team) for team in rows.filter(slug__in=[slug, asked.whole])[:most]]
+    narrowed = within(access, {name: value for name, value in asked.filters.items() if name != "kind"})
+    found = operations(access.organisation, asked, within=narrowed, mine=access.team_refs)
+    return [_operation(access, api, one) for api, one in found[:most]]
+
+
+def _operation(access: Access, api: Entity, one: Operation) -> Hit:
+    return Hit(
+        key=f"operation:{api.ref}:{one.title}",
+        title=one.title,
+        note=f"{one.summary} · {api.title or api.name}" if one.summary else api.title or api.name,
+        kind="Operation",
+        icon="api",
+        url=entity_page(access.organisation, api, "api"),
+        names=tuple(name for name in (one.title, one.path, one.name, one.summary) if name),
+        words=(api.name, api.title),
+        weight=2,
+        owner_ref=api.owner_ref,
+        lifecycle=api.lifecycle,
+    )
 
 
 @dataclass(frozen=True)
@@ -171,7 +189,7 @@ def find_doings(access: Access, asked: Sought, most: int) -> list[Hit]:
         return []
     text = " ".join(rest)
     thing = Sought(text, rest, run_together(text))
-    rows = candidates(access.organisation, thing, most=MOST, mine=access.team_refs)
+    rows = chosen(access.organisation, thing, most=MOST, mine=access.team_refs, few=1)
     by_ref = {row.ref: row for row in rows}
     ranked = [one for one in rank(thing, as_found(access.organisation, rows)) if not one.is_loose][:ACTS_ON]
     refs = [one.hit.key for one in ranked if one.hit.key in by_ref]
@@ -187,7 +205,8 @@ def _with_tab(access: Access, refs: list[str], tab: str) -> set[str]:
     request = TenantRequest()
     request.access = access
     rows = entities_of(access.organisation).filter(ref__in=refs).select_related("source")
-    return {row.ref for row in rows if any(one.name == tab for one in tabs_of(Look(request, row)))}
+    wanted = TABS[tab]
+    return {row.ref for row in rows if access.can(wanted.permission) and wanted.shown(Look(request, row))}
 
 
 def _doing(access: Access, doing: TabWord, asked: Sought, row: Entity) -> Hit:
@@ -211,12 +230,19 @@ def register() -> None:
     kinds = frozenset(name.lower() for name in KINDS) | {"team", "person"}
     register_searchable(
         Searchable("entities", "Catalog", "catalog.view", 10, find_entities, kinds, has_fields=True),
-        Searchable("teams", "Teams", "people.view", 20, find_teams, frozenset({"team", "group"})),
+        Searchable(
+            "operations",
+            "API operations",
+            "catalog.view",
+            25,
+            find_operations,
+            frozenset({"operation"}),
+            has_fields=True,
+        ),
         Searchable("doings", "Actions", "catalog.view", 5, find_doings, frozenset({"action"})),
     )
     register_command(
         Command("entity-new", "Describe a new entity", "plus", "catalog.register", "entity-new", "write add"),
-        Command("problems", "Problems", "file-alert", "catalog.view", "catalog-problems", "errors wrong"),
         Command("mine", "What my teams own", "layout-grid", "catalog.view", "palette", "my services components",
                 "?q=owner%3Ame"),
     )  # fmt: skip

@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from catalog import api, api_check, api_locations, views, views_cards, views_edit, views_problems, views_sources
+from catalog import (
+    api,
+    api_check,
+    api_locations,
+    views,
+    views_bulk,
+    views_cards,
+    views_edit,
+    views_kept,
+    views_lists,
+    views_problems,
+    views_sources,
+    views_truth,
+)
 
 
 class NameConverter:
@@ -22,7 +35,20 @@ register_converter(NameConverter, "entitypart")
 ENTITY = "catalog/<entitypart:kind>/<entitypart:namespace>/<entitypart:name>/"
 
 page_urls: list[URLPattern | URLResolver] = [
-    path("catalog/", views.catalog, name="catalog"),
+    path("catalog/", views_lists.catalog, name="catalog"),
+    path("catalog/options/<slug:field>/", views_lists.catalog_options, name="catalog-options"),
+    path("catalog/columns/", views_lists.catalog_columns, name="catalog-columns"),
+    path("catalog/export/", views_lists.catalog_export, name="catalog-export"),
+    path("catalog/stars/", views_kept.entity_stars, name="entity-stars"),
+    path("catalog/views/", views_kept.views, name="views"),
+    path("catalog/views/new/", views_kept.view_new, name="view-new"),
+    path("catalog/views/<int:view>/", views_kept.view_edit, name="view-edit"),
+    path("catalog/views/<int:view>/remove/", views_kept.view_remove, name="view-remove"),
+    path("catalog/views/<int:view>/opens/", views_kept.view_opens, name="view-opens"),
+    path("catalog/bulk/", views_bulk.bulk_new, name="bulk-new"),
+    path("catalog/bulk/<int:bulk>/", views_bulk.bulk, name="bulk"),
+    path("catalog/bulk/<int:bulk>/undo/", views_bulk.bulk_undo, name="bulk-undo"),
+    path("catalog/bulk/<int:bulk>/patch/", views_bulk.bulk_patch, name="bulk-patch"),
     path("catalog/problems/", views_problems.problems, name="catalog-problems"),
     path("catalog/problems/<int:problem>/", views_problems.problem, name="problem"),
     path("catalog/problems/<int:problem>/aside/", views_problems.set_aside, name="problem-aside"),
@@ -30,6 +56,11 @@ page_urls: list[URLPattern | URLResolver] = [
     path("catalog/problems/<int:problem>/mend/", views_problems.mend, name="problem-mend"),
     path("catalog/problems/<int:problem>/patch/", views_problems.patch, name="problem-patch"),
     path("catalog/new/", views_edit.new_entity, name="entity-new"),
+    path("catalog/conflicts/", views_truth.conflicts, name="conflicts"),
+    path("catalog/conflicts/<int:claim>/", views_truth.conflict, name="conflict"),
+    path("catalog/conflicts/<int:claim>/choose/", views_truth.choose, name="conflict-choose"),
+    path("catalog/removed/", views_truth.removed, name="entities-removed"),
+    path("catalog/unseen/", views_truth.unseen, name="entities-unseen"),
     path("catalog/sources/", views_sources.sources, name="sources"),
     path("catalog/sources/register/", views_sources.register, name="source-register"),
     path("catalog/sources/<int:source>/", views_sources.source, name="source"),
@@ -41,6 +72,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path("catalog/cards/<int:card>/remove/", views_cards.card_remove, name="card-remove"),
     path(ENTITY, views.entity, name="entity"),
     path(f"{ENTITY}edit/", views_edit.edit_entity, name="entity-edit"),
+    path(f"{ENTITY}restore/", views_truth.restore, name="entity-restore"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
     path(f"{ENTITY}cards/", views_cards.card_answers, name="card-answers"),
     path(f"{ENTITY}<slug:tab>/", views.entity_tab, name="entity-tab"),

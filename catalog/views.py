@@ -1,98 +1,38 @@
-"""The catalog's pages: the list, and an entity."""
+"""The catalog's pages: an entity."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from catalog.asking.paging import page_of
-from catalog.asking.query import Choice, counts, entities_of
 from catalog.cards import edit_address, grouped, is_portal
-from catalog.descriptors.kinds import COLUMNS, KINDS
-from catalog.models import Entity, Problem
+from catalog.lists.seen import with_star
+from catalog.models import Entity, FormerName, Problem
 from catalog.naming import named
-from catalog.panels import OVERVIEW, TABS, Look, Tab, cards_of, edges_of, neighbours, tabs_of, with_configured
+from catalog.panels import (
+    OVERVIEW,
+    TABS,
+    Look,
+    Tab,
+    cards_of,
+    edges_of,
+    neighbours,
+    tabs_of,
+    with_configured,
+    with_names,
+)
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
 from portal.clusters import status
 from portal.kit.errors import NotFound
-from portal.kit.references import Named
-from portal.kit.refs import kind_of, parse_ref, ref_to
+from portal.kit.refs import ref_to
 
-PAGE_SIZE = 50
 LISTED = (
     "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
     "owner_ref", "system_ref", "tags", "sort_name",
 )  # fmt: skip
-
-
-@gate("catalog.view")
-def catalog(request: TenantRequest) -> HttpResponse:
-    """The list, with its state in the address."""
-    wanted = {name: _parameter(request, name) for name in ("kind", "type", "owner", "lifecycle", "tag")}
-    wanted["kind"] = next((name for name in KINDS if name.lower() == wanted["kind"].lower()), wanted["kind"])
-    wanted["owner"], wanted["tag"] = wanted["owner"].lower(), wanted["tag"].lower()
-    choice = Choice(**wanted, text=_parameter(request, "q"))
-    organisation = request.access.organisation
-    counted = counts(organisation, choice)
-    page = page_of(
-        entities_of(organisation).filter(choice.conditions()).only(*LISTED),
-        size=PAGE_SIZE,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
-    total = counted["kind"].get(choice.kind, 0) if choice.kind else sum(counted["kind"].values())
-    kind = KINDS.get(choice.kind)
-    # Every owner of the page is among those counted.
-    names = named(organisation.pk, [*counted["owner"], *(row.system_ref for row in page.rows)])
-    context = {
-        "choice": choice,
-        "names": names,
-        "columns": kind.columns if kind else COLUMNS,
-        "counts": counted,
-        "kinds": [(name, kind.plural, counted["kind"].get(name, 0)) for name, kind in KINDS.items()],
-        "all_count": sum(counted["kind"].values()),
-        "page": page,
-        "rows": with_status(organisation, page.rows),
-        "total": total,
-        "is_filtered": any((choice.type, choice.owner, choice.lifecycle, choice.tag, choice.text)),
-        "filters": [
-            (
-                name,
-                label,
-                any_label,
-                getattr(choice, name),
-                getattr(choice, name) in counted[name],
-                _options(counted[name], names),
-            )
-            for name, label, any_label in (
-                ("type", "Type", "Any type"),
-                ("owner", "Owner", "Any owner"),
-                ("lifecycle", "Lifecycle", "Any lifecycle"),
-                ("tag", "Tag", "Any tag"),
-            )
-        ],
-    }
-    template = "catalog/list.html#results" if request.wants_fragment else "catalog/list.html"
-    return render(request, template, context)
-
-
-def _options(counted: dict[str, int], names: Mapping[str, Named]) -> list[tuple[str, str, int]]:
-    """(value, what people read, count): owners by their titles, in the order of what is read."""
-    options = [(value, _read(value, names), count) for value, count in counted.items()]
-    return sorted(options, key=lambda option: option[1].lower())
-
-
-def _read(value: str, names: Mapping[str, Named]) -> str:
-    known = names.get(value)
-    return (known.title if known else (parse_ref(value).short if kind_of(value) == "group" else value))[:80]
-
-
-def _parameter(request: TenantRequest, name: str) -> str:
-    return request.GET.get(name, "").replace("\0", "").strip()[:200]
 
 
 def with_status(organisation: Organisation, rows: Any) -> list[tuple[Entity, Any]]:
@@ -112,19 +52,29 @@ def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> Q
 
 
 @gate("catalog.view")
-def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponse:
+def entity(request: TenantRequest, kind: str, namespace: str, name: str) -> HttpResponseBase:
     """One entity; a name that others point to but nobody describes gets a page that says so."""
-    found = with_configured(_entities(request, kind, namespace, name)).first()
+    rows = with_names(with_configured(_entities(request, kind, namespace, name)))
+    found = with_star(rows, request.access.user).first()
     if found is None:
+        if now_called := _renamed(request, ref_to(kind, name, namespace)):
+            return redirect(entity_address(request, now_called))
         return _missing(request, ref_to(kind, name, namespace), name)
     look = Look(request, found)
     return _tab_page(look, tabs_of(look), TABS[OVERVIEW])
 
 
+def _renamed(request: TenantRequest, ref: str) -> Entity | None:
+    """The entity that was called so before its file called it something else."""
+    rows = FormerName.objects.for_tenant(request.access.organisation).filter(ref=ref)
+    found = rows.select_related("entity").first()
+    return found.entity if found is not None else None
+
+
 @gate("catalog.view")
 def entity_tab(request: TenantRequest, kind: str, namespace: str, name: str, tab: str) -> HttpResponse:
     """Another tab of an entity's page."""
-    found = find_entity(request, kind, namespace, name)
+    found = with_star(_entities(request, kind, namespace, name), request.access.user).first()
     if found is None:
         raise NotFound(f"There is no {ref_to(kind, name, namespace)} in this catalog.")
     look, wanted = Look(request, found), TABS.get(tab)

@@ -9,12 +9,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from catalog import actions
+from catalog import actions, freshness, readings
 from catalog.asking.query import entities_of
 from catalog.descriptors.findings import found_in
 from catalog.forms import SourceForm
+from catalog.intake.claims import claims_of
 from catalog.jobs import LOOK, REGISTER, arguments_of
-from catalog.models import Problem, Source
+from catalog.models import Source
+from catalog.problems import rows_of
+from catalog.sourcefacts import facts_of
 from catalog.tasks import REFRESH, key_of
 from portal.accounts.access import TenantRequest, gate
 from portal.jobs.actions import submit
@@ -23,6 +26,9 @@ from portal.jobs.models import Job
 from portal.jobs.states import ACTIVE_JOB
 from portal.jobs.views import follow
 from portal.kit.errors import NotFound, Refusal
+
+# The inbox has them all.
+MOST_PROBLEMS = 30
 
 
 @gate("catalog.view")
@@ -56,10 +62,12 @@ def source(request: TenantRequest, source: int) -> HttpResponse:
     )
     context = {
         "source": found,
-        "problems": list(
-            Problem.objects.for_tenant(request.access.organisation).filter(source=found).order_by("path", "line")[:200]
-        ),
-        "entities": list(entities.order_by("path", "line")[:500]),
+        "problems": list(rows_of(found).order_by("path", "line")[:MOST_PROBLEMS]),
+        "page": freshness.entities_at(entities, request.GET.get("after", "")),
+        "is_first": not request.GET.get("after"),
+        "history": list(readings.of(found)[: readings.KEPT]),
+        "facts": facts_of(request.access, found),
+        "claims": claims_of(found.organisation_id).filter(source=found).count(),
         "job": under_way(found),
         "may_refresh": request.access.can("catalog.refresh"),
         "may_remove": may_remove(request, found),

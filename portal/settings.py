@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "portal.clusters",
     "portal.githosts",
     "catalog",
+    "catalog.lists",
     "catalog.ownership",
     "portal.goldenpaths",
     "portal.provisioning",

@@ -77,6 +77,8 @@ def readme(camera: Camera) -> None:
     page.goto(entity)
     page.get_by_text("All 2 pods are available.").first.wait_for(timeout=30_000)
     camera.shoot(page, "entity")
+    page.goto(f"{O}/search/?q=what breaks if payment-db stops")
+    camera.shoot(page, "answer")
     page.goto(f"{O}/catalog/?kind=Component&lifecycle=production")
     camera.shoot(page, "catalog")
     page.goto(f"{O}/clusters/northern-cluster/")

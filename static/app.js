@@ -68,6 +68,27 @@
     ask(asker.dataset.confirm, asker.dataset.confirmYes, () => event.detail.issueRequest(true));
   });
 
+  // ---- switches: a form with data-toggles whose buttons say what they would do: star, unstar -------------------------------
+  document.addEventListener("submit", async (event) => {
+    const { target: form, submitter: button } = event;
+    if (!form.matches("[data-toggles]") || !button) return;
+    event.preventDefault();
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new FormData(form, button),
+      headers: { "HX-Request": "true" },
+    }).catch(() => null);
+    if (!answer?.ok) return toast("That did not work. Reload the page and try again.", "error");
+    const isOn = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(isOn));
+    button.name = isOn ? "unstar" : "star";
+  });
+
+  // ---- ticking all rows of a form: data-check-all="the form's id" -----------------------------------------------------------
+  on("change", "[data-check-all]", (event, all) => {
+    for (const box of $$(`input[type=checkbox][form="${all.dataset.checkAll}"]`)) box.checked = all.checked;
+  });
+
   // ---- copy --------------------------------------------------------------------------------------------------------------
   on("click", "[data-copy], [data-copy-from]", async (event, button) => {
     const from = button.dataset.copyFrom;

@@ -16,8 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Group -> what it holds. What shares a browser, a product or a control plane stays together; all take about as long.
 NAMED: dict[str, list[str]] = {
-    "product": ["tests/e2e", "tests/provisioning/test_kill.py", "tests/provisioning/test_undo.py"],
-    "outside": [f"tests/{name}" for name in ("contract", "clusters", "githosts", "live", "provisioning", "sandbox")],
+    "product": [
+        "tests/e2e",
+        "tests/sandbox",
+        "tests/provisioning/test_kill.py",
+        "tests/provisioning/test_undo.py",
+    ],
+    "outside": [f"tests/{name}" for name in ("contract", "clusters", "githosts", "provisioning")],
 }
 REST = "rest"
 

@@ -47,7 +47,7 @@ def rank(asked: Sought, found: Iterable[Hit]) -> list[Ranked]:
 
 def judge(asked: Sought, found: Hit) -> Ranked | None:
     """How well it matches; None where it does not."""
-    base = _whole(asked, found.names)
+    base = _whole(asked, found.key, found.names)
     if base is not None:
         return Ranked(found, base + found.weight)
     matches = _match_words(asked.words, found)
@@ -64,9 +64,11 @@ def judge(asked: Sought, found: Hit) -> Ranked | None:
     return Ranked(found, score, False, corrected)
 
 
-def _whole(asked: Sought, names: Sequence[str]) -> float | None:
-    """Where one of the names is, or begins with, all that was typed."""
+def _whole(asked: Sought, key: str, names: Sequence[str]) -> float | None:
+    """Where its reference or one of its names is, or begins with, all that was typed."""
     text = asked.text.casefold()
+    if text == key:
+        return EXACT
     if any(text == name.casefold() for name in names):
         return EXACT
     together = [run_together(name) for name in names]
@@ -119,7 +121,7 @@ def _match(
     if len(word) >= 3 and any(word in name for name in together):
         return _Match(word, NAME_HAS, True)
     if nearly := nearest(word, [*names, *together]):
-        return _Match(word, NAME_NEARLY, True, nearly, nearly)
+        return _Match(word, NAME_NEARLY, True, nearly)
     if _begins(word, beside):
         return _Match(word, BESIDE_BEGINS)
     if word in texts:

@@ -7,6 +7,8 @@ from typing import Any
 
 MAX_WORD = 100
 MOST_TYPED = 12
+# Words that say nothing of what is looked for.
+SMALL = frozenset({"the", "a", "an", "of", "for", "in", "to", "with", "and", "or", "please"})
 
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -32,8 +34,10 @@ def run_together(text: str) -> str:
 
 
 def typed(text: str) -> tuple[str, ...]:
-    """The words that are looked for: each once, no more than anybody types on purpose."""
-    return tuple(split_words(text)[:MOST_TYPED])
+    """The words that are looked for: each once, no more than anybody types on purpose; `the` and its like only where
+    there is nothing else."""
+    found = split_words(text)[: MOST_TYPED * 2]
+    return tuple([word for word in found if word not in SMALL] or found)[:MOST_TYPED]
 
 
 MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte

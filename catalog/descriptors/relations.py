@@ -1,6 +1,6 @@
 """The relations an entity's own fields make, in both directions; the other entity need not exist."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalog.descriptors.kinds import KINDS, REVERSE, fields_of
@@ -38,10 +38,15 @@ def outgoing(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def owner_of(document: Mapping[str, Any]) -> str:
     """The owner's complete reference, or an empty text."""
-    return next((target for kind, target in outgoing(document) if kind == "ownedBy"), "")
+    return owner_among(outgoing(document))
 
 
-def system_of(document: Mapping[str, Any]) -> str:
-    """The reference of the system or domain it is part of, or an empty text."""
+def owner_among(edges: Iterable[tuple[str, str]]) -> str:
+    """The owner that these outgoing edges name, or an empty text."""
+    return next((target for kind, target in edges if kind == "ownedBy"), "")
+
+
+def system_among(edges: Iterable[tuple[str, str]]) -> str:
+    """The system or domain that these outgoing edges make it part of, or an empty text."""
     wanted = ("system", "domain")
-    return next((target for kind, target in outgoing(document) if kind == "partOf" and kind_of(target) in wanted), "")
+    return next((target for kind, target in edges if kind == "partOf" and kind_of(target) in wanted), "")

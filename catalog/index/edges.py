@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db import connection
-
 from catalog.descriptors.kinds import REVERSE
+from catalog.index.bulk import run
 
 # The place of a type in this list stands in the table: types are only ever added, at the end.
 TYPES = (
@@ -24,17 +23,11 @@ NUMBERS: Mapping[str, int] = {name: number for number, name in enumerate(TYPES)}
 Said = tuple[str, str]
 
 
-def _run(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description else []
-
-
 def said_by(organisation_id: int, numbers: Collection[int]) -> dict[int, set[Said]]:
     """What each of these entities says: one statement."""
     found: dict[int, set[Said]] = {number: set() for number in numbers}
     if found:
-        rows = _run(
+        rows = run(
             "SELECT num, type, target FROM catalog_edge WHERE organisation_id = %s AND num = ANY(%s::int[])",
             organisation_id,
             list(found),
@@ -49,7 +42,7 @@ def of_entities(organisation_id: int, places: Mapping[int, str]) -> dict[int, se
     found: dict[int, set[Said]] = {number: set() for number in places}
     if not found:
         return found
-    rows = _run(
+    rows = run(
         "SELECT w.num, false, x.type, x.target FROM unnest(%s::int[]) AS w (num)"
         " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = w.num"
         " UNION ALL"
@@ -68,12 +61,41 @@ def of_entities(organisation_id: int, places: Mapping[int, str]) -> dict[int, se
     return found
 
 
+def around(
+    organisation_id: int, refs: Collection[str], types: Collection[str], *, most: int
+) -> list[tuple[str, str, str]]:
+    """(reference, type, other end) of their relations of these types, whoever says them: one statement."""
+    wanted = [NUMBERS[kind] for kind in types]
+    mirrored = [NUMBERS[REVERSE[kind]] for kind in types]
+    rows = run(
+        "SELECT e.ref, false, x.type, x.target FROM catalog_entity e"
+        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = ANY(%s::int[])"
+        " WHERE e.organisation_id = %s AND e.ref = ANY(%s::text[]) AND e.removed_at IS NULL"
+        " UNION ALL"
+        " SELECT x.target, true, x.type, e.ref FROM catalog_edge x"
+        " JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num"
+        " WHERE x.organisation_id = %s AND x.target = ANY(%s::text[]) AND x.type = ANY(%s::int[]) LIMIT %s",
+        organisation_id,
+        wanted,
+        organisation_id,
+        list(refs),
+        organisation_id,
+        organisation_id,
+        list(refs),
+        mirrored,
+        most,
+    )
+    return sorted(
+        {(ref, REVERSE[TYPES[kind]] if is_mirrored else TYPES[kind], other) for ref, is_mirrored, kind, other in rows}
+    )
+
+
 def who_says(organisation_id: int, edges: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
     """Those of these edges (reference, type, other end) that the entity of the first reference says: one statement."""
     if not edges:
         return set()
     wanted = list(edges)
-    rows = _run(
+    rows = run(
         "SELECT w.place FROM unnest(%s::text[], %s::int[], %s::text[]) WITH ORDINALITY AS w (ref, type, target, place)"
         " JOIN catalog_entity e ON e.organisation_id = %s AND e.ref = w.ref"
         " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = w.type AND x.target = w.target",
@@ -89,14 +111,14 @@ def who_says(organisation_id: int, edges: Collection[tuple[str, str, str]]) -> s
 def write(organisation_id: int, gone: Iterable[tuple[int, Said]], fresh: Iterable[tuple[int, Said]]) -> None:
     """Takes edges away and adds others, each under the number of who says it."""
     if over := list(gone):
-        _run(
+        run(
             "DELETE FROM catalog_edge x USING unnest(%s::int[], %s::int[], %s::text[]) AS w (num, type, target)"
             " WHERE x.organisation_id = %s AND x.num = w.num AND x.type = w.type AND x.target = w.target",
             *_columns(over),
             organisation_id,
         )
     if new := list(fresh):
-        _run(
+        run(
             "INSERT INTO catalog_edge (organisation_id, num, type, target)"
             " SELECT %s, num, type, target FROM unnest(%s::int[], %s::int[], %s::text[]) AS w (num, type, target)",
             organisation_id,
@@ -117,7 +139,7 @@ def how_many(organisation_id: int, wanted: Collection[tuple[int, str, str]]) -> 
     if not wanted:
         return {}
     asked = list(wanted)
-    rows = _run(
+    rows = run(
         "SELECT w.place, (SELECT count(*) FROM ("
         "  (SELECT x.target FROM catalog_edge x"
         "   WHERE x.organisation_id = %s AND x.num = w.num AND x.type = w.type LIMIT 2)"

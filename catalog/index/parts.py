@@ -3,24 +3,28 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 from catalog.asking import facts
-from catalog.asking.words import split_words
+from catalog.asking.operations import operations_of
+from catalog.asking.words import run_together, split_words
 
 # What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
 # organisation's index is made anew (see rebuilding).
-FORMAT = 1
+FORMAT = 2
 
 # Keys of our own. No author's key can be asked for that begins with "=".
 HAS = "=has"  # the entity has this key; the empty one: it is there at all
 NAMED = "=named"  # a word of its name, title, tags and address
 ABOUT = "=about"  # a word of its description
+WHOLE = "=whole"  # its name or its title, its words run together
+OPERATION = "=operation"  # a word of an operation of its definition
 PIECE = "=piece"  # three letters of its name or title
 
 EVERYTHING = ""
 MOST_DESCRIPTION = 20_000
+MOST_OPERATION_WORDS = 5_000
 
 # (key, value in lower case, value as written, "" where that is the same)
 Fact = tuple[str, str, str]
@@ -42,7 +46,17 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
     found.update((ABOUT, word, "") for word in split_words(str(metadata.get("description") or "")[:MOST_DESCRIPTION]))
     for text in (metadata.get("name"), metadata.get("title")):
         found.update((PIECE, piece, "") for piece in pieces_of(str(text or "")))
+        if whole := run_together(str(text or ""))[: facts.MAX_VALUE]:
+            found.add((WHOLE, whole, ""))
+    found.update((OPERATION, word, "") for word in words_of_operations(document))
     return found
+
+
+def words_of_operations(document: Mapping[str, Any]) -> set[str]:
+    """The words that find the operations of an API; some, where it has very many."""
+    spec = document.get("spec")
+    found = operations_of(spec.get("definition")) if isinstance(spec, dict) and document.get("kind") == "API" else []
+    return set(islice((word for one in found for word in one.words), MOST_OPERATION_WORDS))
 
 
 def fact_of(key: str, value: str | None) -> set[Fact]:

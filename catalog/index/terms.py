@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
 from catalog.index import sets
+from catalog.index.bulk import run
 from catalog.index.parts import NAMED, Fact, near_parts
 
 AT_ONCE = 5_000
@@ -81,15 +80,9 @@ def apply(organisation_id: int, change: Change) -> None:
         _note_words(organisation_id, [(fact[1], row) for fact, row in rows.items() if fact[0] == NAMED])
 
 
-def _run(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description else []
-
-
 def _keys(organisation_id: int, keys: list[str], many: set[str]) -> dict[str, int]:
     """The numbers of keys; new ones get theirs. Notes for which some entity has several values."""
-    rows = _run(
+    rows = run(
         "SELECT key, id, is_many FROM catalog_factkey WHERE organisation_id = %s AND key = ANY(%s::text[])",
         organisation_id,
         keys,
@@ -98,9 +91,9 @@ def _keys(organisation_id: int, keys: list[str], many: set[str]) -> dict[str, in
     _note_many(organisation_id, [key for key, _, is_many in rows if key in many and not is_many])
     fresh = [key for key in keys if key not in known]
     if fresh:
-        [[last]] = _run("SELECT coalesce(max(id), 0) FROM catalog_factkey WHERE organisation_id = %s", organisation_id)
+        [[last]] = run("SELECT coalesce(max(id), 0) FROM catalog_factkey WHERE organisation_id = %s", organisation_id)
         numbers = range(last + 1, last + 1 + len(fresh))
-        _run(
+        run(
             "INSERT INTO catalog_factkey (organisation_id, id, key, is_many)"
             " SELECT %s, id, key, is_many FROM unnest(%s::int[], %s::text[], %s::bool[]) AS fresh (id, key, is_many)",
             organisation_id,
@@ -114,7 +107,7 @@ def _keys(organisation_id: int, keys: list[str], many: set[str]) -> dict[str, in
 
 def _note_many(organisation_id: int, keys: list[str]) -> None:
     if keys:
-        _run(
+        run(
             "UPDATE catalog_factkey SET is_many = true WHERE organisation_id = %s AND key = ANY(%s::text[])",
             organisation_id,
             keys,
@@ -122,7 +115,7 @@ def _note_many(organisation_id: int, keys: list[str]) -> None:
 
 
 def _read(organisation_id: int, rows: list[_Row]) -> None:
-    found = _run(
+    found = run(
         "SELECT w.place, f.n, f.one, f.members, f.blocks"
         " FROM unnest(%s::int[], %s::text[], %s::text[]) WITH ORDINALITY AS w (key_id, value, label, place)"
         " JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = w.key_id AND f.value = w.value"
@@ -161,7 +154,7 @@ def _write_blocks(organisation_id: int, rows: list[_Row]) -> None:
         return
     fresh = [row for row in rows if row.blocks is None]
     if fresh:
-        [[last]] = _run(
+        [[last]] = run(
             "SELECT coalesce(max(blocks), 0) FROM catalog_factblock WHERE organisation_id = %s", organisation_id
         )
         for number, row in enumerate(fresh, last + 1):
@@ -190,7 +183,7 @@ def _count(bits: bytes) -> int:
 
 
 def _blocks(organisation_id: int, places: list[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    found = _run(
+    found = run(
         "SELECT b.blocks, b.chunk, b.bits FROM unnest(%s::bigint[], %s::int[]) AS w (blocks, chunk)"
         " JOIN catalog_factblock b ON b.organisation_id = %s AND b.blocks = w.blocks AND b.chunk = w.chunk",
         [blocks for blocks, _ in places],
@@ -202,7 +195,7 @@ def _blocks(organisation_id: int, places: list[tuple[int, int]]) -> dict[tuple[i
 
 def _keep_blocks(organisation_id: int, kept: dict[tuple[int, int], bytes]) -> None:
     if kept:
-        _run(
+        run(
             "INSERT INTO catalog_factblock (organisation_id, blocks, chunk, bits)"
             " SELECT %s, blocks, chunk, bits"
             " FROM unnest(%s::bigint[], %s::int[], %s::bytea[]) AS kept (blocks, chunk, bits)"
@@ -216,7 +209,7 @@ def _keep_blocks(organisation_id: int, kept: dict[tuple[int, int], bytes]) -> No
 
 def _drop_blocks(organisation_id: int, places: list[tuple[int, int]]) -> None:
     if places:
-        _run(
+        run(
             "DELETE FROM catalog_factblock b USING unnest(%s::bigint[], %s::int[]) AS w (blocks, chunk)"
             " WHERE b.organisation_id = %s AND b.blocks = w.blocks AND b.chunk = w.chunk",
             [blocks for blocks, _ in places],
@@ -247,7 +240,7 @@ _GIVEN = (
 
 def _insert(organisation_id: int, rows: list[_Row]) -> None:
     if rows:
-        _run(
+        run(
             "INSERT INTO catalog_fact (organisation_id, key_id, value, label, n, one, members, blocks)"  # noqa: S608
             f" SELECT %s, key_id, value, label, n, one, members::int[], blocks FROM {_GIVEN}",
             organisation_id,
@@ -257,7 +250,7 @@ def _insert(organisation_id: int, rows: list[_Row]) -> None:
 
 def _update(organisation_id: int, rows: list[_Row]) -> None:
     if rows:
-        _run(
+        run(
             "UPDATE catalog_fact f SET n = w.n, one = w.one, members = w.members::int[], blocks = w.blocks"  # noqa: S608
             f" FROM {_GIVEN} WHERE f.organisation_id = %s AND f.key_id = w.key_id AND f.value = w.value"
             " AND f.label = w.label",
@@ -268,7 +261,7 @@ def _update(organisation_id: int, rows: list[_Row]) -> None:
 
 def _delete(organisation_id: int, rows: list[_Row]) -> None:
     if rows:
-        _run(
+        run(
             "DELETE FROM catalog_fact f USING unnest(%s::int[], %s::text[], %s::text[]) AS w (key_id, value, label)"
             " WHERE f.organisation_id = %s AND f.key_id = w.key_id AND f.value = w.value AND f.label = w.label",
             *_columns(rows)[:3],
@@ -281,7 +274,7 @@ def _note_words(organisation_id: int, words: list[tuple[str, _Row]]) -> None:
     fresh = [pair for word, row in words if row.is_new and row.n for pair in _near(word)]
     over = [word for word, row in words if not row.is_new and not row.n]
     if fresh:
-        _run(
+        run(
             "INSERT INTO catalog_near (organisation_id, part, word)"
             " SELECT %s, part, word FROM unnest(%s::text[], %s::text[]) AS fresh (part, word)",
             organisation_id,
@@ -290,7 +283,7 @@ def _note_words(organisation_id: int, words: list[tuple[str, _Row]]) -> None:
         )
     gone = [pair for word in over for pair in _near(word)]
     if gone:
-        _run(
+        run(
             "DELETE FROM catalog_near n USING unnest(%s::text[], %s::text[]) AS w (part, word)"
             " WHERE n.organisation_id = %s AND n.part = w.part AND n.word = w.word",
             [part for part, _ in gone],

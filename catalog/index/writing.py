@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from catalog.asking.locations import annotations_of
 from catalog.descriptors import relations
 from catalog.descriptors.kinds import REVERSE
-from catalog.index import edges, terms
+from catalog.index import bulk, edges, terms
 from catalog.index.edges import Said
 from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, relation_facts
 from catalog.models import Entity, EntityBody, FactBlock, FactKey, IndexState, Near, Source
@@ -176,24 +176,12 @@ def _number(organisation_id: int, rows: list[Entity]) -> None:
 
 
 def _write_rows(organisation_id: int, added: list[Entity], changed: list[Entity]) -> None:
-    Entity.objects.bulk_create(added, batch_size=AT_ONCE)
-    # One statement for many rows: an UPDATE of so many columns by CASE takes twenty times as long.
-    Entity.objects.bulk_create(
-        changed,
-        batch_size=AT_ONCE,
-        update_conflicts=True,
-        unique_fields=["organisation", "ref"],
-        update_fields=COLUMNS,
-    )
+    bulk.insert(Entity, added)
+    bulk.insert(Entity, changed, unique=["organisation", "ref"], update=COLUMNS)
     for row in (*added, *changed):
         row.body.entity_id, row.body.organisation_id = row.pk, organisation_id
-    EntityBody.objects.bulk_create(
-        [row.body for row in (*added, *changed)],
-        batch_size=AT_ONCE,
-        update_conflicts=True,
-        unique_fields=["entity"],
-        update_fields=["document", "raw"],
-    )
+    bodies = [row.body for row in (*added, *changed)]
+    bulk.insert(EntityBody, bodies, unique=["entity"], update=["document", "raw"])
 
 
 def _known(organisation_id: int, keys: Collection[int]) -> dict[int, Entity]:

@@ -3,15 +3,17 @@ changed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils.timezone import now
 
-from catalog import problems
+from catalog import problems, readings
 from catalog.descriptors.findings import Finding
-from catalog.index import writing
+from catalog.descriptors.parsing import ParsedEntity
+from catalog.index import bulk, writing
+from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import Found, Reading, finding_at
 from catalog.intake.remembering import forget, remember
@@ -24,7 +26,6 @@ from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
 
-BATCH = 500
 GRACE = timedelta(days=14)
 
 AfterIngest = Callable[[Organisation, Source, list[Entity]], None]
@@ -104,18 +105,19 @@ def beside(source: Source, tree: Tree, reading: Reading) -> dict[str, Any]:
 def ingest(source: Source, watch: Watch = NOBODY) -> Ingested:
     """Reads the source and stores what it says; raises Refusal when it cannot be read (nothing is written then)."""
     watch.tell("Looking for what changed", 0, 0)
+    begun = now()
     with OPENERS[source.kind](source) as tree, Pieces(source, tree, begins_with(source)) as pieces:
-        return store(source, pieces, watch)
+        return store(source, pieces, watch, begun=begun)
 
 
-def store(source: Source, pieces: Pieces, watch: Watch = NOBODY) -> Ingested:
+def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datetime | None = None) -> Ingested:
     """Writes the difference between the rows and what is read, piece by piece.
 
     A small source in one transaction; a large one in several, each with whole entities and with what is remembered of
     their files. Whoever is killed in between is followed by one that finds the written files unchanged and goes on, so
     there is no size that takes too long.
     """
-    work = _Work(source)
+    work = _Work(source, pieces.tree.revision, pieces.tree.author, is_first=not pieces.digests)
     for piece in pieces:
         if piece.is_last:
             break
@@ -138,7 +140,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY) -> Ingested:
         work.remove(pieces.gone())
         forget(source, pieces.left)
         outcome = replace(work.finish(reading), parsed=pieces.readers.parsed)
-        _remember(source, reading, outcome)
+        _remember(source, reading, outcome, begun or work.now)
     return outcome
 
 
@@ -152,6 +154,14 @@ def store_part(source: Source, reading: Reading) -> Ingested:
     return outcome
 
 
+def take_one(source: Source, found: Found) -> None:
+    """Writes one description that the source had lost its name to another with. Must run inside the tenant."""
+    writing.lock(source.organisation_id)
+    _Work(source, is_first=True).take(Piece(fresh=[found]))
+    problems.rows_of(source).filter(code="conflict", entity_ref=found.ref).delete()
+    _count(source)
+
+
 def fail(source: Source, sentence: str) -> None:
     """Notes that the source could not be read: what is known of it stays; the next try comes later each time."""
     failures = source.failures + 1
@@ -163,16 +173,19 @@ def fail(source: Source, sentence: str) -> None:
         next_refresh_at=now() + timedelta(minutes=wait) if source.kind != Source.Kind.PORTAL else None,
     )
     problems.note_unread(source, sentence)
+    readings.note_failure(source, sentence)
     Source.objects.for_tenant(source.organisation_id).filter(pk=source.pk).update(
         problem_count=problems.rows_of(source).count()
     )
     _announce(source)
 
 
-def _remember(source: Source, reading: Reading, outcome: Ingested) -> None:
+def _remember(source: Source, reading: Reading, outcome: Ingested, begun: datetime) -> None:
+    was_ok, before = source.state == Source.State.OK, source.problem_count
     source.state, source.state_text, source.failures = Source.State.OK, "", 0
-    source.read_revision = reading.revision[:100]
+    source.read_revision, source.read_author = reading.revision[:100], reading.author[:300]
     source.refreshed_at = now()
+    source.read_seconds = (source.refreshed_at - begun).total_seconds()
     source.next_refresh_at = (
         source.refreshed_at + timedelta(minutes=source.schedule_minutes) if source.schedule_minutes else None
     )
@@ -183,11 +196,25 @@ def _remember(source: Source, reading: Reading, outcome: Ingested) -> None:
             "state_text",
             "failures",
             "read_revision",
+            "read_author",
+            "read_seconds",
             "refreshed_at",
             "next_refresh_at",
             "entity_count",
             "problem_count",
         ]
+    )
+    readings.note(
+        source,
+        was_ok=was_ok,
+        problems_before=before,
+        commit=reading.revision,
+        author=reading.author,
+        seconds=source.read_seconds,
+        added=outcome.added,
+        changed=outcome.changed,
+        removed=outcome.removed,
+        problems=outcome.problems,
     )
     _announce(source)
 
@@ -221,8 +248,10 @@ def conflict(found: Found, row: Entity) -> Finding:
 class _Work:
     """One ingestion: rows as they are, entities as they should be, and the difference."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, commit: str = "", author: str = "", *, is_first: bool = False) -> None:
+        self.source, self.commit, self.author = source, commit, author
+        self.is_first = is_first
+        self.claimed = dict[str, Found]()
         self.now = now()
         self.rows = Entity.objects.for_tenant(source.organisation_id)
         self.problems = set[Finding]()
@@ -236,7 +265,8 @@ class _Work:
     def take(self, piece: Piece) -> None:
         """Writes those of the piece that are new or changed, and tells the hooks."""
         known = self._known([found.ref for found in piece.fresh])
-        mine = [found for found in piece.fresh if self._is_mine(found, known.get(found.ref))]
+        mine = self._mine(piece.fresh, known)
+        known |= self._renamed(piece, [found for found in mine if found.ref not in known])
         fresh = [
             filled(
                 known.get(found.ref) or Entity(organisation_id=self.source.organisation_id),
@@ -266,9 +296,15 @@ class _Work:
         gone = list(rows.only("pk", "organisation_id", "uid", "ref", "kind"))
         if gone:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=gone).delete()
-            bury(gone, f"It is no longer described in {self.source.label}.")
+            bury(gone, f"It is no longer described in {self.source.label}{self._since}.")
             tell_removed(self.organisation, gone)
         self.removed += len(gone)
+
+    @property
+    def _since(self) -> str:
+        """The commit, in words: `, since commit 1a2b3c4d by Dev`."""
+        name = self.author.partition("<")[0].strip()
+        return f", since commit {self.commit[:12]}{f' by {name}' if name else ''}" if self.commit else ""
 
     def finish(self, reading: Reading, paths: Sequence[str] = ()) -> Ingested:
         """What is left when all are written: what is wrong, what rooms above keep.
@@ -279,7 +315,8 @@ class _Work:
         self.problems.update(reading.problems)
         for name, keep in ALSO_STORE.items():
             self.problems.update(keep(self.organisation, self.source, reading, reading.beside.get(name)))
-        problems.keep(self.source, self.problems, paths=paths, commit=reading.revision, author=reading.author)
+        over = problems.keep(self.source, self.problems, paths=paths, commit=reading.revision, author=reading.author)
+        claims.drop(self.source, [row.entity_ref for row in over if row.code == "conflict"])
         return Ingested(
             added=self.added,
             changed=self.changed,
@@ -299,12 +336,46 @@ class _Work:
         )  # fmt: skip
         return {row.ref: row for row in slim}
 
-    def _is_mine(self, found: Found, row: Entity | None) -> bool:
-        """False, with a problem, when the reference belongs to another source."""
-        if row is None or row.removed_at or row.source is None or row.source.pk == self.source.pk:
-            return True
-        self.problems.add(conflict(found, row))
-        return False
+    def _mine(self, fresh: Sequence[Found], known: dict[str, Entity]) -> list[Found]:
+        """Those that are ours; where another source has the name, a problem and a claim, unless an admin chose us."""
+        others = {found.ref: found for found in fresh if not self._is_free(known.get(found.ref))}
+        choice = claims.chosen(self.source.organisation_id, others)
+        won = {ref for ref in others if choice.get(ref) == self.source.pk}
+        lost = {ref: found for ref, found in others.items() if ref not in won}
+        for found in lost.values():
+            self.problems.add(conflict(found, known[found.ref]))
+        self.claimed |= lost
+        claims.keep(self.source, lost.values())
+        self._take_over([known[ref] for ref in won])
+        # What was another source's is ours now, or again: there is nothing left to claim.
+        claims.drop(self.source, [ref for ref in self._not_ours(known) if ref not in lost])
+        return [found for found in fresh if found.ref not in lost]
+
+    def _not_ours(self, known: dict[str, Entity]) -> list[str]:
+        return [ref for ref, row in known.items() if row.source_id != self.source.pk]
+
+    def _is_free(self, row: Entity | None) -> bool:
+        return row is None or bool(row.removed_at) or row.source is None or row.source.pk == self.source.pk
+
+    def _take_over(self, rows: Sequence[Entity]) -> None:
+        """These become this source's: what the one before says of them is its claim from now on."""
+        if not rows:
+            return
+        whole = Entity.objects.for_tenant(self.source.organisation_id).filter(pk__in=[row.pk for row in rows])
+        for row in whole.select_related("body", "source"):
+            said = Found(ParsedEntity(row.body.document, row.line, row.body.raw), row.path, row.digest)
+            claims.give_up([row], {row.pk: said})
+
+    def _renamed(self, piece: Piece, new: Sequence[Found]) -> dict[str, Entity]:
+        """The rows that new entities are under another name, after they were given it."""
+        if self.is_first or not new:
+            return {}
+        files = {file.path: {each.ref for each in file.entities} | set(file.broken) for file in piece.files}
+        found = renaming.renamed(self.source, [each for each in new if each.path in files], files)
+        by_ref = {each.ref: each for each in new}
+        for ref, row in found.items():
+            renaming.rename(row, by_ref[ref], self.commit)
+        return found
 
     def _differs(self, row: Entity, found: Found) -> bool:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
@@ -313,7 +384,7 @@ class _Work:
         if changed:
             Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
         writing.put(self.source.organisation_id, [*added, *changed])
-        Relation.objects.bulk_create((edge for row in (*added, *changed) for edge in edges(row)), batch_size=BATCH)
+        bulk.insert(Relation, [edge for row in (*added, *changed) for edge in edges(row)])
 
 
 # Called with the entities that became tombstones.

@@ -19,7 +19,7 @@ from catalog.models import Source
 from portal.accounts.tenancy import tenant
 
 # So many entities, or so many characters of text, are written in one transaction.
-CHUNK = 500
+CHUNK = 1000
 CHUNK_TEXT = 8 * 1024 * 1024
 # So many files that are only to be remembered.
 CHUNK_FILES = 2000

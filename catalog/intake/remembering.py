@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from catalog.index import bulk
 from catalog.intake.reading import FileRead, Seen, entity_from, entity_plain, finding_from, plain_of
 from catalog.models import Source, SourceFile
 
@@ -31,15 +32,8 @@ def remember(source: Source, files: Iterable[FileRead]) -> None:
     if source.kind == Source.Kind.PORTAL:
         return
     rows = [_row(source, file) for file in files if file.mark and len(file.path) <= MAX_PATH]
-    if not rows:
-        return
-    SourceFile.objects.bulk_create(
-        rows,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["organisation", "source", "path"],
-        update_fields=list(COLUMNS[1:]),
-    )
+    if rows:
+        bulk.insert(SourceFile, rows, unique=["organisation", "source", "path"], update=COLUMNS[1:])
 
 
 def forget(source: Source, paths: Sequence[str]) -> None:

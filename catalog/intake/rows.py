@@ -22,7 +22,8 @@ def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entit
     row.title = metadata.get("title") or _display_name(spec)
     row.description = metadata.get("description") or ""
     row.type, row.lifecycle = _text(spec.get("type")), _text(spec.get("lifecycle"))
-    row.owner_ref, row.system_ref = relations.owner_of(document), relations.system_of(document)
+    outgoing = relations.outgoing(document)
+    row.owner_ref, row.system_ref = relations.owner_among(outgoing), relations.system_among(outgoing)
     row.tags, row.document = metadata.get("tags") or [], document
     row.facts, row.labels = index.facts, index.labels
     row.sort_name, row.words = (row.title or ref.name).lower()[:200], words_of(document)

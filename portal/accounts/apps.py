@@ -32,7 +32,7 @@ class AccountsConfig(AppConfig):
                 130,
                 "Organisation",
                 also=("token-*", "tokens-*"),
-                words="credentials personal access",
+                words="credentials personal access keys",
             ),
             NavEntry(
                 "audit",

@@ -65,7 +65,7 @@ def register() -> None:
         Command("team-new", "Make a team", "users-group", "teams.manage", "team-new", "new create add group"),
         Command("profile", "Your profile", "user-circle", "org.view", "profile", "account name zone me", org=False),
         Command("security", "Sign-in security", "shield-lock", "org.view", "mfa_index",
-                "password two factor passkey authenticator mfa 2fa", org=False),
+                "change password two factor passkey authenticator mfa 2fa", org=False),
         Command("log-out", "Sign out", "logout", "org.view", "account_logout", "log out logout leave exit", org=False,
                 does="submit"),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from django.utils import timezone
 from portal.accounts.models import AuditEvent, Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Invalid
+from portal.kit.words import cell
 
 PAGE = 50
 BATCH = 1000
@@ -118,6 +119,6 @@ def _csv(rows: list[list[str]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A cell that a spreadsheet reads as text: what starts like a formula gets an apostrophe in front."""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value if value is not None else "")
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return cell(
+        json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str("" if value is None else value)
+    )

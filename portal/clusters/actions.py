@@ -21,7 +21,7 @@ from portal.clusters.errors import KubeError
 from portal.clusters.kube import Kube, connect_target
 from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.models import CONNECTING, AllowedKind, Binding, Cluster
-from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, fresh_key, hash_key
+from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, badges_key, fresh_key, hash_key
 from portal.clusters.structs import WATCHED
 from portal.kit import away
 from portal.kit.announcing import announce, valkey
@@ -284,7 +284,7 @@ def _record_kind(organisation: Organisation, actor: Actor, row: AllowedKind, ver
 
 def forget_cluster(*, organisation: Organisation, actor: Actor, cluster: Cluster) -> None:
     """Forgets a cluster and its credential. What runs in the cluster is not touched."""
-    keys = (hash_key(organisation.pk, cluster.uid), fresh_key(organisation.pk, cluster.uid))
+    keys = [key(organisation.pk, cluster.uid) for key in (hash_key, badges_key, fresh_key)]
     slug = cluster.slug
     with transaction.atomic():
         audit.record(

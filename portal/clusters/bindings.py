@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -29,12 +29,14 @@ class BadSelector(ValueError):
     """The text is not a label selector."""
 
 
-@dataclass(frozen=True)
+# An organisation has as many of these as it has entities, twice over, and live keeps them all: a plain tuple has a
+# quarter of a set's size.
+@dataclass(frozen=True, slots=True)
 class Term:
-    """One requirement of a selector: `in` a set of values, or not; `values` None asks for the key alone."""
+    """One requirement of a selector: `in` some values, or not; `values` None asks for the key alone."""
 
     key: str
-    values: frozenset[str] | None
+    values: Collection[str] | None
     is_negated: bool = False
 
     def holds(self, labels: Mapping[str, str]) -> bool:
@@ -69,7 +71,7 @@ def parse(selector: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Bound:
     """One entity's way to its objects."""
 
@@ -107,10 +109,10 @@ def bounds_of(
         with suppress(BadSelector):
             found.append(Bound(entity_uid, entity_ref, parse(selector), namespace, organisation))
     elif kubernetes_id:
-        terms = (Term(KUBERNETES_ID, frozenset({kubernetes_id})),)
+        terms = (Term(KUBERNETES_ID, (kubernetes_id,)),)
         found.append(Bound(entity_uid, entity_ref, terms, namespace, organisation))
     if slipway_id:
-        values = frozenset({slipway_id, *labels.recognised(entity_ref)})
+        values = tuple(sorted({slipway_id, *labels.recognised(entity_ref)}))
         found.append(Bound(entity_uid, entity_ref, (Term(SLIPWAY_ENTITY, values),), "", organisation))
     return found
 
@@ -119,7 +121,7 @@ class Matcher:
     """Many bounds, looked up by one label pair of each, so that an object is compared with few of them."""
 
     def __init__(self, bounds: Iterable[Bound] = ()) -> None:
-        self._by_pair: dict[tuple[str, str], list[Bound]] = defaultdict(list)
+        self._by_pair: dict[str, dict[str, list[Bound]]] = defaultdict(dict)
         self._by_key: dict[str, list[Bound]] = defaultdict(list)
         self._anywhere: list[Bound] = []
         self.refs: dict[str, str] = {}
@@ -132,7 +134,11 @@ class Matcher:
         exact = next((term for term in wanted if term.values), None)
         if exact and exact.values:
             for value in exact.values:
-                self._by_pair[exact.key, value].append(bound)
+                known = self._by_pair[exact.key]
+                if value in known:
+                    known[value].append(bound)
+                else:
+                    known[value] = [bound]
         elif wanted:
             self._by_key[wanted[0].key].append(bound)
         else:
@@ -141,7 +147,8 @@ class Matcher:
     def entities(self, labels: Mapping[str, str], namespace: str) -> frozenset[str]:
         """The uids of the entities that an object with these labels belongs to."""
         candidates = list(self._anywhere)
-        for pair in labels.items():
-            candidates += self._by_pair.get(pair, ())
-            candidates += self._by_key.get(pair[0], ())
+        for key, value in labels.items():
+            if key in self._by_pair:
+                candidates += self._by_pair[key].get(value, ())
+            candidates += self._by_key.get(key, ())
         return frozenset(bound.entity_uid for bound in candidates if bound.takes(labels, namespace))

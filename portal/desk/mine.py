@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.asking.query import entities_of
+from catalog.lists.seen import Kept, starred_and_visited
 from catalog.models import Entity, Problem, Source
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -20,7 +21,8 @@ from portal.provisioning.models import Run
 
 # The order in which services ask for attention; the rest follows by name.
 TROUBLE = ("Down", "Stuck", "Reduced", "Progressing", "Unknown")
-SHOWN = 12
+SHOWN, LOOKED_AT = 12, 200
+KEPT_SHOWN = 6
 FAILED_RUNS_MATTER_FOR = timedelta(days=14)
 
 
@@ -59,20 +61,23 @@ class MyOverview:
     matters: list[Matter]
     teams: list[Team]
     has_catalog: bool
+    starred: list[Kept]
+    visited: list[Kept]
 
 
 def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
     mine = entities_of(access.organisation).filter(owner_ref__in=access.team_refs)
     components = mine.filter(kind="Component")
-    rows = list(components.order_by("sort_name", "id")[:200])
+    rows = list(components.order_by("sort_name", "id")[:LOOKED_AT])
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
     runs = runs.select_related("requester").order_by("-id")
+    starred, visited = starred_and_visited(access, KEPT_SHOWN)
     return MyOverview(
         services=services[:SHOWN],
-        services_total=components.count(),
+        services_total=len(rows) if len(rows) < LOOKED_AT else components.count(),
         runs=list(runs[:5]),
         matters=[
             *_troubles(access, services),
@@ -84,6 +89,8 @@ def overview(access: Access) -> MyOverview:
         ],
         teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
         has_catalog=bool(rows) or entities_of(access.organisation).exists(),
+        starred=starred,
+        visited=visited,
     )
 
 

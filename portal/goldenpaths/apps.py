@@ -10,6 +10,7 @@ class GoldenpathsConfig(AppConfig):
     def ready(self) -> None:
         from catalog import fetched
         from catalog.intake import ingest
+        from catalog.sourcefacts import SOURCE_FACTS
         from portal.accounts.teams import BEFORE_DELETE
         from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, deciding, trusting
@@ -23,6 +24,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
         BEFORE_DELETE["goldenpaths"] = trusting.before_team_goes
+        SOURCE_FACTS["trust"] = trusting.fact
         jobs.register_kinds()
         searching.register()
         register_entry(

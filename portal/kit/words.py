@@ -85,3 +85,8 @@ def initials(name: str) -> str:
 def shade(name: str, shades: int = 8) -> int:
     """A stable small number for a name, so that the same person keeps the same colour."""
     return sum(ord(letter) * (place + 1) for place, letter in enumerate(name.lower())) % shades
+
+
+def cell(text: str) -> str:
+    """A cell of a CSV file that a spreadsheet reads as text: what starts like a formula gets an apostrophe in front."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 LEASE = float(settings.DUTY_LEASE_SECONDS)
 PAUSE_FIRST, PAUSE_MOST = 1.0, 30.0
 AWAY_MOST = 5.0  # while the database is away it is asked more often: it is missed by everybody
-LINE_EVERY = 10.0
+LINE_EVERY = 30.0
 
 
 @dataclass

@@ -46,11 +46,12 @@ def note(name: str, place: str, owner: str, *, text: str, is_failing: bool, is_d
     """Writes the health line, if the lease is still the owner's."""
     rows = DutyLease.objects.filter(name=name, place=place, owner=owner)
     state, now = (FAILING if is_failing else WORKING), timezone.now()
-    rows.exclude(state=state).update(state=state, since=now)
-    values: dict[str, object] = {"text": text[:300]}
+    values: dict[str, object] = {"text": text[:300], "state": state}
     if is_done:
         values["done_at"] = now
-    rows.update(**values)
+    # Nearly always the state is the one that it was: one statement.
+    if not rows.filter(state=state).update(**values):
+        rows.update(**values, since=now)
 
 
 def release(name: str, place: str, owner: str) -> None:

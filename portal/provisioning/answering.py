@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from portal.goldenpaths.questions.answers import is_nested, is_secret, option_ke
 from portal.goldenpaths.questions.forms import pages_of
 from portal.goldenpaths.questions.schemas import Schema
 from portal.provisioning.acting.pretence import HIDDEN, PreviewFile
+
+# Questions whose answers are references.
+PICKERS = frozenset({"OwnerPicker", "EntityPicker", "OwnedEntityPicker", "MyGroupsPicker"})
 
 
 @dataclass(slots=True)
@@ -25,11 +28,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answers of one page: labels and texts."""
+    """The answers of one page: labels and texts. Those texts that are references are in `refs`: pages show titles."""
 
     number: int
     title: str
     rows: list[tuple[str, str]]
+    refs: frozenset[str] = frozenset()
 
 
 def tree_of(files: Sequence[PreviewFile]) -> Folder:
@@ -50,7 +54,25 @@ def tree_of(files: Sequence[PreviewFile]) -> Folder:
 
 def shown_answers(version: Version, values: Mapping[str, Any]) -> list[Answered]:
     """Every answer that was given, by page, as a person reads it."""
-    return [Answered(page.number, page.title, _rows(page.schema, values)) for page in pages_of(version)]
+    return [
+        Answered(page.number, page.title, _rows(page.schema, values), frozenset(_refs(page.schema, values)))
+        for page in pages_of(version)
+    ]
+
+
+def refs_in(answered: Sequence[Answered]) -> list[str]:
+    """Every reference among the answers, to be named."""
+    return [ref for page in answered for ref in page.refs]
+
+
+def _refs(schema: Schema, values: Mapping[str, Any]) -> Iterator[str]:
+    resolved = schemas.resolve(schema, values)
+    for name, child in resolved["properties"].items():
+        value = values.get(name)
+        if is_nested(child) and isinstance(value, Mapping):
+            yield from _refs(child, value)
+        elif isinstance(value, str) and child.get("ui:field") in PICKERS and ":" in value:
+            yield value
 
 
 def _rows(schema: Schema, values: Mapping[str, Any], lead: str = "") -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The live parts of the pages about runs: each rendered once for everybody who looks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,8 @@ def find(organisation: Organisation, key: str) -> Run | None:
     return run
 
 
-def run_context(organisation: Organisation, run: Run) -> dict[str, Any]:
-    """What the fragment of a run shows."""
+def run_context(organisation: Organisation, run: Run, *, also_named: Sequence[str] = ()) -> dict[str, Any]:
+    """What the fragment of a run shows; `also_named` are references that its page shows beside it."""
     steps = list(Step.objects.for_tenant(organisation).filter(run=run))
     effects = Effect.objects.for_tenant(organisation).filter(run=run)
     links = links_of(run)
@@ -58,7 +58,7 @@ def run_context(organisation: Organisation, run: Run) -> dict[str, Any]:
     return {
         "org": organisation,
         "run": run,
-        "names": named(organisation.pk, [run.owner_ref, *run.entity_refs, *linked]),
+        "names": named(organisation.pk, [run.owner_ref, *run.entity_refs, *linked, *also_named]),
         "steps": steps,
         "done": sum(step.status in ("succeeded", "skipped") for step in steps),
         "stopped_at": next((step for step in steps if step.status in ("failed", "cancelled")), None),

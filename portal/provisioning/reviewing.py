@@ -20,7 +20,7 @@ from portal.jobs.views import follow
 from portal.kit.errors import NotFound, TooMany
 from portal.kit.references import named
 from portal.provisioning import actions, previewing
-from portal.provisioning.answering import shown_answers, tree_of
+from portal.provisioning.answering import refs_in, shown_answers, tree_of
 
 # The place of a sentence that belongs to no answer.
 NOWHERE = ""
@@ -95,7 +95,7 @@ def path_reviewed(request: TenantRequest, path: str, uid: UUID) -> HttpResponseB
 def shown(request: TenantRequest, version: Version, job: Job, missing: Mapping[str, str]) -> HttpResponse:
     """The review's page; `missing` are sentences about secrets (see `missing_secrets`)."""
     golden, values = version.path, previewing.values_of(job)
-    made = previewing.preview_of(job.result)
+    made, answered = previewing.preview_of(job.result), shown_answers(version, values)
     context = {
         "path": golden,
         "version": version,
@@ -106,9 +106,11 @@ def shown(request: TenantRequest, version: Version, job: Job, missing: Mapping[s
             {"object": one.label, "adopt": one.key, "sentence": one.sentence, "diff": one.diff}
             for one in made.adoptable
         ],
-        "names": named(request.access.organisation.pk, [entity.owner for entity in made.entities]),
+        "names": named(
+            request.access.organisation.pk, [*(entity.owner for entity in made.entities), *refs_in(answered)]
+        ),
         "tree": tree_of(made.files),
-        "answers": shown_answers(version, values),
+        "answers": answered,
         "secrets": {
             name: {**question, "error": missing.get(f"{CONFIDENTIAL}{name}", "")}
             for name, question in secret_questions(version.document).items()

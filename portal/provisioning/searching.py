@@ -18,12 +18,17 @@ def find_runs(access: Access, asked: Sought, most: int) -> list[Hit]:
     """`run 12`, `#12`, and the newest runs for what is called so or begins so."""
     rows = Run.objects.for_tenant(access.organisation).alias(called=Collate("subject", "C"))
     numbers = [int(word) for word in asked.words if word.isdecimal() and len(word) < 18]
-    found = list(rows.filter(pk__in=numbers).values_list(*_ROWS)) if numbers else []
     starts = dict.fromkeys(start for start in (asked.text.lower(), "-".join(asked.words)) if start)
-    for start in starts:
-        named = rows.filter(called__gte=start, called__lt=start + LAST).order_by("called", "-id")
-        found += named.values_list(*_ROWS)[:MOST_RUNS]
-    return [_found(access, *row) for row in {row[0]: row for row in found}.values()]
+    parts = [
+        rows.filter(called__gte=start, called__lt=start + LAST)
+        .order_by("called", "-id")
+        .values_list(*_ROWS)[:MOST_RUNS]
+        for start in starts
+    ]
+    if numbers:
+        parts.append(rows.filter(pk__in=numbers).values_list(*_ROWS)[:MOST_RUNS])
+    # Each beginning is a range of its own, all of them one statement.
+    return [_found(access, *row) for row in parts[0].union(*parts[1:])] if parts else []
 
 
 def _found(access: Access, number: int, title: str, subject: str, status: str, owner: str) -> Hit:

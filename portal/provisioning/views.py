@@ -14,7 +14,7 @@ from portal.goldenpaths.models import GoldenPath
 from portal.kit.errors import Invalid
 from portal.kit.references import named
 from portal.provisioning import actions, fragments, listing, states
-from portal.provisioning.answering import shown_answers
+from portal.provisioning.answering import refs_in, shown_answers
 from portal.provisioning.models import Effect, LogLine, Run, Step
 from portal.provisioning.steering import may_control, require_control, run_for
 
@@ -49,11 +49,12 @@ def run_page(request: TenantRequest, run: int) -> HttpResponse:
     """One run: how far it is, what it said, what it made."""
     access = request.access
     row = run_for(access, run)
+    answered = shown_answers(row.version, row.values)
     context = {
-        **fragments.run_context(access.organisation, row),
+        **fragments.run_context(access.organisation, row, also_named=refs_in(answered)),
         **fragments.log_context(access.organisation, row),
         **fragments.buttons_context(access.organisation, row),
-        "answers": shown_answers(row.version, row.values),
+        "answers": answered,
         "may_control": may_control(access, row),
     }
     return render(request, "provisioning/run.html", context)

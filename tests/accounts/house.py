@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
-from catalog.models import CardAnswer, Problem
+from catalog.lists.models import Bulk, SavedView
+from catalog.models import CardAnswer, NameClaim, Problem
 from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
@@ -91,6 +92,8 @@ def furnish(world: Any, folder: Path) -> House:
             said=CardSaid(title=MARK, address="https://d.example/{name}", shows="json", template=MARK),
         )
         CardAnswer.objects.create(organisation=acme, card=card, entity=entity, text=MARK)
+        view = SavedView.objects.create(organisation=acme, owner=world.ada, name=MARK, query="kind=", is_shared=True)
+        bulk = Bulk.objects.create(organisation=acme, actor=world.ada, act="tag", value=MARK)
         source = catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder))
         cluster = Cluster.objects.create(
             organisation=acme,
@@ -123,6 +126,11 @@ def furnish(world: Any, folder: Path) -> House:
             template_path="template.yaml", title=MARK, digest="d" * 64, document={},
         )  # fmt: skip
         trust = Trust.objects.create(organisation=acme, source=source, label=MARK, place={}, rights={}, reason=MARK)
+        there = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=f"{MARK}-twice"))
+        (folder / "twice").mkdir()
+        (folder / "twice" / "catalog-info.yaml").write_text(ENTITY.format(name=there.name))
+        catalog.add_source(organisation=acme, actor=by(world.dev), kind="folder", target=str(folder / "twice"))
+        claim = NameClaim.objects.for_tenant(acme).get()
         problem = Problem.objects.for_tenant(acme).get(source=source)
         member = Membership.objects.for_tenant(acme).get(user=world.dev)
         allowed = AllowedKind.objects.create(organisation=acme, cluster=cluster, path=MARK, kind="ClusterRole")
@@ -130,6 +138,7 @@ def furnish(world: Any, folder: Path) -> House:
     podlogs.write(acme.pk, log.key, "ready", MARK)
     names = {
         "problem": problem.pk,
+        "claim": claim.pk,
         "member": member.pk,
         "invitation": invitation.pk,
         "token": token.pk,
@@ -146,6 +155,9 @@ def furnish(world: Any, folder: Path) -> House:
         "name": MARK,
         "tab": "ownership",
         "card": card.pk,
+        "view": view.pk,
+        "bulk": bulk.pk,
+        "field": "owner",
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,

@@ -15,6 +15,10 @@ WRITERS = {"save", "create", "bulk_create", "update", "bulk_update", "delete", "
 # Public functions of actions.py that write and take no actor, each with its reason.
 NOBODY_ACTS = {
     "catalog.actions.refresh_pushed": "acts for whom the push names",
+    **dict.fromkeys(
+        [f"catalog.lists.actions.{name}" for name in ("star", "unstar", "choose_columns", "open_with")],
+        "how one person has lists for themselves is nobody's event",
+    ),
     "portal.clusters.actions.set_bindings": "follows from an entity, whose own change is the event",
     "portal.clusters.actions.set_many_bindings": "follows from entities, whose own change is the event",
 }

@@ -203,6 +203,7 @@ BODIES: dict[str, dict[str, Any]] = {
 SAYS_NOTHING = {
     "api-entity-status": "no status is known of a uid, whosever it is",
     "team-of": "a group that no descriptor describes has an empty page",
+    "catalog-options": "what could be chosen at home",
 }
 
 

@@ -68,7 +68,7 @@ def pages(number: int) -> list[tuple[str, str]]:
     name = f"parcel-{TYPES[number % 5]}-{number}"
     return [
         ("catalog, components", "catalog/?kind=Component"),
-        ("catalog, everything", "catalog/"),
+        ("catalog, everything", "catalog/?kind="),
         ("catalog, owner and lifecycle", "catalog/?kind=Component&owner=group:default/team-7&lifecycle=production"),
         ("catalog, tag", "catalog/?tag=lang3"),
         ("catalog, words", "catalog/?q=parcel+stream+belt"),

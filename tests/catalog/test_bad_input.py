@@ -96,7 +96,7 @@ def test_an_owner_that_no_page_can_have_is_shown_as_text(world, client_for):
     answer = client.post(NEW, {"text": text})
     assert answer.status_code == 302
     assert "no such team!" in client.get(answer["Location"]).content.decode()
-    assert "no such team!" in client.get("/o/acme/catalog/").content.decode()
+    assert "no such team!" in client.get("/o/acme/catalog/?kind=").content.decode()
 
 
 def test_more_text_than_a_form_takes_is_a_sentence_with_and_without_the_guard_against_forgery(world, client_for):

@@ -107,7 +107,7 @@ def test_an_entity_is_found_by_the_place_that_it_shows(world, client_for, shop):
 def test_choices_of_the_list_disregard_case(world, client_for, shop, chosen):
     name, _, value = chosen.partition("=")
     answer = client_for(world.vic).get("/o/acme/catalog/", {name: value})
-    assert [row.ref for row, _ in answer.context["rows"]] == ["component:default/shop"]
+    assert [row.ref for row in answer.context["page"].page.rows] == ["component:default/shop"]
 
 
 @pytest.mark.parametrize("tag", ["java", "Java", "JAVA"])

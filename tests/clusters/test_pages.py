@@ -64,6 +64,8 @@ def publish(cluster, entities=None, *, state=SYNCED, is_watched=True, **more):
     mapping = {"_cluster": msgspec.json.encode(row)}
     mapping |= {str(uid): msgspec.json.encode(value) for uid, value in (entities or {}).items()}
     valkey().hset(status.hash_key(cluster.organisation_id, cluster.uid), mapping=mapping)
+    badges = status.badges_of({uid: raw for uid, raw in mapping.items() if not uid.startswith("_")})
+    valkey().hset(status.badges_key(cluster.organisation_id, cluster.uid), mapping={"_epoch": 1, **badges})
     fresh = status.fresh_key(cluster.organisation_id, cluster.uid)
     if is_watched:
         valkey().set(fresh, state, px=60_000)
@@ -76,7 +78,8 @@ def prod(world):
     with world.tenant():
         cluster = make_cluster(world.acme, state=SYNCED)
     yield cluster
-    valkey().delete(status.hash_key(world.acme.pk, cluster.uid), status.fresh_key(world.acme.pk, cluster.uid))
+    for key in (status.hash_key, status.badges_key, status.fresh_key):
+        valkey().delete(key(world.acme.pk, cluster.uid))
 
 
 def page(name, org="acme", **kwargs):

@@ -67,7 +67,7 @@ def test_a_program_is_answered_in_few_statements(house: Any, program: dict[str, 
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/o/acme/catalog/?kind=Component", 8), ("/o/acme/catalog/{ref}/", 13), ("/o/acme/", 14)],
+    [("/o/acme/catalog/?kind=Component", 9), ("/o/acme/catalog/{ref}/", 13), ("/o/acme/", 14)],
 )
 def test_a_page_is_made_of_few_statements(house: Any, client_for: Any, path: str, most: int) -> None:
     found = statements(client_for(house.dev), path.format(ref=component(house)))

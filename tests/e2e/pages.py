@@ -145,6 +145,27 @@ def bad_descriptor(page: Any) -> None:
     press("Save")(page)
 
 
+def columns(page: Any) -> None:
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("button", name="Show these").wait_for()
+
+
+def change_all(page: Any) -> None:
+    page.get_by_label("Change many").select_option(label="Add a tag")
+    page.locator("tbody input[type=checkbox]").first.check()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Of what is selected").click()
+
+
+def changed_all(page: Any) -> None:
+    """Everything here comes from files: what became of it is a patch."""
+    change_all(page)
+    page.get_by_label("Tag").fill("harbour")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Add a tag").click()
+    page.get_by_text("Needs a commit").first.wait_for()
+
+
 STOPS: tuple[Stop, ...] = (
     # Outside any organisation, nobody signed in.
     Stop("sign-in", "account_login", "/accounts/login/", STRANGER),
@@ -197,6 +218,13 @@ STOPS: tuple[Stop, ...] = (
     Stop("catalog", "catalog", f"{O}/catalog/"),
     Stop("catalog-filtered", "catalog", f"{O}/catalog/?kind=component&q=label"),
     Stop("catalog-nothing", "catalog", f"{O}/catalog/?q=zzzzqqq"),
+    Stop("catalog-all", "catalog", f"{O}/catalog/?kind="),
+    Stop("catalog-mine", "catalog", f"{O}/catalog/?kind=Component&whose=teams&sort=-health"),
+    Stop("catalog-columns", "catalog", f"{O}/catalog/?kind=Component", act=columns),
+    Stop("views", "views", f"{O}/catalog/views/"),
+    Stop("view-new", "view-new", f"{O}/catalog/views/new/?kind=Component&owner=payments&sort=-name"),
+    Stop("bulk-new", "bulk-new", f"{O}/catalog/?kind=Component", act=change_all),
+    Stop("bulk", "bulk", f"{O}/catalog/?kind=Component&owner=payments", act=changed_all),
     Stop("entity", "entity", f"{O}/catalog/component/default/{{repo}}/"),
     Stop("entity-demo", "entity", f"{O}/catalog/component/default/payment-gateway/"),
     Stop("entity-api", "entity", f"{O}/catalog/api/default/payment-api/"),
@@ -216,6 +244,9 @@ STOPS: tuple[Stop, ...] = (
     Stop("problems-nothing", "catalog-problems", f"{O}/catalog/problems/?severity=hint"),
     Stop("problem", "problem", f"{O}/catalog/problems/{{problem}}/"),
     Stop("sources", "sources", f"{O}/catalog/sources/"),
+    Stop("conflicts", "conflicts", f"{O}/catalog/conflicts/"),
+    Stop("entities-removed", "entities-removed", f"{O}/catalog/removed/"),
+    Stop("entities-unseen", "entities-unseen", f"{O}/catalog/unseen/"),
     Stop("source", "source", f"{O}/catalog/sources/{{source}}/"),
     Stop("source-register", "source-register", f"{O}/catalog/sources/register/"),
     Stop("source-register-wrong", "source-register", f"{O}/catalog/sources/register/", act=press("Register")),
@@ -229,7 +260,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("candidates", "candidates", f"{O}/paths/candidates/"),
     Stop("candidate", "candidate", f"{O}/paths/candidates/{{candidate}}/"),
     Stop("runs", "runs", f"{O}/runs/"),
-    Stop("runs-nothing", "runs", f"{O}/runs/?state=undone"),
+    Stop("runs-nothing", "runs", f"{O}/runs/?status=undone"),
     Stop("run", "run", f"{O}/runs/{{run}}/"),
     Stop("run-failed", "run", f"{O}/runs/{{failed}}/"),
     Stop("run-waiting", "run", f"{O}/runs/{{waiting}}/"),
@@ -304,6 +335,7 @@ STOPS: tuple[Stop, ...] = (
     # An organisation on its first day.
     Stop("empty-home", "home", f"{EMPTY}/", "eve"),
     Stop("empty-catalog", "catalog", f"{EMPTY}/catalog/", "eve"),
+    Stop("empty-views", "views", f"{EMPTY}/catalog/views/", "eve"),
     Stop("empty-problems", "catalog-problems", f"{EMPTY}/catalog/problems/", "eve"),
     Stop("empty-sources", "sources", f"{EMPTY}/catalog/sources/", "eve"),
     Stop("empty-paths", "paths", f"{EMPTY}/paths/", "eve"),
@@ -354,11 +386,18 @@ NOT_PAGES: dict[str, str] = {
         ("teams-confirm", "team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION
     ),
     "token-revoke": _ACTION,
+    "catalog-options": "what a choice offers, as a fragment of its page",
+    "catalog-export": "a file to keep",
+    "bulk-patch": "a file to keep",
+    "view-edit": "the form of view-new, filled in: tests/catalog/test_views.py",
+    **dict.fromkeys(("catalog-columns", "entity-stars", "view-remove", "view-opens", "bulk-undo"), _ACTION),
     **dict.fromkeys(("repo-hand-over", "repo-withdraw"), _ACTION),
     **dict.fromkeys(("git-host-try",), _ACTION),
     **dict.fromkeys(("candidate-publish", "candidate-decline", "candidate-trust", "trust-withdraw"), _ACTION),
     "join-invited": "the page of an invitation again, after sign-in",
     **dict.fromkeys(("problem-aside", "problem-back", "problem-mend"), _ACTION),
+    **dict.fromkeys(("conflict-choose", "entity-restore"), _ACTION),
+    "conflict": "two sources must disagree: tests/catalog/test_truth_pages.py",
     "problem-patch": "a file: tests/catalog/test_inbox.py applies it",
     "job-cancel": _ACTION,
     "card-answers": _ACTION,

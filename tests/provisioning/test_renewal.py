@@ -15,7 +15,7 @@ from portal.provisioning.models import Run
 from tests.conftest import Process, World, worker_argv
 from tests.provisioning.conftest import start_run
 
-QUICK = "from portal import renewal; renewal.LOOK_EVERY = 0.5; from portal.celery import app; app.worker_main({words})"
+QUICK = "from portal import renewal; renewal.LOOK_EVERY = 0.3; from portal.celery import app; app.worker_main({words})"
 
 
 def children(process: Process) -> set[int]:
@@ -59,9 +59,9 @@ def ended_well(world: World, runs: list[int]) -> bool:
 def test_after_work_come_fresh_processes_and_work_goes_on(worker: Process, committed_world: World) -> None:
     first = children(worker)
     assert len(first) == 2
-    time.sleep(1.2)
+    time.sleep(1.0)
     assert children(worker) == first, "nothing was done: nothing is renewed"
-    for _ in range(3):
+    for _ in range(2):
         before = children(worker)
         runs = launched(committed_world, 4)
         until(lambda asked=runs: ended_well(committed_world, asked))

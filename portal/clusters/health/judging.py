@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from portal.clusters.health.pods import deletion, judge_pod
@@ -41,6 +41,7 @@ __all__ = [
     "note",
     "roll_up",
     "sentence",
+    "worst_badge",
 ]
 
 
@@ -76,6 +77,14 @@ def _by_rule(obj: KubeObject, around: Around) -> Health:
         return leaving
     rule = RULES.get(kind)
     return rule(obj, around) if rule else SERVING
+
+
+def worst_badge(badges: Iterable[Badge]) -> Badge:
+    """The badge of a service whose parts wear these: `roll_up` for whoever has no more than the badges."""
+    known = set(badges)
+    found = min(known, key=BADGE_ORDER.index)
+    # At rest on purpose: that hides nothing that serves.
+    return "Healthy" if found in ("Idle", "Paused") and "Healthy" in known else found
 
 
 def roll_up(healths: list[Health]) -> Health:

@@ -38,7 +38,7 @@ BEAT_EVERY = 2.0
 CLERK_EVERY = 1.0
 # bindings are announced; this is for announcements that were lost
 REBIND_EVERY = 300.0
-SYNC_NOTED_EVERY = 30.0
+SYNC_NOTED_EVERY = 60.0
 LISTS_AT_ONCE = 4
 BROKER_PATIENCE = 5.0
 AWAY_PAUSE = 1.0

@@ -89,20 +89,24 @@ def note_state(item: Held, noted: Noted) -> None:
         rows.filter(pk=item.pk, epoch=item.epoch).update(**values)
 
 
+_BOUND = ("cluster_slug", "entity_uid", "entity_ref", "kubernetes_id", "selector", "namespace", "slipway_id")
+
+
 def bounds(organisation_id: int) -> dict[str, list[Bound]]:
     """An organisation's bindings by the cluster that they are limited to; `CLUSTER_ANYWHERE` for the rest."""
     found: dict[str, list[Bound]] = defaultdict(list)
     with tenant(organisation_id):
         organisation = Organisation.objects.get(pk=organisation_id)
         mark = mark_of(organisation.pk, organisation.created_at)
-        for row in Binding.objects.for_tenant(organisation_id):
-            found[row.cluster_slug] += bounds_of(
-                entity_uid=str(row.entity_uid),
-                entity_ref=row.entity_ref,
-                kubernetes_id=row.kubernetes_id,
-                selector=row.selector,
-                namespace=row.namespace,
-                slipway_id=row.slipway_id,
+        rows = Binding.objects.for_tenant(organisation_id).values_list(*_BOUND)
+        for slug, uid, ref, kubernetes_id, selector, namespace, slipway_id in rows.iterator(chunk_size=1000):
+            found[slug] += bounds_of(
+                entity_uid=str(uid),
+                entity_ref=ref,
+                kubernetes_id=kubernetes_id,
+                selector=selector,
+                namespace=namespace,
+                slipway_id=slipway_id,
                 organisation=mark,
             )
     return found

@@ -17,11 +17,20 @@ from portal.clusters.health.memory import Runs
 from portal.clusters.kube import target_of
 from portal.clusters.models import CONNECTING, LIMITED, SYNCED, Cluster
 from portal.clusters.network import resolve
-from portal.clusters.status import CLUSTER_FIELD, EPOCH_FIELD, MEMORY_FIELD, ClusterRow, fresh_key, hash_key
+from portal.clusters.status import (
+    CLUSTER_FIELD,
+    EPOCH_FIELD,
+    MEMORY_FIELD,
+    ClusterRow,
+    badges_key,
+    badges_of,
+    fresh_key,
+    hash_key,
+)
 from portal.clusters.structs import WATCHED
 from portal.clusters.watching import opening
 from portal.clusters.watching.leases import Held
-from portal.clusters.watching.publishing import FENCED, LOST, Beat, Publisher
+from portal.clusters.watching.publishing import FENCED, LOST, WRITTEN, Beat, Publisher
 from portal.clusters.watching.reflector import AWAY, ApiConnection, Backoff, Reflector, unreachable
 from portal.clusters.watching.turns import Turns
 from portal.clusters.watching.watch import ClusterWatch, Following
@@ -69,6 +78,7 @@ class Session:
         self.turns = Turns()
         self.watch = ClusterWatch(self.cluster.slug, on_rollout=self._rollout, rest=self.turns.rest)
         self.hash_key = hash_key(self.held.organisation_id, self.cluster.uid)
+        self.badges_key = badges_key(self.held.organisation_id, self.cluster.uid)
         self.fresh_key = fresh_key(self.held.organisation_id, self.cluster.uid)
 
     def _rollout(self, key: str) -> None:
@@ -209,12 +219,23 @@ class Session:
 
     async def _write(self, fields: dict[str, bytes], topics: list[str]) -> bool:
         """One fenced write with its announcements; False when it could not be done."""
-        known = await self.publisher.publish(self.hash_key, self.held.epoch, self.held.organisation_id, fields, topics)
-        if known == FENCED:
-            raise Fenced(self.cluster.slug)
+        known = await self._publish(self.hash_key, fields, topics)
         if known == LOST:
             self.lost()
         return known is not None
+
+    async def _write_badges(self, fields: dict[str, bytes]) -> bool:
+        """The same for the small hash that lists are filtered by. One that is new holds everybody soon."""
+        known = await self._publish(self.badges_key, fields, []) if fields else WRITTEN
+        if known == LOST:
+            self.watch.say_again()
+        return known is not None
+
+    async def _publish(self, key: str, fields: dict[str, bytes], topics: list[str]) -> int | None:
+        known = await self.publisher.publish(key, self.held.epoch, self.held.organisation_id, fields, topics)
+        if known == FENCED:
+            raise Fenced(self.cluster.slug)
+        return known
 
     async def _tell(self) -> None:
         """Works out what is due and publishes it, for ever; while Valkey is away everything stays due."""
@@ -251,7 +272,9 @@ class Session:
         return False
 
     async def _say(self, said: dict[str, bytes]) -> bool:
-        if await self._write(said, [f"workloads:{uid}" for uid in said]):
+        """Badges first: a list that is filtered by health is never behind the page of what it names."""
+        is_said = await self._write_badges(badges_of(said))
+        if is_said and await self._write(said, [f"workloads:{uid}" for uid in said]):
             return True
         self.watch.say_later(said)
         return False
@@ -278,7 +301,11 @@ class Session:
         kept = {CLUSTER_FIELD, EPOCH_FIELD, *self.watch.entities(), *remembered}
         gone = {name: b"" for name in fields if name not in kept}
         topics = [f"workloads:{name}" for name in gone if not name.startswith("_")]
-        self._is_swept = not gone or await self._write(gone, topics)
+        left = await self.publisher.fields(self.badges_key)
+        if left is None:
+            return False
+        old = {name: b"" for name in left if name not in kept}
+        self._is_swept = await self._write_badges(old) and (not gone or await self._write(gone, topics))
         return self._is_swept
 
     def _is_row_due(self) -> bool:

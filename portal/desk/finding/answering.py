@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog.asking.ranking import ALL_WORDS, NAME_NEARLY, QUALITY, Ranked, rank
-from catalog.searching import TEAM, find_teams
-from catalog.searching import find_entities as find_in_catalog
+from catalog.searching import TEAM, find_entities
 from portal.accounts.access import Access
 from portal.desk.finding.card import Answer, AnswerMaker
 from portal.desk.finding.questions import PlainQuestion, Wish, shorter
@@ -40,8 +39,7 @@ def _subjects(access: Access, question: PlainQuestion) -> list[Ranked]:
     ranked: list[Ranked] = []
     for words in (question.subject, *shorter(question.subject)):
         asked = asked_for(words)
-        found = {one.key: one for one in (*find_teams(access, asked, MOST), *find_in_catalog(access, asked, MOST))}
-        ranked = rank(asked, (_fitting(question, one) for one in found.values()))
+        ranked = rank(asked, (_fitting(question, one) for one in find_entities(access, asked, MOST)))
         if ranked and not ranked[0].is_loose and ranked[0].score >= SURE:
             return ranked
     return ranked

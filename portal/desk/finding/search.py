@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from catalog.asking.ranking import Ranked, rank
-from catalog.searching import as_found
+from catalog.searching import TEAM, as_found
 from catalog.teams import users_by_mail
 from portal.accounts.access import Access
 from portal.desk.finding import places
@@ -14,6 +14,8 @@ from portal.desk.finding.typed import Typed
 from portal.kit.searching import MOST, Hit, in_order
 
 MINE, RECENT = 22.0, 24.0
+# The catalog finds these as well, and they stand with their like.
+HEADINGS: Mapping[str, str] = {"Person": "People", TEAM: "Teams"}
 
 
 @dataclass
@@ -71,7 +73,7 @@ def find(access: Access, typed: Typed, *, recent: Mapping[str, int] | None = Non
             # What two rooms know is shown as the first of them shows it, and found by the names of both.
             known = found.get(one.key)
             found[one.key] = one if known is None else replace(known, names=(*known.names, *one.names))
-            headings.setdefault(one.key, "People" if one.kind == "Person" else sort.title)
+            headings.setdefault(one.key, HEADINGS.get(one.kind, sort.title))
     found = _same_people(access, found)
     ranked = rank(asked, (_likelier(access, one, recent or {}) for one in found.values()))
     rows = tuple((headings.get(row.hit.key, "People"), row) for row in ranked)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Source
+from catalog.sourcefacts import SourceFact
+from portal.accounts.access import Access
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation, Team, User
@@ -95,6 +98,19 @@ def standing(organisation: Organisation, source: Source) -> Trust | None:
         lapse(organisation, trust, why)
         return None
     return trust
+
+
+def fact(access: Access, source: Source) -> SourceFact | None:
+    """The line of a source's page: whether what it brings is published by itself, and on whose word. Changes nothing:
+    a trust that no longer holds lapses at the next reading."""
+    rows = Trust.objects.for_tenant(access.organisation).filter(source=source, ended_at=None)
+    trust: Trust | None = rows.select_related("granted_by").first()
+    if trust is None:
+        return None
+    said = (
+        f"{trust.granted_by or 'An admin'} trusts it, and its golden paths are published by themselves: {trust.reason}"
+    )
+    return SourceFact("Trust", said, reverse("candidates", kwargs={"org": access.organisation.slug}))
 
 
 def changed(trust: Trust, source: Source) -> str:

@@ -127,6 +127,16 @@ def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def plain_link(context: Context, ref: str) -> SafeString:
+    """A link to what a reference stands for, of words alone: for tables with many of them."""
+    shown = _named(context, ref, "") if completed(str(ref or ""), kind="") else references.Named(ref, ref)
+    hint = format_html(' title="{}"', shown.note) if shown.note else ""
+    if not shown.url:
+        return format_html("<span{}>{}</span>", hint, shown.title)
+    return format_html('<a href="{}"{}>{}</a>', shown.url, hint, shown.title)
+
+
+@register.simple_tag(takes_context=True)
 def called(context: Context, ref: str) -> str:
     """What a reference is called, without a link: `{% called row.owner_ref %}`."""
     parsed = references.guide().owner(str(ref or ""))

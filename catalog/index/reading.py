@@ -1,0 +1,322 @@
+"""Which entities fit a filter, how many, what values they have: sets looked up in one statement, combined in memory.
+
+A `Question` collects what one answer needs, filters and the values of keys, and asks for all of it at once. One
+statement is one moment.
+"""
+
+# ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix
+from catalog.index import sets
+from catalog.index.parts import EVERYTHING, HAS
+from portal.accounts.models import Organisation
+
+# Behind every text that begins with the one before it, letter by letter.
+LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True)
+class Term:
+    """A condition on the index's own keys (see parts): the text is a value, or the beginning of one."""
+
+    key: str
+    text: str
+    is_prefix: bool = False
+
+
+@dataclass(frozen=True)
+class Contains:
+    """The text stands somewhere in a value of the key: every value of it is looked at."""
+
+    key: str
+    text: str
+
+
+Condition = Node | Term | Contains
+
+
+@dataclass
+class _Leaf:
+    """One look-up and what came of it."""
+
+    key: str
+    low: str
+    high: str | None = None  # None: exactly `low`
+    is_part: bool = False  # `low` stands anywhere in the value
+    ones: list[int] = field(default_factory=list)
+    blocks: dict[int, list[tuple[int, bytes]]] = field(default_factory=lambda: defaultdict(list))
+
+    def set_of(self) -> int:
+        found = sets.of_numbers(self.ones)
+        for chunks in self.blocks.values():
+            found |= sets.of_chunks(chunks)
+        return found
+
+
+class Wanted:
+    """A filter of a question; `bits` is the set of its entities, once the question was asked."""
+
+    def __init__(self, question: Question, node: Condition) -> None:
+        self._node = node
+        self._question = question
+        self._leaves = {id(part): question.leaves_of(part) for part in _parts(node)}
+
+    @property
+    def bits(self) -> int:
+        return self._eval(self._node)
+
+    def _eval(self, node: Condition) -> int:
+        if isinstance(node, All):
+            found = self._question.live
+            for part in node.parts:
+                found &= self._eval(part)
+            return found
+        if isinstance(node, Either):
+            found = 0
+            for part in node.parts:
+                found |= self._eval(part)
+            return found
+        if isinstance(node, Not):
+            return self._question.live & ~self._eval(node.part)
+        found = 0
+        for leaf in self._leaves[id(node)]:
+            found |= leaf.set_of()
+        return found
+
+
+def _parts(node: Condition) -> Iterable[Condition]:
+    if isinstance(node, All | Either):
+        for part in node.parts:
+            yield from _parts(part)
+    elif isinstance(node, Not):
+        yield from _parts(node.part)
+    else:
+        yield node
+
+
+@dataclass
+class Value:
+    """A value of a key: in lower case, as written, and who has it."""
+
+    value: str
+    label: str
+    n: int
+    ones: Sequence[int] = ()
+    chunks: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def shown(self) -> str:
+        return self.label or self.value
+
+    def set_of(self) -> int:
+        return sets.of_chunks(self.chunks) if self.chunks else sets.of_numbers(self.ones)
+
+
+class Values:
+    """The values of a key, in their order: what facets count and orders follow."""
+
+    def __init__(self, key: str, most: int | None, prefix: str, *, only_many: bool) -> None:
+        self.key, self.most, self.prefix, self.only_many = key, most, prefix, only_many
+        self.rows: list[Value] = []
+
+    def count(self, bits: int | None) -> list[tuple[str, int]]:
+        """(value as written, how many of the set have it), those that somebody has, by value; None: of all."""
+        if bits is None:
+            return [(row.shown, row.n) for row in self.rows]
+        packed = sets.to_bytes(bits)
+        length = len(packed) * 8
+        found = list[tuple[str, int]]()
+        for row in self.rows:
+            if row.chunks:
+                count = (sets.of_chunks(row.chunks) & bits).bit_count()
+            else:
+                count = sum(packed[number >> 3] >> (number & 7) & 1 for number in row.ones if number < length)
+            if count:
+                found.append((row.shown, count))
+        return found
+
+
+class Question:
+    """What one answer needs to know, asked in one statement. Must run inside the tenant."""
+
+    def __init__(self, organisation: Organisation | int) -> None:
+        self.organisation_id = organisation if isinstance(organisation, int) else organisation.pk
+        self._leaves: dict[tuple[str, str, str | None, bool], _Leaf] = {}
+        self._values: list[Values] = []
+        self._live = self._leaf(HAS, EVERYTHING)
+        self.live = 0
+
+    def filter(self, node: Condition) -> Wanted:
+        """Those who fit; `filters.matches` says what that means."""
+        return Wanted(self, node)
+
+    def values(self, key: str, *, most: int | None = None, prefix: str = "", only_many: bool = False) -> Values:
+        """The values of a key that begin so; at most so many, then the commonest of all.
+
+        only_many: nothing, unless some entity has several of them.
+        """
+        asked = Values(key.lower(), most, prefix.lower(), only_many=only_many)
+        if _askable(asked.key) and _askable(asked.prefix, own=True):
+            self._values.append(asked)
+        return asked
+
+    def leaves_of(self, node: Condition) -> list[_Leaf]:
+        if isinstance(node, Term):
+            return [self._leaf(node.key, node.text, f"{node.text}{LAST}" if node.is_prefix else None)]
+        if isinstance(node, Contains):
+            is_askable = _askable(node.key) and _askable(node.text, own=True)
+            return [self._leaf(node.key, node.text, is_part=True)] if is_askable else []
+        assert isinstance(node, Exists | In | Prefix)
+        if not _askable(node.key):
+            return []
+        if isinstance(node, Exists):
+            return [self._leaf(HAS, node.key)]
+        if isinstance(node, Prefix):
+            return [self._leaf(node.key, node.text, f"{node.text}{LAST}")] if _askable(node.text, own=True) else []
+        return [self._leaf(node.key, value) for value in node.values if _askable(value, own=True)]
+
+    def _leaf(self, key: str, low: str, high: str | None = None, *, is_part: bool = False) -> _Leaf:
+        return self._leaves.setdefault((key, low, high, is_part), _Leaf(key, low, high, is_part))
+
+    def ask(self) -> None:
+        """Asks once for everything: one statement."""
+        exact = [leaf for leaf in self._leaves.values() if leaf.high is None and not leaf.is_part]
+        ranges = [leaf for leaf in self._leaves.values() if leaf.high is not None]
+        arms, parameters = [_EXACT], self._places([leaf.key for leaf in exact], [leaf.low for leaf in exact])
+        if ranges:
+            arms.append(_RANGE)
+            lows, highs = [leaf.low for leaf in ranges], [leaf.high for leaf in ranges]
+            parameters += self._places([leaf.key for leaf in ranges], lows, highs)
+        parts = [leaf for leaf in self._leaves.values() if leaf.is_part]
+        if parts:
+            arms.append(_PART)
+            parameters += [
+                *self._places([leaf.key for leaf in parts], [leaf.low for leaf in parts]),
+                self.organisation_id,
+            ]
+        if self._values:
+            arms.append(_VALUES)
+            lows = [each.prefix for each in self._values]
+            parameters += self._places(
+                [each.key for each in self._values],
+                lows,
+                [f"{low}{LAST}" for low in lows],
+                [each.most for each in self._values],
+                [each.only_many for each in self._values],
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(arms), parameters)
+            rows = cursor.fetchall()
+        self._take(rows, (exact, ranges, parts))
+        self.live = self._live.set_of()
+
+    def _places(self, *columns: Sequence[Any]) -> list[Any]:
+        return [*map(list, columns), *[self.organisation_id] * 3]
+
+    def _take(self, rows: list[tuple[Any, ...]], asked: tuple[list[_Leaf], ...]) -> None:
+        known: dict[tuple[int, str, str], Value] = {}
+        for arm, place, value, label, n, one, members, fact, chunk, bits in rows:
+            if arm < len(asked):
+                leaf = asked[arm][place - 1]
+                if one is not None:
+                    leaf.ones.append(one)
+                elif members is not None:
+                    leaf.ones += members
+                elif chunk is not None:
+                    leaf.blocks[fact].append((chunk, bytes(bits)))
+                continue
+            seen = known.get((place, value, label))
+            if seen is None:
+                ones = [one] if one is not None else members or ()
+                seen = known[place, value, label] = Value(value, label, n, ones)
+                self._values[place - 1].rows.append(seen)
+            if chunk is not None:
+                seen.chunks.append((chunk, bytes(bits)))
+        for values in self._values:
+            values.rows.sort(key=lambda row: (row.value, row.label))
+
+
+def _askable(text: str, *, own: bool = False) -> bool:
+    """Whether a text may be a key or a value: what PostgreSQL cannot hold is nobody's, and ours are not asked for."""
+    return (
+        (own or not text.startswith("="))
+        and "\0" not in text
+        and not any("\ud800" <= each <= "\udfff" for each in text)
+    )
+
+
+_FOUND = "f.value, f.label, f.n, f.one, f.members, f.blocks, b.chunk, b.bits"
+_BLOCKS = "LEFT JOIN catalog_factblock b ON b.organisation_id = %s AND b.blocks = f.blocks"
+_KEY = "JOIN catalog_factkey k ON k.organisation_id = %s AND k.key = w.key"
+_EXACT = (
+    f"SELECT 0, w.place, {_FOUND} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS w (key, value, place)"
+    f" {_KEY} JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = k.id AND f.value = w.value {_BLOCKS}"
+)
+_RANGE = (
+    f"SELECT 1, w.place, {_FOUND}"
+    " FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS w (key, low, high, place)"
+    f" {_KEY} JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = k.id AND f.value >= w.low"
+    f" AND f.value < w.high {_BLOCKS}"
+)
+# The values are looked through in the index alone; only those that have the text are fetched.
+_PART = (
+    f"SELECT 2, w.place, {_FOUND} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS w (key, part, place)"
+    f" {_KEY} CROSS JOIN LATERAL (SELECT x.value, x.label FROM catalog_fact x WHERE x.organisation_id = %s"
+    "  AND x.key_id = k.id AND strpos(x.value, w.part) > 0 OFFSET 0) hit"
+    " JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = k.id AND f.value = hit.value AND f.label = hit.label"
+    f" {_BLOCKS}"
+)
+_VALUES = (
+    f"SELECT 3, w.place, {_FOUND}"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bool[])"
+    " WITH ORDINALITY AS w (key, low, high, most, only_many, place)"
+    f" {_KEY} AND (k.is_many OR NOT w.only_many)"
+    " CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
+    "  AND x.value >= w.low AND x.value < w.high ORDER BY CASE WHEN w.most IS NULL THEN 0 ELSE -x.n END LIMIT w.most) f"
+    f" {_BLOCKS}"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The entities that fit: their set, and how many there are."""
+
+    organisation_id: int
+    bits: int
+    live: int
+
+    @property
+    def total(self) -> int:
+        return self.bits.bit_count()
+
+    def numbers(self, most: int | None = None) -> list[int]:
+        """Their numbers, the lowest first."""
+        found = sets.numbers_of(self.bits)
+        return list(found) if most is None else [number for number, _ in zip(found, range(most), strict=False)]
+
+    def within(self, bits: int) -> Found:
+        return Found(self.organisation_id, self.bits & bits, self.live)
+
+
+def find(organisation: Organisation | int, node: Condition) -> Found:
+    """Those who fit a filter: one statement. Must run inside the tenant."""
+    question = Question(organisation)
+    wanted = question.filter(node)
+    question.ask()
+    return Found(question.organisation_id, wanted.bits, question.live)
+
+
+def any_of(nodes: Collection[Condition]) -> Condition:
+    return Either(tuple(nodes))  # type: ignore[arg-type]  # a term stands where a node may
+
+
+def all_of(nodes: Collection[Condition]) -> Condition:
+    return All(tuple(nodes))  # type: ignore[arg-type]  # a term stands where a node may
