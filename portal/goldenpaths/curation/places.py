@@ -17,13 +17,22 @@ Place = dict[str, str]
 
 def origin_of(source: Source, revision: str = "") -> Origin:
     """The origin that a source's paths have; `revision` is the state that was read."""
-    place = place_of(source)
     return Origin(
         key=f"source:{source.uid}",
         label=source.label,
-        address=" ".join(f"{name}={value}" for name, value in place.items()),
+        address=address_of(source),
         detail=revision[:12],
     )
+
+
+def address_of(source: Source) -> str:
+    """By what a source that is registered again is known to be the same origin; "" where there is no such thing.
+
+    A file's name is no place: anybody may upload a file of any name, so each upload is an origin of its own.
+    """
+    if source.kind in (Source.Kind.UPLOAD, Source.Kind.PORTAL):
+        return ""
+    return " ".join(f"{name}={value}" for name, value in place_of(source).items())
 
 
 def place_of(source: Source) -> Place:
