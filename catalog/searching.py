@@ -204,7 +204,7 @@ def _with_tab(access: Access, refs: list[str], tab: str) -> set[str]:
         return set()
     request = TenantRequest()
     request.access = access
-    rows = entities_of(access.organisation).filter(ref__in=refs).select_related("source")
+    rows = entities_of(access.organisation).filter(ref__in=refs).select_related("source", "body")
     wanted = TABS[tab]
     return {row.ref for row in rows if access.can(wanted.permission) and wanted.shown(Look(request, row))}
 

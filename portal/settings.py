@@ -282,6 +282,8 @@ ALLOWED_NETWORKS = env.words("ALLOWED_NETWORKS")
 OWN_ADDRESSES = env.words("OWN_ADDRESSES")
 # The embedded cluster's API server (host:port): open to cluster connections and to nothing else.
 SANDBOX_ADDRESS = env.text("SANDBOX_ADDRESS", "")
+# Further API servers on private networks (host:port): open to cluster connections and to nothing else.
+CLUSTER_ADDRESSES = env.words("CLUSTER_ADDRESSES")
 # Folders that catalog sources and local git URLs may lie in.
 SOURCE_FOLDERS = [Path(folder) for folder in env.words("SOURCE_FOLDERS")]
 # How much one source may hold; and what each of the processes that read its files may take: memory, and seconds a file.

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import socket
 import sys
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from portal.supervisor import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - recognised here, never chosen by us
-PRIVATE_NETWORKS = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+# The servers of a kubeconfig, as far as their addresses go; reading it whole is for those who connect.
+SERVER = re.compile(r"""(?:^|[\s{,])["']?server["']?\s*:\s*["']?https?://([^\s"'/,}]+)""", re.MULTILINE)
 
 
 class CannotStart(Exception):
@@ -162,8 +164,8 @@ def environment(wish: StartWish) -> dict[str, str]:
         "SLIPWAY_VAR": str(wish.var),
         "PUBLIC_URL": wish.url,
         "STATIC_HASHED": "yes",
-        # The embedded cluster listens on loopback; a cluster that you name yourself may be on a private network.
-        "ALLOWED_NETWORKS": PRIVATE_NETWORKS if kubeconfig else "127.0.0.0/8",
+        # A cluster that you name yourself may be on a private network: it is reached as a cluster and as nothing else.
+        "CLUSTER_ADDRESSES": ",".join(servers_of(kubeconfig)) if kubeconfig else "",
         # What of ours listens: nobody's source or repository reaches it, whatever the networks above say.
         "OWN_ADDRESSES": f"{reachable(wish.host)}:{wish.port}",
         "SANDBOX_ADDRESS": "" if kubeconfig else f"127.0.0.1:{sandbox_port(wish.var)}",
@@ -175,6 +177,15 @@ def environment(wish: StartWish) -> dict[str, str]:
     # The demo's catalog lies in a folder of ours, whatever other folders are named.
     folders = [*env.words("SOURCE_FOLDERS"), *([str(ROOT / "demo")] if demo_wanted() else [])]
     return {**ours, **theirs, "SOURCE_FOLDERS": ",".join(dict.fromkeys(folders))}
+
+
+def servers_of(kubeconfig: str) -> list[str]:
+    """host:port of every API server that the files of a KUBECONFIG name; a file that cannot be read names none."""
+    found: list[str] = []
+    for path in kubeconfig.split(os.pathsep):
+        with contextlib.suppress(OSError, UnicodeError):
+            found += SERVER.findall(Path(path).read_text())
+    return list(dict.fromkeys(found))
 
 
 def close_to_others(var: Path) -> None:

@@ -245,12 +245,14 @@
   for (const hidden of $$("[data-needs-script]")) hidden.hidden = false;
   for (const log of $$("[data-follow]")) log.scrollTop = log.scrollHeight;
 
-  // ---- tabs: the current one is in view, wherever the row was left ----------------------------------------------------
-  for (const tab of $$(".nav-tabs [aria-current]")) {
+  // ---- tabs: the current one is in view, wherever the row was left, and so is the one that the keyboard has reached -----
+  function bringIntoView(tab) {
     const row = tab.closest(".nav-tabs");
     const [at, of] = [tab.getBoundingClientRect(), row.getBoundingClientRect()];
     if (at.left < of.left || at.right > of.right) row.scrollLeft += at.left - of.left - (of.width - at.width) / 2;
   }
+  for (const tab of $$(".nav-tabs [aria-current]")) bringIntoView(tab);
+  on("focusin", ".nav-tabs a", (event, tab) => bringIntoView(tab));
   if (/Mac|iPhone|iPad/.test(navigator.platform)) for (const key of $$("[data-shortcut]")) key.textContent = "⌘ K";
   settle(document);
 })();

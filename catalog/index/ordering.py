@@ -271,6 +271,28 @@ class _KeyWalk:
         return sql, parameters
 
 
+def by_several(found: Found, orders: Sequence[tuple[Order, Values]], *, size: int, offset: int) -> Page:
+    """A page in several orders by keys: where the first has equals, the next one decides. All values must be known."""
+    runs = _parted([(None, "", found.bits)], orders)
+    return Page(*_given(_window(runs, Order("key"), None, False, offset, size + 1)), size)
+
+
+def _parted(runs: list[Run], orders: Sequence[tuple[Order, Values]]) -> list[Run]:
+    for order, values in orders:
+        finer = list[Run]()
+        for run in runs:
+            if run[2].bit_count() < 2:
+                finer.append(run)
+                continue
+            parts = _runs(run[2], values.rows, is_descending=order.is_descending)
+            left = run[2]
+            for *_, bits in parts:
+                left &= ~bits
+            finer += [(None, "", bits) for *_, bits in parts] + _rest(left)
+        runs = finer
+    return runs
+
+
 # A stretch of the order: a value and who has it.
 Run = tuple[str | None, str, int]
 

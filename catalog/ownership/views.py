@@ -9,18 +9,23 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from catalog.asking.filters import All, In, Not
 from catalog.asking.query import entities_of
 from catalog.descriptors.kinds import HAS_MEMBER, KINDS
-from catalog.models import Entity, Problem, Relation
+from catalog.index import edges
+from catalog.index.reading import Question
+from catalog.index.rows import first
+from catalog.models import Entity, Problem
 from catalog.naming import named
 from catalog.ownership import confirming
-from catalog.views import LISTED, with_status
+from catalog.views import with_status
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
 from portal.accounts.teams import may_manage, require_manage
 from portal.kit.errors import Invalid, NotFound
 
 OWNED_SHOWN = 500
+OWNED_BY = "relations.ownedby"
 
 
 @dataclass
@@ -63,22 +68,11 @@ def teams(request: TenantRequest) -> HttpResponse:
         team.pk: Branch(team, people=team.people, is_mine=team.ref in request.access.team_refs) for team in rows
     }
     by_ref = {branch.team.ref: branch for branch in branches.values()}
-    owned = (
-        entities_of(organisation)
-        .exclude(owner_ref="")
-        .values_list("owner_ref", "kind")
-        .annotate(count=Count("id"))
-        .order_by("kind")
-    )
-    for owner_ref, kind, count in owned:
-        if owner_ref in by_ref:
-            by_ref[owner_ref].owned[kind] = count
-    unowned = (
-        entities_of(organisation)
-        .filter(kind__in=[name for name, kind in KINDS.items() if kind.is_owned])
-        .exclude(owner_ref__in=by_ref)
-    )
-    strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
+    for owner_ref, owned in owned_by_kind(organisation, list(by_ref)).items():
+        by_ref[owner_ref].owned = owned
+    owners = tuple(name.lower() for name, kind in KINDS.items() if kind.is_owned)
+    known = In(OWNED_BY, tuple(by_ref))
+    strangers, _ = first(organisation, All((In("kind", owners), Not(known))), 20)
     return render(
         request,
         "ownership/teams.html",
@@ -90,6 +84,20 @@ def teams(request: TenantRequest) -> HttpResponse:
             "waiting": _waiting(request),
         },
     )
+
+
+def owned_by_kind(organisation: Organisation, refs: list[str]) -> dict[str, dict[str, int]]:
+    """For each owner how many of each kind: one statement."""
+    question = Question(organisation)
+    kinds = {name: question.filter(In("kind", (name.lower(),))) for name in KINDS}
+    owned = {ref: question.filter(In(OWNED_BY, (ref,))) for ref in refs}
+    question.ask()
+    sets = {name: wanted.bits for name, wanted in kinds.items()}
+    found = dict[str, dict[str, int]]()
+    for ref, wanted in owned.items():
+        if bits := wanted.bits:
+            found[ref] = {name: count for name, kind in sets.items() if (count := (bits & kind).bit_count())}
+    return found
 
 
 def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
@@ -162,7 +170,7 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
 
 def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple[Entity, Any]]]]:
     """(plural of the kind, entities with their status), in the order of the kinds."""
-    rows = list(entities_of(organisation).filter(owner_ref=ref).only(*LISTED).order_by("sort_name", "id")[:OWNED_SHOWN])
+    rows, _ = first(organisation, In(OWNED_BY, (ref,)), OWNED_SHOWN)
     statuses = with_status(organisation, rows)
     return [
         (kind.plural, shown)
@@ -173,20 +181,15 @@ def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple
 
 def problems_of(organisation: Organisation, ref: str) -> Any:
     """Problems of what the team owns."""
-    mine = entities_of(organisation).filter(owner_ref=ref).values("ref")
-    return (
-        Problem.objects.for_tenant(organisation)
-        .filter(Q(entity_ref__in=mine) | Q(entity_ref=ref))
-        .select_related("source")[:50]
-    )
+    rows = Problem.objects.for_tenant(organisation).filter(Q(owner_ref=ref) | Q(entity_ref=ref))
+    return rows.select_related("source").order_by("path", "line", "id")[:50]
 
 
 def described_members(organisation: Organisation, ref: str, emails: set[str]) -> list[tuple[str, str]]:
     """(reference, title) of people whom descriptors put in the team, on either side, and who have not joined it here:
     they have no rights from it. People whom nobody describes go by the name that the file gives them."""
-    edges = Relation.objects.for_tenant(organisation).filter(source_ref=ref, type=HAS_MEMBER)
-    refs = sorted(set(edges.values_list("target_ref", flat=True)))[:200]
-    rows = entities_of(organisation).filter(ref__in=refs).only("id", "ref", "kind", "title", "name", "document")
+    refs = sorted({other for *_, other in edges.from_refs(organisation.pk, [ref], [HAS_MEMBER])})[:200]
+    rows = entities_of(organisation).filter(ref__in=refs).select_related("body")
     users = {row.ref: row for row in rows}
     return [
         (each, users[each].display_name if each in users else each.partition("/")[2])

@@ -68,12 +68,22 @@ def send_invitation(invitation: Invitation, organisation: Organisation, inviter:
         "inviter": inviter,
         "url": f"{settings.PUBLIC_URL}{path}",
     }
+    send_text(
+        to=invitation.email,
+        subject=f"{_one_line(inviter)} invites you to {_one_line(organisation.name)} on Slipway",
+        template="accounts/mail/invitation.txt",
+        context=context,
+    )
+
+
+def send_text(*, to: str, subject: str, template: str, context: dict[str, Any]) -> None:
+    """Sends one mail in plain text; its links must be at PUBLIC_URL. Outside transactions. Raises Away."""
     with delivery():
         send_mail(
-            subject=f"{_one_line(inviter)} invites you to {_one_line(organisation.name)} on Slipway",
-            message=render_to_string("accounts/mail/invitation.txt", context),
+            subject=" ".join(subject.split())[:200],
+            message=render_to_string(template, context),
             from_email=None,
-            recipient_list=[invitation.email],
+            recipient_list=[to],
         )
 
 

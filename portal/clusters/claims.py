@@ -36,11 +36,15 @@ BYSTANDERS = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-apis
 
 @dataclass(frozen=True)
 class Claimant:
-    """Whoever wants to write: the organisation's mark, the entity's label values (none: no entity), the lineage."""
+    """Whoever wants to write: the organisation's mark, the entity's label values (none: no entity), the lineage.
+
+    team is the slug of the team that answers for what is made, "" for none.
+    """
 
     organisation: str
     entities: frozenset[str]
     lineage: str
+    team: str = ""
 
     @property
     def manager(self) -> str:
@@ -172,7 +176,8 @@ def marked(
     """The manifest as it goes in: who manages it, whose it is, which run and lineage made it.
 
     pods is the path of the pods' metadata within the manifest. Run and lineage are never written there: another number
-    would restart every pod. A manifest may name another entity of the organisation; never another organisation.
+    would restart every pod. A manifest may name another entity of the organisation; never another organisation,
+    nor the team that a namespace is for.
     """
     made = copy.deepcopy(manifest)
     worn = mapping(made["metadata"], "labels")
@@ -182,13 +187,17 @@ def marked(
         labels.LINEAGE: claimant.lineage,
         labels.RUN: run,
     }
+    worn.pop(labels.TEAM, None)
+    if made.get("kind") == "Namespace" and claimant.team:
+        worn[labels.TEAM] = claimant.team
+    inner = _inner(made, tuple(pods))
+    if inner is not None:
+        # pods say whose they are whether or not an entity is known: another organisation's selector may catch them
+        mapping(inner, "labels")[labels.ORGANISATION] = claimant.organisation
     if entity:
         worn.setdefault(labels.ENTITY, entity)
-        inner = _inner(made, tuple(pods))
         if inner is not None:
-            pods_worn = mapping(inner, "labels")
-            pods_worn.setdefault(labels.ENTITY, entity)
-            pods_worn[labels.ORGANISATION] = claimant.organisation
+            mapping(inner, "labels").setdefault(labels.ENTITY, entity)
     return made
 
 

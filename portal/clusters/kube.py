@@ -94,6 +94,9 @@ class Discovery(Protocol):
     def resource(self, api_version: str, kind: str) -> Resource:
         """How a kind is addressed. Raises KubeNotServed."""
 
+    def in_namespaces(self) -> list[Resource]:
+        """Every kind that lies in namespaces and can be listed, each in the version that its group prefers."""
+
 
 class Kube(Protocol):
     """A cluster, as the rest of the product sees it. Everything raises errors of errors.py."""
@@ -199,6 +202,15 @@ class ServedKinds:
         other = self.newest(kind)
         instead = f" It serves {kind} as {other}." if other else ""
         raise KubeNotServed(f"The cluster {self.client.name} does not serve {kind} as {api_version}.{instead}")
+
+    def in_namespaces(self) -> list[Resource]:
+        kept: dict[tuple[str, str], Resource] = {}
+        for group, versions in self._all_groups().items():
+            for version in versions:
+                for kind, found in self._kinds(version).items():
+                    if found.is_namespaced and "list" in found.verbs:
+                        kept.setdefault((group, kind), found)
+        return list(kept.values())
 
 
 def preload() -> None:

@@ -10,6 +10,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 SLIPWAY = "slipway"
 ORGANISATION = "slipway.io/organisation"
 ENTITY = "slipway.io/entity"
+# On a namespace: the slug of the team that it was made for, or that the cluster's keepers gave it to.
+TEAM = "slipway.io/team"
 LINEAGE = "slipway.io/lineage"
 RUN = "slipway.io/run"
 # What all runs of all organisations once applied as; only read any more.

@@ -8,6 +8,8 @@ from uuid import UUID
 from portal.accounts.access import Access, whose_right
 from portal.accounts.models import Organisation, Team
 from portal.clusters import labels, status
+from portal.clusters.errors import KubeForbidden
+from portal.clusters.kube import Kube
 from portal.clusters.models import Binding, Cluster
 from portal.clusters.podlogs import Asked
 from portal.clusters.reach import PodClaim, logs_refusal
@@ -32,13 +34,31 @@ def pod_for(access: Access, cluster: Cluster, asked: Asked) -> BoundPod:
     if access.can(PERMISSION):
         return pod
     claims, owners = _claims(access, pod)
-    refusal = logs_refusal(asked.pod, claims, cluster.patterns, asked.namespace)
+    refusal = logs_refusal(asked.pod, claims, asked.namespace, pod.namespace_team)
     if refusal:
         # Another team's pod is that team's to read; of what several claim, or what only looks like theirs, managers.
         owner = next(iter(owners)) if len(owners) == 1 else ""
         is_another = owner != "" and not access.can(PERMISSION, owner)
         raise Forbidden(refusal, detail=whose_right(PERMISSION, owner if is_another else None))
     return pod
+
+
+def strangers(kube: Kube, cluster: Cluster, namespace: str, pod: str) -> str:
+    """Why nobody of this organisation may read a pod's log, for it is another organisation's; "" when it is not.
+
+    Two organisations may have connected one cluster. The pod's own mark decides, and where it wears none, its
+    namespace's. Asked of the cluster, by a worker, just before the log is read.
+    """
+    ours = labels.mark_of(cluster.organisation.pk, cluster.organisation.created_at)
+    for kind, within, name in (("Pod", namespace, pod), ("Namespace", None, namespace)):
+        try:
+            found = kube.get("v1", kind, within, name)
+        except KubeForbidden:
+            continue
+        mark = ((found or {}).get("metadata", {}).get("labels") or {}).get(labels.ORGANISATION, "")
+        if mark:
+            return "" if mark == ours else f"Pod {pod} belongs to another organisation on this cluster."
+    return ""
 
 
 def admit(access: Access, asked: Asked | None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.kit.refs import name_of
+from portal.clusters import labels
 
 TEAM, ENTITY = "{team}", "{entity}"
 DEFAULT = (TEAM, ENTITY)
@@ -56,11 +56,17 @@ class Reach:
 
 @dataclass(frozen=True)
 class NamespacePlace:
-    """A namespace: does it stand, and did this organisation make it for this entity (None: nobody could look)?"""
+    """A namespace: does it stand, and did this organisation make it for this entity (None: nobody could look)?
+
+    is_strangers: it wears the mark of another organisation. team: the slug of the team that it was made for or given
+    to, "" where nobody says so.
+    """
 
     name: str
     exists: bool = False
     is_ours: bool | None = False
+    is_strangers: bool = False
+    team: str = ""
 
 
 def is_reserved(namespace: str) -> bool:
@@ -111,8 +117,10 @@ def shown(reach: Reach) -> list[str]:
 def namespace_refusal(reach: Reach, place: NamespacePlace) -> str:
     """Why a run may not write into a namespace; "" when it may.
 
-    An entity's name is chosen by whoever launches: `{entity}` alone opens a namespace only if it is new, or was made
-    for that entity by this organisation.
+    An entity's name is chosen by whoever launches, and a team's by whoever makes it: `{entity}` and `{team}` alone
+    open a namespace only if it is new, or was made for that entity or team by this organisation. What stands already
+    is opened by an admin, by name, or given to a team by the cluster's keepers, by a label. A namespace of another
+    organisation is never open.
     """
     name = place.name
     if is_reserved(name):
@@ -120,13 +128,24 @@ def namespace_refusal(reach: Reach, place: NamespacePlace) -> str:
     found = matching(reach, name)
     if not found:
         return f"Namespace {name} is not open to this run on {reach.cluster}{_open(reach)}"
-    if any(ENTITY not in pattern for pattern in found) or not place.exists:
+    if place.is_strangers:
+        return f"Namespace {name} belongs to another organisation on {reach.cluster}. Choose another one."
+    if not place.exists or any(is_named(pattern) for pattern in found):
         return ""
-    if place.is_ours:
+    if reach.team and place.team == reach.team and any(TEAM in pattern for pattern in found):
+        return ""
+    if place.is_ours and any(ENTITY in pattern for pattern in found):
         return ""
     if place.is_ours is None:
         return f"{reach.cluster} does not show whose namespace {name} is. An admin can open it by name."
-    return f"Namespace {name} stands there already and was not made for this entity{_open(reach)}"
+    whose = f"team {reach.team}" if any(TEAM in pattern for pattern in found) else "this entity"
+    given = f" The label {labels.TEAM}={reach.team} gives it to the team." if whose != "this entity" else ""
+    return f"Namespace {name} stands there already and was not made for {whose}{_open(reach)}{given}"
+
+
+def is_named(pattern: str) -> bool:
+    """Whether an admin wrote the namespace out, and nobody's choice of a name is in it."""
+    return TEAM not in pattern and ENTITY not in pattern
 
 
 def _open(reach: Reach) -> str:
@@ -210,7 +229,8 @@ class PodClaim:
     """One entity that a pod is bound to, beside the person who asks: is it theirs, and does the pod itself name it?
 
     A binding is written by whoever describes the entity: a selector may catch anybody's pods. Only what the pod wears,
-    or a namespace of the entity's team, makes it more than a claim. team is the slug of the owning team, "" for none.
+    or a namespace that was made for or given to the entity's team, makes it more than a claim. team is the slug of the
+    owning team, "" for none.
     """
 
     entity_ref: str
@@ -219,20 +239,19 @@ class PodClaim:
     team: str = ""
 
 
-def logs_refusal(pod: str, bound: Collection[PodClaim], patterns: tuple[str, ...], namespace: str) -> str:
+def logs_refusal(pod: str, bound: Collection[PodClaim], namespace: str, namespace_team: str) -> str:
     """Why somebody below manager may not read a pod's log; "" when they may.
 
-    All entities that the pod is bound to must be theirs: what two teams claim is for a manager to read.
+    namespace_team is the slug of the team that the namespace says it is for. All entities that the pod is bound to must
+    be theirs: what two teams claim is for a manager to read.
     """
     if not bound:
         return f"No entity of the catalog shows pod {pod}, so only a manager may read its log."
     others = sorted(claim.entity_ref for claim in bound if not claim.is_theirs)
     if others:
         return f"Pod {pod} belongs to {', '.join(others)}. Its owner's team may read its log, or a manager."
-    for claim in bound:
-        reach = Reach(tuple(one for one in patterns if TEAM in one), claim.team, name_of(claim.entity_ref))
-        if claim.is_named or matching(reach, namespace):
-            return ""
+    if any(claim.is_named or (claim.team and claim.team == namespace_team) for claim in bound):
+        return ""
     return (
         f"Pod {pod} does not say that it belongs to {next(iter(bound)).entity_ref}, and namespace {namespace} is not "
         "its team's. Label it, or ask a manager."

@@ -171,6 +171,7 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeRow, ...] = ()
     kinds: tuple[KindRow, ...] = ()
     namespaces: tuple[str, ...] = ()
+    teams: dict[str, str] = {}  # of namespaces that say for which team they are: its slug
     listed: tuple[WorkloadRow, ...] = ()
     quarantined: int = 0
     workloads: int = 0
@@ -424,12 +425,16 @@ def freshness(organisation_id: int) -> frozenset[str]:
 
 
 class BoundPod(msgspec.Struct, frozen=True):
-    """A pod as the entities that it is bound to know it: what it wears, its containers, and uid -> reference."""
+    """A pod as the entities that it is bound to know it: what it wears, its containers, and uid -> reference.
+
+    namespace_team is the slug of the team that its namespace says it is for.
+    """
 
     entity_label: str = ""
     kubernetes_id: str = ""
     containers: tuple[str, ...] = ()  # their names, main ones first
     entities: dict[str, str] = {}
+    namespace_team: str = ""
 
 
 def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
@@ -446,7 +451,9 @@ def pod_of(cluster: Cluster, namespace: str, pod: str) -> BoundPod:
         seen = next((one for row in entity.workloads if (one := _pod_in(row, namespace, pod)) is not None), None)
         if seen is not None:
             known, entities[field.decode()] = seen, entity.entity_ref
-    return msgspec.structs.replace(known, entities=entities)
+    row = found.get(CLUSTER_FIELD.encode())
+    teams = CLUSTER.decode(row).teams if row is not None else {}
+    return msgspec.structs.replace(known, entities=entities, namespace_team=teams.get(namespace, ""))
 
 
 def _pod_in(workload: WorkloadRow, namespace: str, pod: str) -> BoundPod | None:

@@ -7,9 +7,10 @@ from celery import shared_task
 from portal.accounts.tenancy import tenant
 from portal.clusters import podlogs
 from portal.clusters.kube import connect
+from portal.clusters.logrights import strangers
 from portal.clusters.models import Cluster
 from portal.kit.announcing import announce
-from portal.kit.errors import Refusal
+from portal.kit.errors import Forbidden, Refusal
 
 
 @shared_task(name=podlogs.TASK)
@@ -18,11 +19,14 @@ def fetch_logs(
 ) -> None:
     """Fetches the end of a container's log and announces it. A refusal of the cluster is the answer, in its words."""
     with tenant(organisation_id):
-        cluster = Cluster.objects.for_tenant(organisation_id).filter(pk=cluster_pk).first()
+        rows = Cluster.objects.for_tenant(organisation_id).select_related("organisation")
+        cluster = rows.filter(pk=cluster_pk).first()
     if cluster is None:
         return
     try:
         kube = connect(cluster)
+        if whose := strangers(kube, cluster, namespace, pod):
+            raise Forbidden(whose)
         text = kube.logs(namespace, pod, container=container or None, tail=podlogs.TAIL, previous=previous)
         state = "ready"
     except Refusal as refusal:

@@ -29,11 +29,16 @@ AUTOSCALER = "HorizontalPodAutoscaler"
 
 @dataclass(frozen=True)
 class Guard:
-    """In whose name is written, how far that reaches, and what the organisation's ledger remembers by uid."""
+    """In whose name is written, how far that reaches, and what the organisation's ledger remembers by uid.
+
+    team_of tells the slug of the team that a lineage's run made things for, "" for none: namespaces of before the
+    team's mark do not say it themselves.
+    """
 
     claimant: Claimant
     reach: Reach
     remember: Remember = lambda uid: None
+    team_of: Callable[[str], str] = lambda lineage: ""
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,8 @@ class Written:
 
 
 def place_of(kube: Kube, guard: Guard, name: str) -> NamespacePlace:
-    """A namespace as the rule wants to know it; looked at only where an entity's name alone opens it."""
-    found = reach.matching(guard.reach, name)
-    if not found or any(reach.ENTITY not in pattern for pattern in found):
+    """A namespace as the rule wants to know it; looked at where a pattern opens it at all."""
+    if not reach.matching(guard.reach, name):
         return NamespacePlace(name)
     try:
         standing = kube.get("v1", "Namespace", None, name)
@@ -89,8 +93,16 @@ def place_of(kube: Kube, guard: Guard, name: str) -> NamespacePlace:
     if standing is None:
         return NamespacePlace(name)
     wanted = {"kind": "Namespace", "metadata": {"name": name}}
+    worn = standing["metadata"].get("labels") or {}
+    mark = worn.get(labels.ORGANISATION, "")
     whose = claims.standing_of(standing, wanted, guard.claimant, _ledger(standing, guard.remember))
-    return NamespacePlace(name, exists=True, is_ours=whose.kind in ("own", "lineage") and bool(guard.claimant.entities))
+    return NamespacePlace(
+        name,
+        exists=True,
+        is_ours=whose.kind in ("own", "lineage") and bool(guard.claimant.entities),
+        is_strangers=mark not in ("", guard.claimant.organisation),
+        team=worn.get(labels.TEAM, "") or (guard.team_of(whose.lineage) if whose.lineage else ""),
+    )
 
 
 def refusals(kube: Kube, guard: Guard, wanted: Iterable[Manifest]) -> list[str]:

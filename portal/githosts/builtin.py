@@ -141,8 +141,10 @@ class BuiltinHost:
     def read_blobs(self, repo: Repo, ids: Sequence[str]) -> list[bytes]:
         return bare.blobs(self._path(repo), ids)
 
-    def author_of(self, repo: Repo, commit: str) -> Author:
-        return bare.history(self._path(repo), commit, limit=1)[0].author
+    def author_of(self, repo: Repo, commit: str, path: str = "") -> Author:
+        place = self._path(repo)
+        found = bare.history(place, commit, limit=1, inner=path) or bare.history(place, commit, limit=1)
+        return found[0].author
 
     def list_tree(self, repo: Repo, ref: str = "") -> list[TreeEntry]:
         commit = self.head(repo, ref)

@@ -152,8 +152,8 @@ class GitHost(Protocol):
         """The bytes of files by their ids (`Entry.id`), in order, in one go."""
         ...
 
-    def author_of(self, repo: Repo, commit: str) -> Author:
-        """Who a commit names as its author."""
+    def author_of(self, repo: Repo, commit: str, path: str = "") -> Author:
+        """Who a commit names as its author; with a path, the newest commit up to there that changed this file."""
         ...
 
     def list_tree(self, repo: Repo, ref: str = "") -> list[TreeEntry]:

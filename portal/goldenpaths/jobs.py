@@ -10,7 +10,6 @@ from portal.accounts.access import Access
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths import actions, shipped_paths
 from portal.goldenpaths.files import File, checked
-from portal.goldenpaths.models import Version
 from portal.goldenpaths.origins import API, SHIPPED
 from portal.goldenpaths.packing import packed, unpacked
 from portal.goldenpaths.preparing import prepare
@@ -70,18 +69,17 @@ def publish(work: Work) -> JobDone:
 def publish_shipped(work: Work) -> JobDone:
     """The paths that come with the product, each as a new version only where its files changed."""
     names = shipped_paths.names()
-    versions: list[Version] = []
+    said_of: list[str] = []
     for done, name in enumerate(names):
         work.tell(f"Checking {name}…", done, len(names))
         prepared = prepare(shipped_paths.read(name))
         work.check()
         with tenant(work.organisation):
-            versions.append(
-                actions.publish_prepared(
-                    organisation=work.organisation, actor=work.actor, prepared=prepared, origin=SHIPPED
-                )
+            version = actions.publish_prepared(
+                organisation=work.organisation, actor=work.actor, prepared=prepared, origin=SHIPPED
             )
-    said = " and ".join(f"{version.path.title} (version {version.number})" for version in versions)
+            said_of.append(f"{version.path.title} (version {version.number})")
+    said = " and ".join(said_of)
     return JobDone(f"Published: {said}.", {}, reverse("paths", kwargs={"org": work.organisation.slug}))
 
 

@@ -75,12 +75,13 @@ def destination(host: str, port: int, *, for_cluster: bool = False, resolver: Re
     """Resolve a host and judge *all* of its addresses; Invalid when one of them is not to be reached.
 
     Private networks are closed but for ALLOWED_NETWORKS; our own listening ports are closed whatever that says, and of
-    these only the sandbox's API server opens, to cluster connections.
+    these only the sandbox's API server opens, to cluster connections. These alone reach CLUSTER_ADDRESSES as well.
     """
     found = list(resolver(host, port))
     if not found:
         raise UnknownHost(f"The host {host} cannot be found.")
     allowed = addresses.networks(settings.ALLOWED_NETWORKS)
+    is_cluster = for_cluster and (host.lower().rstrip("."), port) in _clusters()
     for text in found:
         address = addresses.parse(text)
         if _is_ours(host, address, port, for_cluster=for_cluster):
@@ -88,12 +89,18 @@ def destination(host: str, port: int, *, for_cluster: bool = False, resolver: Re
                 f"{host}:{port} is a part of this portal itself; it does not connect to its own parts.",
                 code="own_address",
             )
-        if not addresses.is_allowed(address, allowed):
+        if not (is_cluster or addresses.is_allowed(address, allowed)):
             raise Invalid(
                 f"{host} lies on a private network. The operator of this portal can open it with ALLOWED_NETWORKS.",
                 code="private_address",
             )
     return Destination(host, port, found[0])
+
+
+def _clusters() -> set[tuple[str, int]]:
+    """(host, port) of the API servers that the operator named."""
+    named = [urlsplit(f"//{text}") for text in (settings.SANDBOX_ADDRESS, *settings.CLUSTER_ADDRESSES) if text]
+    return {(one.hostname or "", one.port or 443) for one in named}
 
 
 def _is_ours(host: str, address: addresses.Address, port: int, *, for_cluster: bool) -> bool:

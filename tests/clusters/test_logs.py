@@ -52,7 +52,13 @@ def shop(committed_world: Any) -> Any:
         TeamMembership.objects.create(organisation=world.acme, team=platform, user=world.mae)
 
     def bind(
-        namespace: str, owners: dict[str, str], annotations: Any = None, *, is_shown: bool = True, **wears: str
+        namespace: str,
+        owners: dict[str, str],
+        annotations: Any = None,
+        *,
+        is_shown: bool = True,
+        is_given: bool = True,
+        **wears: str,
     ) -> Any:
         entities = {}
         with world.tenant():
@@ -64,7 +70,7 @@ def shop(committed_world: Any) -> Any:
                 said = {"backstage.io/kubernetes-id": name} if annotations is None else annotations
                 actions.set_bindings(world.acme, entity.uid, ref, said, f"component.default.{name}")
                 entities[entity.uid] = row(ref, namespace, is_shown=is_shown, **wears)
-        publish(cluster, entities)
+        publish(cluster, entities, teams={"payments": "payments"} if is_given else {})
         return cluster
 
     return bind
@@ -112,6 +118,12 @@ MATRIX = [
     ("claimed by two teams", "shop", {"api": "payments", "other": "platform"}, None, NAMED, {"mae", "ada"}),
     ("an entity named like a namespace", "api", {"api": "payments"}, None, {}, {"mae", "ada"}),
 ]  # fmt: skip
+
+
+def test_a_namespace_that_only_has_a_teams_name_is_not_the_teams(committed_world, client_for, shop):
+    """Whoever makes a team chooses its name; a selector then catches whatever runs in a namespace of that name."""
+    cluster = shop("payments", {"api": "payments"}, is_given=False)
+    assert doors(committed_world, client_for, cluster, "payments", "dev") == {"page": 403, "api": 403, "topic": 403}
 
 
 @pytest.mark.parametrize(

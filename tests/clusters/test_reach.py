@@ -11,7 +11,14 @@ PAYMENTS = Reach(("{team}", "{entity}", "shared-*"), team="payments", entity="or
     ("place", "words"),
     [
         (NamespacePlace("payments"), ""),
-        (NamespacePlace("payments", exists=True), ""),
+        (NamespacePlace("payments", exists=True, team="payments"), ""),
+        # a team's slug is chosen by whoever makes the team: it takes nothing that stands
+        (NamespacePlace("payments", exists=True), "stands there already and was not made for team payments"),
+        (NamespacePlace("payments", exists=True, team="billing"), "was not made for team payments"),
+        (NamespacePlace("payments", exists=True, is_ours=True), "was not made for team payments"),
+        (NamespacePlace("payments", exists=True, is_ours=None), "does not show whose namespace payments is"),
+        (NamespacePlace("payments", exists=True, is_strangers=True), "belongs to another organisation on Prod"),
+        (NamespacePlace("shared-tools", exists=True, is_strangers=True), "belongs to another organisation on Prod"),
         (NamespacePlace("shared-tools"), ""),
         (NamespacePlace("orders"), ""),
         (NamespacePlace("orders", exists=True, is_ours=True), ""),

@@ -94,7 +94,10 @@ def _things(scene: Scene, page: Any) -> None:
     address = page.locator("main a[href*='/catalog/sources/']:not([href$='register/'])").first.get_attribute("href")
     scene.facts["source"] = str(number_in(address, "sources"))
     page.goto(f"{ORG}/catalog/problems/?code=tag")
-    address = page.locator("main a[href*='/catalog/problems/']:not([href*='?'])").first.get_attribute("href")
+    hrefs = page.locator("main a[href*='/catalog/problems/']").evaluate_all(
+        "links => links.map((link) => link.pathname)"
+    )
+    address = next(href for href in hrefs if re.search(r"/problems/\d+/", href))
     scene.facts["problem"] = str(number_in(address, "problems"))
     page.goto(f"{ORG}/clusters/")
     address = page.locator("main a[href*='/clusters/']:not([href$='new/'])").first.get_attribute("href")

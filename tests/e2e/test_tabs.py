@@ -14,7 +14,7 @@ GATEWAY = "/o/parcelwright/catalog/component/default/payment-gateway/"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("tab", ["", "ownership/", "history/"])
+@pytest.mark.parametrize("tab", ["", "dependencies/", "ownership/"])
 def test_a_narrow_page_has_one_row_of_tabs_with_the_current_one_in_view(
     browse: Callable[..., Any], theme: str, tab: str
 ) -> None:
@@ -23,7 +23,7 @@ def test_a_narrow_page_has_one_row_of_tabs_with_the_current_one_in_view(
     page.goto(GATEWAY + tab)
     row = page.locator(".nav-tabs")
     tops = row.locator(".nav-link").evaluate_all("links => links.map((link) => link.offsetTop)")
-    assert len(tops) >= 5
+    assert len(tops) >= 4
     assert len(set(tops)) == 1, "one row"
     assert row.evaluate("row => row.scrollWidth > row.clientWidth"), "there is more to a side"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "only the row scrolls"
@@ -34,7 +34,7 @@ def test_a_narrow_page_has_one_row_of_tabs_with_the_current_one_in_view(
         }"""
     )
     assert row.evaluate("row => getComputedStyle(row).backgroundImage.split('linear-gradient').length") == 5
-    page.keyboard.press("Tab")
-    last = row.locator(".nav-link").last
-    last.focus()
-    assert last.evaluate("link => link.getBoundingClientRect().right <= innerWidth"), "the keyboard reaches the last"
+    row.locator("[aria-current]").focus()
+    while not row.locator(".nav-link").last.evaluate("link => link === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.wait_for_function("document.activeElement.getBoundingClientRect().right <= innerWidth + 1", timeout=5000)

@@ -461,9 +461,9 @@ def test_who_may_publish_sees_on_every_page_how_many_wait(
     world: World, shop: Shop, source: Source, client_for: Callable[[Any], Client]
 ) -> None:
     shop.push({f"more/{name}": content for name, content in path_files("more", folder="").items()})
-    for address in ("/o/acme/catalog/?kind=Component", "/o/acme/"):
+    for address in ("/o/acme/runs/", "/o/acme/"):
         html = client_for(world.ada).get(address).content.decode()
-        entry = html[html.index("<span>Golden paths</span>") :]
+        entry = next(each for each in html.split("nav-entry") if "Golden paths" in each)
         assert entry.split("</a>")[0].endswith('<span class="visually-hidden">, </span>1</span>')
     assert "1 golden path waits to be published" in html
     assert 'href="/o/acme/paths/candidates/"' in html

@@ -1,13 +1,17 @@
 """Publishing: versions, digests, what never changes, and whose they are."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from portal.accounts.models import AuditEvent
 from portal.goldenpaths import actions, shipped_paths
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import GoldenPath, Version, VersionFile
 from portal.goldenpaths.templates import InvalidTemplate
+from portal.jobs.models import Job
 from portal.kit.errors import Conflict
 from tests.conftest import World, by
 from tests.goldenpaths.test_templates import template
@@ -109,3 +113,12 @@ def test_organisations_have_their_own_paths(world: World) -> None:
     with world.tenant(world.rival):
         assert not GoldenPath.objects.exists()
         assert not VersionFile.objects.exists()
+
+
+def test_the_button_works_where_they_are_published_already(world: World, client_for: Any) -> None:
+    for number in (1, 2):
+        assert client_for(world.ada).post(reverse("paths-publish", kwargs={"org": "acme"})).status_code == 302
+        with world.tenant():
+            jobs = list(Job.objects.for_tenant(world.acme).order_by("pk"))
+        assert [job.state for job in jobs] == ["succeeded"] * number, jobs[-1].refusal
+        assert jobs[-1].result_text == "Published: Python web service (version 1) and Scheduled job (version 1)."

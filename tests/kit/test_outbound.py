@@ -103,6 +103,21 @@ def test_only_cluster_connections_reach_the_sandbox(settings):
         url.fetch("https://127.0.0.1:7443/api")
 
 
+def test_clusters_that_the_operator_named_are_reached_as_clusters_alone(settings):
+    """A private network is not opened to everybody's sources because a cluster lies in it."""
+    settings.ALLOWED_NETWORKS = []
+    settings.SANDBOX_ADDRESS = "127.0.0.1:7443"
+    settings.CLUSTER_ADDRESSES = ["10.0.0.7:6443", "k8s.corp.example"]
+    inside = to("10.0.0.7")
+    for host, port in (("10.0.0.7", 6443), ("k8s.corp.example", 443), ("127.0.0.1", 7443)):
+        assert outbound.destination(host, port, for_cluster=True, resolver=inside)
+        with pytest.raises(Invalid):
+            outbound.destination(host, port, resolver=inside)
+    for host, port in (("10.0.0.7", 6444), ("10.0.0.8", 6443), ("k8s.corp.example", 6443), ("other.example", 443)):
+        with pytest.raises(Invalid, match="private network"):
+            outbound.destination(host, port, for_cluster=True, resolver=inside)
+
+
 def _git(address: str):
     return lambda into: fetch.fetch_tree(address, "", into)
 

@@ -76,6 +76,31 @@ def test_folders_of_your_own_stand_beside_the_demos(monkeypatch: pytest.MonkeyPa
     assert wish.environment(wish.wished())["SOURCE_FOLDERS"] == "/srv/catalogs"
 
 
+KUBECONFIG = """\
+clusters:
+- name: a
+  cluster:
+    server: https://10.1.2.3:6443
+- cluster: {server: "https://k8s.corp.example/path", certificate-authority-data: eA==}
+  name: b
+"""
+
+
+def test_a_named_cluster_opens_its_own_address_and_no_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_VAR", str(tmp_path))
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/absent:{file}")
+    monkeypatch.delenv("ALLOWED_NETWORKS", raising=False)
+    made = wish.environment(wish.wished())
+    assert made["CLUSTER_ADDRESSES"] == "10.1.2.3:6443,k8s.corp.example"
+    assert "ALLOWED_NETWORKS" not in made
+    monkeypatch.delenv("KUBECONFIG")
+    made = wish.environment(wish.wished())
+    assert (made["CLUSTER_ADDRESSES"], made["SANDBOX_ADDRESS"].partition(":")[0]) == ("", "127.0.0.1")
+    assert "ALLOWED_NETWORKS" not in made
+
+
 def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
     umask = os.umask(0o022)
     try:

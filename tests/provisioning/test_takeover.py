@@ -319,6 +319,134 @@ def test_naming_another_team_as_owner_opens_nothing(committed_world, shared, kub
     assert "Dev is not in Platform, so its namespaces stay shut." in run.error_text
 
 
+NAMED = {"apiVersion": "v1", "kind": "Namespace"}
+
+
+def test_a_team_that_is_called_like_a_namespace_does_not_get_it(
+    committed_world, shared, kube, space, silent, finish, client_for
+):
+    """A lead may make a team below their own and call it as they like."""
+    from portal.accounts.models import Team, TeamMembership
+
+    with committed_world.tenant():
+        team = Team.objects.create(
+            organisation=committed_world.acme, slug=space, name="Self-made", ref=f"group:default/{space}"
+        )
+        TeamMembership.objects.create(organisation=committed_world.acme, team=team, user=committed_world.dev)
+    owner = f"group:default/{space}"
+    run = finish(launch(committed_world, [config("settings", a="1")], space, owner=owner))
+    assert f"Namespace {space} stands there already and was not made for team {space}" in run.error_text
+    assert kube.get("v1", "ConfigMap", space, "settings") is None
+    # the keepers of the cluster give it to the team
+    kube.apply({**NAMED, "metadata": {"name": space, "labels": {labels.TEAM: space}}}, manager="kubectl")
+    again = finish(launch(committed_world, [config("settings", a="1")], space, owner=owner))
+    assert again.status == "succeeded", again.error_text
+
+
+def test_a_namespace_is_marked_for_its_team_and_its_organisation_alone(committed_world, shared, kube, silent, finish):
+    """A path's author cannot say another team, and another organisation cannot come in by a team of the same name."""
+    from portal.accounts.models import Team
+
+    world, name = committed_world, f"pay-{uuid.uuid4().hex[:6]}"
+    for organisation, person in ((world.acme, world.dev), (world.rival, world.eve)):
+        with tenant(organisation):
+            team = Team.objects.create(organisation=organisation, slug=name, name=name, ref=f"group:default/{name}")
+            team.memberships.create(organisation=organisation, user=person)
+    made = {**NAMED, "metadata": {"name": name, "labels": {labels.TEAM: "billing"}}}
+    owner = f"group:default/{name}"
+    first = finish(launch(world, [made, config("a", a="1")], name, owner=owner))
+    assert first.status == "succeeded", first.error_text
+    assert kube.get("v1", "Namespace", None, name)["metadata"]["labels"][labels.TEAM] == name
+    second = finish(launch(world, [config("b", a="1")], name, name="other", owner=owner))
+    assert second.status == "succeeded", second.error_text
+    theirs = finish(launch(world, [config("c", a="1")], name, owner=owner, organisation=world.rival))
+    assert f"Namespace {name} belongs to another organisation on shared" in theirs.error_text
+    assert kube.get("v1", "ConfigMap", name, "c") is None
+    # made before namespaces said for which team: its run does
+    plain = kube.get("v1", "Namespace", None, name)
+    del plain["metadata"]["labels"][labels.TEAM]
+    kube.replace(plain, manager="suite")
+    third = finish(launch(world, [config("d", a="1")], name, name="third", owner=owner))
+    assert third.status == "succeeded", third.error_text
+    kube.delete("v1", "Namespace", None, name)
+
+
+def test_pods_say_whose_they_are_even_without_an_entity(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    """Else another organisation's selector or Service would take them for its own."""
+    version = make_version(
+        committed_world,
+        [{"id": "apply", "name": "Apply", "action": "kubernetes:apply",
+          "input": {"cluster": "shared", "namespace": space, "manifests": [deployment("web")]}}],
+        organisation=committed_world.rival,
+    )  # fmt: skip
+    with tenant(committed_world.rival):
+        run = actions.launch(
+            organisation=committed_world.rival, actor=by(committed_world.eve), version=version, values={},
+            idempotency_key=uuid.uuid4().hex,
+        )  # fmt: skip
+    assert finish(run).status == "succeeded"
+    made = kube.get("apps/v1", "Deployment", space, "web")
+    worn = made["spec"]["template"]["metadata"]["labels"]
+    assert worn[labels.ORGANISATION] == labels.mark_of(committed_world.rival.pk, committed_world.rival.created_at)
+    assert labels.ENTITY not in worn
+
+
+@pytest.mark.parametrize(
+    "guest",
+    [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "guest"}, "stringData": {"a": "b"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "guest"}, "data": {"a": "b"}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "guest"}},
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "guest"},
+         "spec": {"podSelector": {}}},
+    ],
+    ids=lambda guest: guest["kind"],
+)  # fmt: skip
+def test_undo_leaves_a_namespace_that_holds_anything_of_others(committed_world, shared, kube, silent, finish, guest):
+    name = f"orders-{uuid.uuid4().hex[:6]}"
+    run = finish(
+        launch(committed_world, [{**NAMED, "metadata": {"name": name}}, config("mine", a="1")], name, name=name)
+    )
+    assert run.status == "succeeded", run.error_text
+    kube.create({**guest, "metadata": {"name": "guest", "namespace": name}}, manager="kubectl")
+    undo(committed_world, run, finish)
+    kept = next(effect for effect in rows(Effect, run) if effect.label.startswith("Namespace"))
+    assert kept.undo == "left"
+    assert kept.undo_text == f"Namespace {name} holds {guest['kind']} guest, which this run did not make; it stays."
+    assert kube.get(guest["apiVersion"], guest["kind"], name, "guest") is not None
+    assert kube.get("v1", "ConfigMap", name, "mine") is None
+    kube.delete("v1", "Namespace", None, name)
+
+
+def test_undo_does_not_touch_what_a_later_run_took_over(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    """And the later one's Undo gives back what stood before both."""
+    world, mae = committed_world, committed_world.mae
+    kube.create({**config("legacy", a="1", b="2"), "metadata": {"name": "legacy", "namespace": space}}, manager="hand")
+
+    def adopt(**data: str) -> Run:
+        wanted = [config("legacy", **data)]
+        keys = keys_of(finish(launch(world, wanted, space, name=f"o{len(data)}{data['a']}", actor=mae)))
+        run = launch(world, wanted, space, name=f"o{len(data)}{data['a']}", actor=mae, adoptions=keys)
+        assert finish(run).status == "succeeded", reload(run).error_text
+        return reload(run)
+
+    first, second = adopt(a="8", c="3"), adopt(a="77", c="3")
+    before = kube.get("v1", "ConfigMap", space, "legacy")
+    undo(world, first, finish)
+    [left] = [effect for effect in rows(Effect, first) if effect.label.startswith("ConfigMap")]
+    assert left.undo == "left"
+    assert f"was taken over by run {second.pk} since" in left.undo_text
+    assert kube.get("v1", "ConfigMap", space, "legacy")["metadata"] == before["metadata"]
+    undo(world, second, finish)
+    now = kube.get("v1", "ConfigMap", space, "legacy")
+    assert now["data"] == {"a": "1", "b": "2"}
+    assert not {labels.RUN, labels.ORGANISATION, labels.MANAGED_BY} & set(now["metadata"].get("labels") or {})
+
+
 def test_a_namespace_that_the_path_makes_is_its_own_and_gone_with_undo(committed_world, shared, kube, silent, finish):
     name = f"orders-{uuid.uuid4().hex[:6]}"
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

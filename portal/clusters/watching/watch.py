@@ -18,6 +18,7 @@ from portal.clusters.errors import KubeError, KubeForbidden, KubeNotServed, Kube
 from portal.clusters.health.judging import judge, sentence
 from portal.clusters.health.memory import Memory, PodRuns
 from portal.clusters.health.terms import Health, badge
+from portal.clusters.labels import TEAM
 from portal.clusters.models import CONNECTING, LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE
 from portal.clusters.status import ClusterRow, EntityRow, KindRow, NodeRow, WorkloadRow
 from portal.clusters.store import Key, Store, key_of
@@ -429,6 +430,12 @@ class ClusterWatch:
             return UNAUTHORIZED, hidden[0].text
         return (LIMITED, hidden[0].text) if hidden else (SYNCED, "")
 
+    def _teams(self) -> dict[str, str]:
+        """The teams that namespaces say they are for."""
+        worn = {key.name: self.store.get(key) for key in self.store.keys("Namespace")}
+        found = {name: (obj.metadata.labels or {}).get(TEAM, "") for name, obj in worn.items() if obj is not None}
+        return {name: team for name, team in sorted(found.items()) if team}
+
     def row(self) -> ClusterRow:
         """The cluster as its page shows it."""
         state, text = self.state()
@@ -445,6 +452,7 @@ class ClusterWatch:
             nodes=self._overview.nodes(),
             kinds=tuple(kinds),
             namespaces=tuple(sorted(key.name for key in self.store.keys("Namespace"))),
+            teams=self._teams(),
             listed=self._overview.listed(self._listed),
             quarantined=len(self._quarantine),
             workloads=sum(self.store.count(kind) for kind in WORKLOADS),

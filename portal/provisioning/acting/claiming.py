@@ -16,7 +16,7 @@ from portal.accounts.models import Organisation, Team, User
 from portal.accounts.teams import standing
 from portal.accounts.tenancy import tenant
 from portal.clusters import claims, labels
-from portal.clusters.claims import Claimant, Remembered, Standing
+from portal.clusters.claims import Claimant, Manifest, Remembered, Standing
 from portal.clusters.credentials import CredentialPlace, seal, unseal
 from portal.clusters.models import AllowedKind, Binding, Cluster
 from portal.clusters.reach import Allowance, Reach
@@ -66,9 +66,15 @@ def owner_named(values: Mapping[str, Any], path_owner: str) -> str:
 def guard_of(doer: Doer, cluster: Cluster) -> Guard:
     """The rules for what the doer writes to that cluster."""
     mark = labels.mark_of(doer.organisation.pk, doer.organisation.created_at)
-    claimant = Claimant(mark, labels.recognised(doer.entity_ref), doer.lineage)
     with tenant(doer.organisation):
-        return Guard(claimant, reach_of(doer, cluster), lambda uid: remembered(doer.organisation, uid))
+        reach = reach_of(doer, cluster)
+    claimant = Claimant(mark, labels.recognised(doer.entity_ref), doer.lineage, reach.team)
+    return Guard(
+        claimant,
+        reach,
+        lambda uid: remembered(doer.organisation, uid),
+        lambda lineage: team_of_run(doer.organisation, lineage),
+    )
 
 
 def reach_of(doer: Doer, cluster: Cluster) -> Reach:
@@ -108,6 +114,14 @@ def remembered(organisation: Organisation, uid: str) -> Remembered | None:
         rows = Effect.objects.for_tenant(organisation).filter(kind="object", reference__uid=uid)
         made = rows.filter(outcome__in=("created", "adopted")).order_by("id").values_list("run_id", flat=True).first()
     return Remembered(str(made)) if made is not None else None
+
+
+def team_of_run(organisation: Organisation, lineage: str) -> str:
+    """The slug of the team that a run made things for, "" where none is known."""
+    with tenant(organisation):
+        owner = _owner_of_run(organisation, lineage).lower()
+        rows = Team.objects.for_tenant(organisation).filter(ref=owner)
+        return (rows.values_list("slug", flat=True).first() or "") if owner else ""
 
 
 @dataclass(frozen=True)
@@ -273,3 +287,24 @@ def opened_kept(organisation_id: int, key: str, sealed: str) -> KeptObject:
     """The same, opened."""
     plain = unseal(sealed, _sealing_place(organisation_id, key))
     return KeptObject(json.loads(plain["before"]), json.loads(plain["after"]))
+
+
+def before_undone(organisation: Organisation, before: Manifest) -> Manifest:
+    """An object as it stood before this run, or, where that was the work of a run that is undone by now and had to
+    leave it, as it stood before that one. Inside a tenant transaction."""
+    seen: set[str] = set()
+    while (run := _maker(before)) not in seen | {""}:
+        seen.add(run)
+        rows = Effect.objects.for_tenant(organisation).filter(kind="object", run_id=int(run), undo="left")
+        found = rows.filter(reference__uid=before["metadata"].get("uid", "")).first()
+        kept = (found.before or {}).get("kept") if found is not None else None
+        if found is None or kept is None:
+            break
+        before = opened_kept(organisation.pk, found.key, kept).before
+    return before
+
+
+def _maker(found: Manifest) -> str:
+    """The number of the run that wrote an object last, "" where none did."""
+    run = str((found["metadata"].get("labels") or {}).get(labels.RUN, ""))
+    return run if run.isdecimal() and len(run) <= 18 else ""

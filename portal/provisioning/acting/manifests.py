@@ -34,6 +34,8 @@ POD_METADATA: dict[str, tuple[str, ...]] = {
     "StatefulSet": ("spec", "template", "metadata"),
     "DaemonSet": ("spec", "template", "metadata"),
     "Job": ("spec", "template", "metadata"),
+    "ReplicaSet": ("spec", "template", "metadata"),
+    "ReplicationController": ("spec", "template", "metadata"),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "metadata"),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 from portal.accounts.tenancy import tenant
 from portal.clusters import labels, writing
 from portal.clusters.claims import Claimant
-from portal.clusters.errors import KubeConflict, KubeNotServed
+from portal.clusters.errors import KubeConflict, KubeForbidden, KubeNotServed
 from portal.clusters.kube import Kube, connect
 from portal.clusters.models import Cluster
 from portal.clusters.writing import Guard, KeptObject, Seen, Written
@@ -32,11 +32,11 @@ from portal.provisioning.acting.standing import looked
 from portal.provisioning.models import Effect, Run
 
 KIND = "object"
-# Kinds whose presence means that a namespace is in use; what a cluster puts there by itself is not among them.
-RESIDENTS = (
-    ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"),
-    ("batch/v1", "CronJob"), ("v1", "Service"), ("v1", "PersistentVolumeClaim"),
-)  # fmt: skip
+# What a cluster puts into every namespace by itself: kinds that only tell of others, and two objects by name.
+TOLD_BY_CLUSTER = frozenset({"Event", "Endpoints", "EndpointSlice", "PodMetrics"})
+MADE_BY_CLUSTER = frozenset({("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")})
+OF_AN_ACCOUNT = "kubernetes.io/service-account-token"
+MOST_NAMED = 5
 
 
 class _LeaveAsItIs(Exception):
@@ -348,7 +348,12 @@ def _put_back(ctx: UndoContext, kube: Kube, effect: Effect, standing: Manifest) 
     before = effect.before or {}
     if standing["metadata"].get("uid") != before["uid"]:
         return LeftBehind(f"{effect.label} was made anew since the run; it stays.")
+    worn = standing["metadata"].get("labels") or {}
+    if worn.get(labels.RUN, str(ctx.run_id)) != str(ctx.run_id):
+        return LeftBehind(f"{effect.label} was taken over by run {worn[labels.RUN]} since; it stays as that made it.")
     kept = claiming.opened_kept(ctx.organisation.pk, effect.key, before["kept"])
+    with tenant(ctx.organisation):
+        kept = KeptObject(claiming.before_undone(ctx.organisation, kept.before), kept.after)
     done = writing.put_back(kube, _claimant(ctx), kept, standing)
     if done is None:
         return None
@@ -372,8 +377,8 @@ def _delete(ctx: UndoContext, kube: Kube, effect: Effect, standing: Manifest) ->
         return LeftBehind(f"{effect.label} was made anew since the run; it stays.")
     if metadata.get("deletionTimestamp"):
         return Undone(f"{effect.label} is being deleted already.")
-    if at["kind"] == "Namespace" and (resident := _resident(kube, at["name"], ctx.run_id)):
-        return LeftBehind(f"{effect.label} holds {resident}, which this run did not make; it stays.")
+    if at["kind"] == "Namespace" and (why := _in_use(kube, at["name"], ctx.run_id)):
+        return LeftBehind(f"{effect.label} {why}; it stays.")
     try:
         kube.delete(
             at["apiVersion"], at["kind"], at["namespace"] or None, at["name"], uid=metadata["uid"],
@@ -386,18 +391,32 @@ def _delete(ctx: UndoContext, kube: Kube, effect: Effect, standing: Manifest) ->
     return Undone(f"Deleted {effect.label}.")
 
 
-def _resident(kube: Kube, namespace: str, run_id: int) -> str:
-    """Something in the namespace that is not this run's, or nothing."""
-    discovery = kube.discovery()
-    for api_version, kind in RESIDENTS:
-        if not discovery.serves(api_version, kind):
+def _in_use(kube: Kube, namespace: str, run_id: int) -> str:
+    """Why the namespace is not this run's alone to delete; "" when it is. All that lies in it would go with it."""
+    hidden, residents = [], []
+    for resource in kube.discovery().in_namespaces():
+        if resource.kind in TOLD_BY_CLUSTER:
             continue
-        for item in kube.list(api_version, kind, namespace):
-            metadata = item["metadata"]
-            is_ours = (metadata.get("labels") or {}).get(labels.RUN) == str(run_id)
-            if not is_ours and not metadata.get("ownerReferences"):
-                return f"{kind} {metadata['name']}"
+        try:
+            items = kube.list(resource.api_version, resource.kind, namespace)
+        except KubeForbidden:
+            hidden.append(resource.kind)
+            continue
+        residents += [f"{resource.kind} {item['metadata']['name']}" for item in items if _is_anothers(item, run_id)]
+    if residents:
+        more = f" and {len(residents) - MOST_NAMED} more" if len(residents) > MOST_NAMED else ""
+        return f"holds {', '.join(residents[:MOST_NAMED])}{more}, which this run did not make"
+    if hidden:
+        return f"may hold what Slipway may not see there ({', '.join(hidden[:MOST_NAMED])})"
     return ""
+
+
+def _is_anothers(item: Manifest, run_id: int) -> bool:
+    """Whether an object in a namespace is neither the run's, nor a controller's, nor there in every namespace."""
+    metadata = item["metadata"]
+    if (metadata.get("labels") or {}).get(labels.RUN) == str(run_id) or metadata.get("ownerReferences"):
+        return False
+    return (item["kind"], metadata["name"]) not in MADE_BY_CLUSTER and item.get("type") != OF_AN_ACCOUNT
 
 
 ACTION = Action(
