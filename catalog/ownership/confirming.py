@@ -63,7 +63,7 @@ class Asked:
 
 def waiting(organisation: Organisation, only: Team | None = None) -> list[Asked]:
     """Every team that waits for something, by name. Some statements, however many teams."""
-    rows = entities_of(organisation).filter(kind="Group").select_related("source").defer("facts", "labels", "raw")
+    rows = entities_of(organisation).filter(kind="Group").select_related("source", "body")
     if only is not None:
         rows = rows.filter(ref=only.ref)
     described = {group.ref: group for group in rows if not groups.is_written_here(group)}

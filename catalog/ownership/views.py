@@ -23,6 +23,7 @@ from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
 from portal.accounts.teams import may_manage, require_manage
 from portal.kit.errors import Invalid, NotFound
+from portal.kit.sheets import sheet
 
 OWNED_SHOWN = 500
 OWNED_BY = "relations.ownedby"
@@ -68,7 +69,10 @@ def teams(request: TenantRequest) -> HttpResponse:
         team.pk: Branch(team, people=team.people, is_mine=team.ref in request.access.team_refs) for team in rows
     }
     by_ref = {branch.team.ref: branch for branch in branches.values()}
-    for owner_ref, owned in owned_by_kind(organisation, list(by_ref)).items():
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    ordered = [branch for branch in in_tree_order(branches) if words.lower() in branch.team.name.lower()]
+    page = sheet(ordered, request.GET.get("page", ""))
+    for owner_ref, owned in owned_by_kind(organisation, [branch.team.ref for branch in page.rows]).items():
         by_ref[owner_ref].owned = owned
     owners = tuple(name.lower() for name, kind in KINDS.items() if kind.is_owned)
     known = In(OWNED_BY, tuple(by_ref))
@@ -77,7 +81,9 @@ def teams(request: TenantRequest) -> HttpResponse:
         request,
         "ownership/teams.html",
         {
-            "branches": in_tree_order(branches),
+            "branches": page.rows,
+            "page": page,
+            "words": words,
             "strangers": strangers,
             "names": named(organisation.pk, [row.owner_ref for row in strangers]),
             "may_make": request.access.can("teams.manage"),

@@ -110,17 +110,17 @@ def rows(organisation: Any, source: Source, start: int, end: int, count: int) ->
     for number in range(start, end):
         known = document(number, count)
         metadata, spec = known["metadata"], known["spec"]
+        outgoing = relations.outgoing(known)
         ref = f"{known['kind']}:default/{metadata['name']}".lower()
         title = metadata.get("title", "")
         row = Entity(
             organisation_id=organisation.pk, kind=known["kind"], namespace="default", name=metadata["name"], ref=ref,
             title=title, description=metadata.get("description", ""), type=spec.get("type", ""),
-            lifecycle=spec.get("lifecycle", ""), owner_ref=relations.owner_of(known),
-            system_ref=relations.system_of(known), tags=metadata.get("tags", []),
+            lifecycle=spec.get("lifecycle", ""), owner_ref=relations.owner_among(outgoing),
+            system_ref=relations.system_among(outgoing), tags=metadata.get("tags", []),
             sort_name=(title or metadata["name"]).lower(), source=source, path=f"{number // 32:05}/catalog-info.yaml",
             line=number % 32 * 30 + 1, digest=f"{number:064x}",
         )  # fmt: skip
-        row.document = known
         row.body = EntityBody(organisation_id=organisation.pk, document=known, raw=raw_of(known))
         yield row
 
