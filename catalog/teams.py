@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import yaml
 from django.db import transaction
+from django.utils.timezone import now
 
 from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
@@ -49,10 +50,11 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
-    """The hook: a team whose file is gone stays with its people, and says so."""
+    """The hook: a team whose file is gone stays with its people, and says so; one that waited goes with its file."""
     gone = [entity.ref for entity in entities if entity.kind == "Group"]
     if gone:
         lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=TeamOrigin.FILE)
+        lost.exclude(waits_since=None).delete()  # nobody's word but the file's
         lost.update(origin=TeamOrigin.GONE, described_in="")
     if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)
@@ -122,20 +124,42 @@ def write_missing_groups() -> int:
 
 
 def sync_teams(organisation: Organisation) -> None:
-    """A team for every described Group: name, parent, description and contact follow the file."""
+    """A team for every described Group: name, description and contact follow the file. A new one waits to be confirmed,
+    and a place in the tree too: whoever writes a file decides about nobody's rights."""
     rows = entities_of(organisation).filter(kind="Group").select_related("source")
     groups = [group for group in rows.select_related("body") if not is_written_here(group)]
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
     taken = {team.slug for team in teams.values()}
     for group in groups:
-        team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref)
+        team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref, waits_since=now())
+        if claims(team, group):
+            continue
         if _follow(team, group):
             if not team.pk:
                 team.slug = _slug(group, taken)
                 taken.add(team.slug)
             team.save()
         teams[group.ref] = team
-    _sync_parents(organisation, teams, {group.ref: group.source_id for group in groups})
+    _sync_parents(organisation, teams, groups)
+
+
+def claims(team: Team, group: Entity) -> bool:
+    """Whether the Group's source is another than the one that described the confirmed team: then it changes nothing."""
+    if not team.stands or team.pk is None:
+        return False
+    is_known = team.origin == TeamOrigin.FILE and team.described_by == ""  # from before this was kept
+    return not is_known and team.described_by != uid_of(group)
+
+
+def uid_of(group: Entity) -> str:
+    """The source that describes a Group, as a team remembers it."""
+    return str(group.source.uid) if group.source else ""
+
+
+def follow(team: Team, group: Entity) -> None:
+    """From now on this Group's source describes the team: for who confirms it."""
+    _follow(team, group)
+    team.save()
 
 
 def _follow(team: Team, group: Entity) -> bool:
@@ -145,6 +169,7 @@ def _follow(team: Team, group: Entity) -> bool:
         "name": group.display_name[:120],
         "description": group.description.strip()[:300],
         "origin": TeamOrigin.FILE,
+        "described_by": uid_of(group),
         "described_in": f"{group.source.label if group.source else ''} {group.path}".strip()[-300:],
         **{name: getattr(contact, name)[:254] for name in FIELDS},
     }
@@ -161,18 +186,28 @@ def _slug(group: Entity, taken: set[str]) -> str:
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
 
 
-def _sync_parents(organisation: Organisation, teams: dict[str, Team], described: dict[str, int | None]) -> None:
-    """A place in the tree gives rights, so only the source that describes a team says where it stands."""
+def said_parents(organisation: Organisation, groups: Iterable[Entity]) -> dict[str, str]:
+    """The team above, as the file of each Group says: only the source that describes a team says where it stands."""
+    described = {group.ref: group.source_id for group in groups}
     said = edges.with_authors(organisation.pk, list(described), [CHILD_OF])
     rows = Entity.objects.for_tenant(organisation).filter(num__in={author for *_, author in said})
     sources = dict(rows.values_list("num", "source_id"))
     told = sorted(((child, parent, sources.get(author)) for child, _, parent, author in said), key=str, reverse=True)
-    parents = {child: parent for child, parent, source in told if source == described[child]}
-    for ref in described:
-        parent = teams.get(parents.get(ref, ""))
-        team = teams[ref]
-        if team.parent_id != (parent.pk if parent else None) and parent is not team:
-            team.parent = parent
+    return {child: parent for child, parent, source in told if source == described[child] and child != parent}
+
+
+def _sync_parents(organisation: Organisation, teams: dict[str, Team], groups: list[Entity]) -> None:
+    """A place in the tree gives rights, so it needs two words: the file's, and that of somebody who confirmed it. It
+    ends with the first of them; a new one waits."""
+    by_id = {team.pk: team for team in teams.values()}
+    parents = said_parents(organisation, groups)
+    for group in groups:
+        team = teams[group.ref]
+        if team.parent_id is None or claims(team, group):
+            continue
+        above = by_id.get(team.parent_id)
+        if above is None or above.ref != parents.get(group.ref):
+            team.parent = None
             team.save(update_fields=["parent"])
 
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
 
 from catalog.asking.filters import All, In, Not
 from catalog.asking.query import entities_of
@@ -15,10 +17,12 @@ from catalog.index.reading import Question
 from catalog.index.rows import first
 from catalog.models import Entity, Problem
 from catalog.naming import named
+from catalog.ownership import confirming
 from catalog.views import with_status
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
-from portal.kit.errors import NotFound
+from portal.accounts.teams import may_manage, require_manage
+from portal.kit.errors import Invalid, NotFound
 from portal.kit.sheets import sheet
 
 OWNED_SHOWN = 500
@@ -83,6 +87,7 @@ def teams(request: TenantRequest) -> HttpResponse:
             "strangers": strangers,
             "names": named(organisation.pk, [row.owner_ref for row in strangers]),
             "may_make": request.access.can("teams.manage"),
+            "waiting": _waiting(request),
         },
     )
 
@@ -118,6 +123,30 @@ def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
     return ordered + [branch for branch in branches.values() if branch.team.pk not in placed]
 
 
+@require_POST
+@gate("teams.manage")
+def teams_confirm(request: TenantRequest) -> HttpResponse:
+    """Let teams give rights: each `confirm` names one as it was looked at. For those who may make teams."""
+    require_manage(request.access, None)
+    chosen = request.POST.getlist("confirm")
+    if not chosen:
+        raise Invalid("Choose at least one team.", field="confirm")
+    organisation = request.access.organisation
+    done = confirming.confirm(organisation=organisation, actor=request.access.actor, tokens=chosen)
+    names = ", ".join(str(team) for team in done[:5]) + (f" and {len(done) - 5} more" if len(done) > 5 else "")
+    messages.success(request, f"Confirmed: {names}.")
+    if len(done) == 1 and "stay" in request.POST:
+        return redirect("team", org=organisation.slug, team=done[0].slug)
+    return redirect("teams", org=organisation.slug)
+
+
+def _waiting(request: TenantRequest, only: Team | None = None) -> list[confirming.Asked]:
+    """What waits, for those who may confirm it; on a team's own page everybody reads that it waits."""
+    if not may_manage(request.access, None):
+        return []
+    return confirming.waiting(request.access.organisation, only)
+
+
 @gate("org.view")
 def team(request: TenantRequest, team: str) -> HttpResponse:
     """One team."""
@@ -139,7 +168,8 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         "problems": problems,
         "names": named(organisation.pk, [problem.entity_ref for problem in problems]),
         "entity": entities_of(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
-        "may_manage": request.access.can("teams.manage", found.ref),
+        "may_manage": may_manage(request.access, found),
+        "waiting": _waiting(request, found),
     }
     return render(request, "ownership/team.html", context)
 

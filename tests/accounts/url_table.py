@@ -88,6 +88,7 @@ PAGES: dict[str, str] = {
     "source-refresh": "developer",
     "source-remove": "developer",
     "teams": "viewer",
+    "teams-confirm": "developer",
     "team": "viewer",
     "team-of": "viewer",
     # golden paths and runs

@@ -9,6 +9,7 @@ from catalog import teams as groups
 from catalog.descriptors.contacts import contact_of
 from catalog.index.edges import from_refs
 from catalog.models import Entity, Source
+from catalog.ownership import confirming
 from portal.accounts import teams
 from portal.accounts.contact import Contact
 from portal.accounts.models import AuditEvent, Organisation, Team
@@ -46,7 +47,7 @@ spec:
 
 
 def make(world, name="Card Payments", slug="card-payments", **more):
-    return teams.create_team(actor=by(world.mae), organisation=world.acme, name=name, slug=slug, **more)
+    return teams.create_team(actor=by(world.mae), organisation=world.acme, name=name, slug=slug, stands=True, **more)
 
 
 def put(world, team, person):
@@ -179,6 +180,8 @@ def test_only_its_own_source_says_where_a_team_stands(world, tmp_path):
             FILED.format(name="grab", title="Grab", children="claims, card-payments, inner", members=""),
             FILED.format(name="inner", title="Inner", children="", members=""),
         )  # fmt: skip
+        assert set(Team.objects.values_list("parent__ref", flat=True)) == {None}
+        confirming.confirm_all(organisation=world.acme, actor=by(world.ada))
         places = dict(Team.objects.values_list("ref", "parent__ref"))
         assert places["group:default/claims"] is None
         assert places[made.ref] is None
@@ -190,6 +193,7 @@ def test_a_team_whose_file_is_gone_keeps_its_people_and_comes_back_by_a_save(wor
         source = file_in(world, tmp_path / "org", FILED.format(name="claims", title="Claims", children="", members=""))
         team = Team.objects.get(ref="group:default/claims")
         put(world, team, world.dev)
+        confirming.confirm_all(organisation=world.acme, actor=by(world.ada))
         actions.remove_source(organisation=world.acme, actor=by(world.ada), source=source)
         team.refresh_from_db()
         assert team.origin == "gone"

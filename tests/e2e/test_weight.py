@@ -21,7 +21,7 @@ def fetched(page: Any, address: str) -> list[tuple[str, int]]:
     session.on("Network.responseReceived", lambda event: names.setdefault(event["requestId"], event["response"]["url"]))
     session.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     page.goto(address, wait_until="load")
-    page.locator("#live-light[data-state=live]").wait_for()
+    page.evaluate("document.fonts.ready.then(() => true)")
     session.detach()
     return [
         (name, sizes.get(request, 0))
