@@ -21,7 +21,7 @@ from catalog.intake.sources.portal import path_of
 from catalog.intake.sources.registry import OPENERS
 from catalog.intake.sources.tree import MemoryTree, Tree
 from catalog.intake.sources.upload import tree_of
-from catalog.models import Entity, NameChoice, NameClaim, Relation, Source, Upload
+from catalog.models import Entity, NameChoice, NameClaim, Source, Upload
 from catalog.tasks import UNFINISHED, ask_refresh
 from catalog.teams import sync_teams
 from portal.accounts.actor import Actor
@@ -309,7 +309,6 @@ def remove_source(*, organisation: Organisation, actor: Actor, source: Source) -
     """Removes the source; its entities become tombstones that say so. Returns how many."""
     with transaction.atomic():
         rows = list(entities_of(organisation).filter(source=source).only("pk", "organisation_id", "uid", "ref", "kind"))
-        Relation.objects.for_tenant(organisation).filter(from_entity__in=rows).delete()
         ingest.bury(rows, f"Its source, {source.label}, was removed by {actor}.")
         ingest.tell_removed(organisation, rows)
         record(
@@ -383,7 +382,6 @@ def remove_entity(*, organisation: Organisation, actor: Actor, entity: Entity) -
     if entity.source is None or entity.source.kind != Source.Kind.PORTAL:
         raise NotFound("Only entities written in the portal can be removed here.")
     with transaction.atomic():
-        Relation.objects.for_tenant(organisation).filter(from_entity=entity).delete()
         ingest.bury([entity], f"It was removed by {actor}.")
         ingest.tell_removed(organisation, [entity])
         record(

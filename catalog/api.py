@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,12 +14,22 @@ from rest_framework.response import Response
 
 from catalog import actions
 from catalog import api_shapes as shapes
-from catalog.api_query import DEFAULT_PAGE, Listing, entities_page, listing_from_body, listing_from_query
-from catalog.asking.filters import BadFilter, Node, parse_filters, parse_query
-from catalog.asking.query import Entities, FactValue, entities_of, facets, where
+from catalog.api_query import (
+    DEFAULT_PAGE,
+    Listing,
+    entities_page,
+    facets,
+    listing_from_body,
+    listing_from_query,
+    window,
+)
+from catalog.asking.filters import All, BadFilter, Node, parse_filters, parse_query
+from catalog.asking.query import entities_of
 from catalog.descriptors.parsing import check_entity
-from catalog.models import Entity, Source
-from catalog.presenting import fields_of, present, project, whole
+from catalog.index.ordering import Order
+from catalog.index.reading import find
+from catalog.models import Source
+from catalog.presenting import Shown, at_page, fields_of, project, with_refs, with_uid
 from portal.accounts.apiview import TenantAPIView
 from portal.accounts.contract import one_of, text, texts
 from portal.accounts.contract import whole as whole_number
@@ -56,11 +67,8 @@ class CatalogView(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
-    def rows(self) -> Entities:
-        return whole(entities_of(self.access.organisation))
-
-    def shown(self, rows: Any, fields: list[str]) -> list[dict[str, Any]]:
-        return [project(each, fields) for each in present(rows)]
+    def shown(self, rows: Sequence[Shown], fields: list[str]) -> list[dict[str, Any]]:
+        return [project(each.entity, fields) for each in rows]
 
     def body(self, request: Request) -> dict[str, Any]:
         if not isinstance(request.data, dict):
@@ -80,9 +88,10 @@ class EntitiesView(CatalogView):
     def get(self, request: Request, org: str) -> Response:
         """Entities that match, as a plain list."""
         limit, offset = self._window(request)
-        rows = self.rows().filter(where(condition(request.query_params.getlist("filter"))))
-        rows = rows.order_by(*self._order(request.query_params.getlist("order")), "ref")
-        found = list(rows[offset : offset + (limit or MOST)])
+        orders = self._order(request.query_params.getlist("order"))
+        node = condition(request.query_params.getlist("filter"))
+        page = window(self.access.organisation, node, orders, size=limit or MOST, offset=offset)
+        found, _ = page.cut(at_page(self.access.organisation, page))
         response = Response(self.shown(found, fields_of(request.query_params.getlist("fields"))))
         if limit and len(found) == limit:
             query = request.query_params.copy()
@@ -106,14 +115,13 @@ class EntitiesView(CatalogView):
             raise Invalid("`after` is not a cursor of ours.", field="after")
         return found
 
-    def _order(self, orders: list[str]) -> list[Any]:
+    def _order(self, orders: list[str]) -> list[Order]:
         wanted = []
         for order in orders:
             direction, colon, field = order.partition(":")
             if not colon or not field or direction not in ("asc", "desc"):
                 raise Invalid(f'"{order}" is no order. Write asc:field or desc:field.', field="order")
-            value = FactValue(field.replace("\0", ""))
-            wanted.append(value.asc(nulls_last=True) if direction == "asc" else value.desc(nulls_last=True))
+            wanted.append(Order("key", field.lower(), direction == "desc"))
         return wanted[:5]
 
 
@@ -148,8 +156,8 @@ class ByQueryView(CatalogView):
 
     def _page(self, listing: Listing, limit: int | None, offset: int, fields: list[str]) -> Response:
         size = DEFAULT_PAGE if limit is None else limit
-        rows = self.rows().filter(where(condition(listing.filters, listing.query)))
-        page = entities_page(rows, listing, size=size, offset=offset)
+        node = condition(listing.filters, listing.query)
+        page = entities_page(self.access.organisation, node, listing, size=size, offset=offset)
         info = {name: value for name, value in (("nextCursor", page.after), ("prevCursor", page.before)) if value}
         return Response({"items": self.shown(page.rows, fields), "totalItems": page.total, "pageInfo": info})
 
@@ -170,9 +178,12 @@ class ByRefsView(CatalogView):
         refs = body.get("entityRefs")
         if not isinstance(refs, list) or not all(isinstance(ref, str) for ref in refs) or len(refs) > MOST_REFS:
             raise Invalid(f"`entityRefs` must be a list of up to {MOST_REFS} references.", field="entityRefs")
-        wanted = where(condition(request.query_params.getlist("filter"), body.get("query")))
+        node = condition(request.query_params.getlist("filter"), body.get("query"))
         clean = [ref.replace("\0", "").lower() for ref in refs]
-        rows = list(self.rows().filter(wanted, ref__in=clean))
+        rows = with_refs(self.access.organisation, clean)
+        if node != All(()):
+            wanted = find(self.access.organisation, node)
+            rows = [row for row in rows if wanted.bits >> row.num & 1]
         fields = fields_of(body.get("fields") or [])
         shown = dict(zip((row.ref for row in rows), self.shown(rows, fields), strict=True))
         return Response({"items": [shown.get(ref) for ref in clean]})
@@ -183,12 +194,14 @@ class EntityView(CatalogView):
 
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "delete": "catalog.remove"}
 
-    def find(self, **which: Any) -> Entity:
-        # There is one at most: an order would be worked out for nothing.
-        found = next(iter(self.rows().filter(**which).order_by()[:1]), None)
-        if found is None:
+    def one(self, rows: Sequence[Shown]) -> Shown:
+        """The only one, or NotFound."""
+        if not rows:
             raise NotFound("There is no such entity.")
-        return found
+        return rows[0]
+
+    def named(self, kind: str, namespace: str, name: str) -> Shown:
+        return self.one(with_refs(self.access.organisation, [ref_to(kind, name, namespace)]))
 
 
 class ByNameView(EntityView):
@@ -199,7 +212,7 @@ class ByNameView(EntityView):
     @extend_schema(tags=["Catalog"], operation_id="entity_by_name", responses={200: shapes.EntitySerializer})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The entity."""
-        return Response(self.shown([self.find(ref=ref_to(kind, name, namespace))], [])[0])
+        return Response(self.named(kind, namespace, name).entity)
 
 
 class AncestryView(EntityView):
@@ -210,8 +223,8 @@ class AncestryView(EntityView):
     @extend_schema(tags=["Catalog"], operation_id="entity_ancestry", responses={200: shapes.AncestrySerializer})
     def get(self, request: Request, org: str, kind: str, namespace: str, name: str) -> Response:
         """The entity as its own root: sources stand outside the catalog here."""
-        found = self.find(ref=ref_to(kind, name, namespace))
-        items = [{"entity": self.shown([found], [])[0], "parentEntityRefs": []}]
+        found = self.named(kind, namespace, name)
+        items = [{"entity": found.entity, "parentEntityRefs": []}]
         return Response({"rootEntityRef": found.ref, "items": items})
 
 
@@ -221,12 +234,14 @@ class ByUidView(EntityView):
     @extend_schema(tags=["Catalog"], operation_id="entity_by_uid", responses={200: shapes.EntitySerializer})
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         """The entity."""
-        return Response(self.shown([self.find(uid=uid)], [])[0])
+        return Response(self.one(with_uid(self.access.organisation, uid)).entity)
 
     @extend_schema(tags=["Catalog"], operation_id="remove_entity", responses={204: None})
     def delete(self, request: Request, org: str, uid: UUID) -> HttpResponse:
         """Removes an entity that was written in the portal."""
-        found = self.find(uid=uid)
+        found = entities_of(self.access.organisation).select_related("source").filter(uid=uid).first()
+        if found is None:
+            raise NotFound("There is no such entity.")
         self.access.require("catalog.remove", found.owner_ref or None)
         if found.source is not None and found.source.kind != Source.Kind.PORTAL:
             raise Conflict(f"It comes from {found.source.label} and would come back. Remove it there.")
@@ -262,7 +277,7 @@ class FacetsView(CatalogView):
         keys = [key.replace("\0", "") for key in keys if key][:50]
         if not keys:
             raise Invalid("Name at least one facet.", field="facet")
-        return Response({"facets": facets(entities_of(self.access.organisation).filter(where(node)), keys)})
+        return Response({"facets": facets(self.access.organisation, node, keys)})
 
 
 class RefreshView(CatalogView):
@@ -279,7 +294,7 @@ class RefreshView(CatalogView):
     def post(self, request: Request, org: str) -> HttpResponse:
         """Asks for the source of an entity to be read again."""
         ref = str(self.body(request).get("entityRef") or "").replace("\0", "").lower()
-        found = self.rows().filter(ref=ref).first()
+        found = entities_of(self.access.organisation).select_related("source").filter(ref=ref).first()
         if found is None or found.source is None:
             raise NotFound("There is no such entity.")
         if found.source.kind != Source.Kind.PORTAL:

@@ -16,11 +16,10 @@ from catalog.api import CatalogView, condition
 from catalog.api_query import LARGEST_PAGE
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, matches
 from catalog.asking.paging import seal, unseal
-from catalog.asking.query import entities_of
 from catalog.intake.sources.tree import SourceUnreadable
 from catalog.jobs import LOOK, MOVE, REGISTER, arguments_of
 from catalog.models import Source
-from catalog.presenting import location_of, present, whole
+from catalog.presenting import in_place, location_of
 from portal.accounts.contract import flag, one_of
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
@@ -101,8 +100,7 @@ class LocationsView(CatalogView, AwaitingView):
             shown = {"location": location(source), "entities": job.result["documents"], "exists": exists.exists()}
             return Response(shown, status=201)
         source = self.find(pk=job.result["source"])
-        rows = whole(entities_of(organisation).filter(source=source)).order_by("path", "line")
-        entities = present(rows[:1000])
+        entities = [each.entity for each in in_place(organisation, source, 1000)]
         return Response({"location": location(source), "entities": entities}, status=201)
 
     def find(self, **which: Any) -> Source:

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, Q
-from django.db.models.functions import Lower
 from django.http import QueryDict
 
+from catalog.asking.filters import Exists, Node
 from catalog.asking.paging import seal, unseal
-from catalog.asking.query import Entities, FactValue
-from catalog.models import Entity
+from catalog.index.ordering import MOST_CHECKED, Check, Lacking, Order, Page, Place, by_several
+from catalog.index.ordering import page as page_of
+from catalog.index.parts import PIECE, pieces_of
+from catalog.index.reading import Condition, Contains, Found, Question, Term, all_of, any_of, find
+from catalog.presenting import Shown, at_page
+from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
 
 DEFAULT_PAGE = 20
@@ -19,7 +22,7 @@ LARGEST_PAGE = 1000
 
 @dataclass(frozen=True)
 class Listing:
-    """A question and the place in its answer: `place` is [order value or null, id] of the neighbour row."""
+    """A question and the place in its answer: `place` is [value or null, as written, number] of the neighbour."""
 
     filters: list[str] = field(default_factory=list)
     query: Any = None
@@ -52,7 +55,7 @@ class Listing:
 class EntitiesPage:
     """A page with its cursors and how many entities there are in all."""
 
-    rows: Sequence[Entity]
+    rows: Sequence[Shown]
     total: int
     after: str = ""
     before: str = ""
@@ -111,74 +114,127 @@ def _clean(text: str) -> str:
     return text.replace("\0", "").strip()[:200]
 
 
-def entities_page(rows: Entities, listing: Listing, *, size: int, offset: int) -> EntitiesPage:
-    """One page: a query for the rows and one for the total. Entities without the order field come last."""
-    rows = rows.filter(_text(listing))
-    total = rows.count() if listing.count else 0
+def entities_page(organisation: Organisation, node: Node, listing: Listing, *, size: int, offset: int) -> EntitiesPage:
+    """One page: a statement for the set and one for its entities.
+
+    Entities without the order field are left out and not counted (backstage-compat 4b.4); those that have the field
+    without a value that can be compared come last.
+    """
+    question = Question(organisation)
+    asked: Condition = all_of([node, Exists(listing.order.lower())]) if listing.order else node
+    term = listing.term.replace("\0", "").strip().lower()[:200]
+    fields = [_clean(name).lower() for name in listing.term_fields or [listing.order or "metadata.name"]]
+    sought = _Sought(term, frozenset(fields)) if term else None
+    wanted = question.filter(all_of([asked, sought.condition()]) if sought else asked)
+    titled, having = question.filter(Exists(TITLE)), question.filter(Exists(listing.order.lower()))
+    several = question.values(listing.order, only_many=True) if listing.order else None
+    question.ask()
+    found = Found(question.organisation_id, wanted.bits, question.live)
+    check = sought.check(titled.bits) if sought else None
+    order = (
+        Order("key", listing.order.lower(), listing.is_descending)
+        if listing.order
+        else Order("ref", "", listing.is_descending)
+    )
+    if sought and check and not (found.total <= MOST_CHECKED and order.key in ("", NAME)):
+        found, check = _looked_through(organisation, asked, sought), None
     size = min(size, LARGEST_PAGE)
-    if size == 0:
-        return EntitiesPage([], total)
-    found, is_more = _window(rows, listing, size, offset)
-    if not found:
-        return EntitiesPage([], total)
-    first, last = _place(found[0]), _place(found[-1])
+    if size == 0 and check is None:
+        return EntitiesPage([], found.total if listing.count else 0)
+    page = page_of(
+        found,
+        order,
+        size=size,
+        place=_place(listing),
+        is_backwards=listing.is_backwards,
+        offset=0 if listing.place is not None else offset,
+        known=Lacking(having.bits, several),
+        check=check,
+    )
+    rows = at_page(organisation, page, has_total=check is not None)
+    total = rows[0].total if rows and check else found.total
+    if sought and check and not rows and (listing.place or offset):
+        total = _looked_through(organisation, asked, sought).total
+    elif check and not rows:
+        total = 0
+    shown, is_more = page.cut(rows)
+    if not shown:
+        return EntitiesPage([], total if listing.count else 0)
     has_before = is_more if listing.is_backwards else bool(listing.place or offset)
     has_after = True if listing.is_backwards else is_more
     return EntitiesPage(
-        found,
-        total,
-        after=listing.at(last, backwards=False) if has_after else "",
-        before=listing.at(first, backwards=True) if has_before else "",
+        shown,
+        total if listing.count else 0,
+        after=listing.at(shown[-1].place, backwards=False) if has_after else "",
+        before=listing.at(shown[0].place, backwards=True) if has_before else "",
     )
 
 
-def _window(rows: Entities, listing: Listing, size: int, offset: int) -> tuple[list[Entity], bool]:
-    placed = rows.annotate(order_value=FactValue(listing.order) if listing.order else Lower("ref"))
-    if listing.place is not None:
-        placed = placed.filter(_beyond(listing))
-        offset = 0
-    forwards = listing.is_descending == listing.is_backwards
-    by_value = "order_value" if forwards else "-order_value"
-    ordered = placed.order_by(
-        _nulls(by_value, last=not listing.is_backwards), "id" if not listing.is_backwards else "-id"
-    )
-    found = list(ordered[offset : offset + size + 1])
-    is_more = len(found) > size
-    found = found[:size]
-    shown: list[Entity] = found[::-1] if listing.is_backwards else found  # type: ignore[assignment]  # annotated rows
-    return shown, is_more
+def _place(listing: Listing) -> Place | None:
+    if listing.place is None:
+        return None
+    match listing.place:
+        case [str() | None as value, str() as label, int() as number]:
+            return value, label, number
+    raise Invalid("The cursor belongs to another list.", field="cursor")
 
 
-def _nulls(name: str, *, last: bool) -> Any:
-    column = F(name.removeprefix("-"))
-    options: dict[str, Any] = {"nulls_last": True} if last else {"nulls_first": True}
-    return column.desc(**options) if name.startswith("-") else column.asc(**options)
+NAME, TITLE = "metadata.name", "metadata.title"
 
 
-def _beyond(listing: Listing) -> Q:
-    """The rows behind the place (or before it, backwards); NULL values lie at the end in both directions."""
-    assert listing.place is not None
-    value, ident = listing.place
-    ids = Q(id__lt=ident) if listing.is_backwards else Q(id__gt=ident)
-    if value is None:
-        same = Q(order_value=None) & ids
-        return same | Q(order_value__isnull=False) if listing.is_backwards else same
-    is_upwards = listing.is_descending == listing.is_backwards
-    strictly = Q(order_value__gt=value) if is_upwards else Q(order_value__lt=value)
-    same = Q(order_value=value) & ids
-    return strictly | same if listing.is_backwards else strictly | same | Q(order_value=None)
+@dataclass(frozen=True)
+class _Sought:
+    """Text that must stand somewhere in one of the fields."""
+
+    term: str
+    fields: frozenset[str]
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether pieces of names and titles narrow it down."""
+        return len(self.term) > 2 and self.fields <= {NAME, TITLE}
+
+    def condition(self) -> Condition:
+        """Those that have the text; those that may have it, where `check` is to look."""
+        if not self.is_quick:
+            return any_of([Contains(field, self.term) for field in sorted(self.fields)])
+        pieces = all_of([Term(PIECE, piece) for piece in dict.fromkeys(pieces_of(self.term))])
+        return pieces if NAME in self.fields else all_of([pieces, Exists(TITLE)])
+
+    def check(self, titled: int) -> Check | None:
+        if not self.is_quick:
+            return None
+        return Check(self.term, NAME in self.fields, titled if TITLE in self.fields else 0)
 
 
-def _place(row: Any) -> list[Any]:
-    return [row.order_value, row.pk]
+def _looked_through(organisation: Organisation, node: Condition, sought: _Sought) -> Found:
+    """The exact set where too many may have the text: every value of the fields is looked at."""
+    whole = any_of([Contains(field, sought.term) for field in sorted(sought.fields)])
+    return find(organisation, all_of([node, whole]))
 
 
-def _text(listing: Listing) -> Q:
-    """Substring over the listed fields, or the order field, or the name."""
-    term = listing.term.replace("\0", "").strip().lower()[:200]
-    if not term:
-        return Q()
-    wanted = Q()
-    for name in listing.term_fields or [listing.order or "metadata.name"]:
-        wanted |= Q(facts__hassubstring=(f"{_clean(name).lower()}=", term))
-    return wanted
+def window(organisation: Organisation, node: Node, orders: Sequence[Order], *, size: int, offset: int) -> Page:
+    """So many entities from a place in several orders, one after the other; in the order of references without any."""
+    question = Question(organisation)
+    wanted = question.filter(node)
+    having = [question.filter(Exists(order.key)) for order in orders]
+    several = [question.values(order.key, only_many=len(orders) == 1) for order in orders]
+    question.ask()
+    found = Found(question.organisation_id, wanted.bits, question.live)
+    if not orders:
+        return page_of(found, Order("ref"), size=size, offset=offset)
+    if len(orders) == 1:
+        known = Lacking(having[0].bits, several[0])
+        return page_of(found, orders[0], size=size, offset=offset, known=known)
+    return by_several(found, list(zip(orders, several, strict=True)), size=size, offset=offset)
+
+
+def facets(organisation: Organisation, node: Node, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """For each key as asked: its values in their own case with how many entities have them, ordered by value: one
+    statement."""
+    question = Question(organisation)
+    wanted, counted = question.filter(node), {key: question.values(key) for key in keys}
+    question.ask()
+    bits = wanted.bits
+    found = {key: values.count(None if bits == question.live else bits) for key, values in counted.items()}
+    return {key: [{"value": value, "count": count} for value, count in sorted(each)] for key, each in found.items()}

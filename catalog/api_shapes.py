@@ -211,6 +211,25 @@ class ProblemSerializer(serializers.Serializer[Any]):
     edit = EditSerializer(allow_null=True)
 
 
+class KeptProblemSerializer(ProblemSerializer):
+    """A problem that lasts: whose it is, in which source, since when."""
+
+    id = serializers.IntegerField()
+    ownerRef = serializers.CharField(allow_blank=True)
+    source = serializers.UUIDField()  # type: ignore[assignment]  # a field of that name
+    firstSeenAt = serializers.DateTimeField()
+    commit = serializers.CharField(allow_blank=True)
+    isAside = serializers.BooleanField()
+
+
+class ProblemPageSerializer(serializers.Serializer[Any]):
+    """Problems on one page."""
+
+    items = KeptProblemSerializer(many=True)
+    totalItems = serializers.IntegerField()
+    pageInfo = PageInfoSerializer()
+
+
 class CheckedEntitySerializer(serializers.Serializer[Any]):
     """An entity that the files describe; `known` when the catalog has one of this name."""
 

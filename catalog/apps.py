@@ -29,7 +29,7 @@ class CatalogConfig(AppConfig):
         from catalog.index import writing
         from catalog.intake import ingest
         from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
-        from portal.clusters import logrights
+        from portal.clusters import logrights, status
         from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.announcing import TopicKind, register_topic
         from portal.kit.duties import Duty, register_duty
@@ -38,6 +38,7 @@ class CatalogConfig(AppConfig):
 
         ingest.AFTER_INGEST["teams"] = teams.after_ingest
         logrights.owners_from(bindings.owners_of)
+        status.entities_from(bindings.is_known)
         ingest.AFTER_REMOVAL["teams"] = teams.after_removal
         AFTER_CHANGE["catalog"] = teams.after_change
         BEFORE_DELETE["catalog"] = teams.before_delete

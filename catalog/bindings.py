@@ -1,6 +1,7 @@
 """Tells the clusters' room how each entity finds its workloads, and who owns it."""
 
 from collections.abc import Collection
+from uuid import UUID
 
 from catalog.models import Entity, Source
 from portal.accounts.models import Organisation
@@ -23,6 +24,11 @@ def owners_of(organisation: Organisation, uids: Collection[str]) -> dict[str, st
     """Who owns each of these entities that are in the catalog, as a lower-cased reference."""
     rows = Entity.objects.for_tenant(organisation).filter(uid__in=uids, removed_at=None).exclude(owner_ref="")
     return {str(uid): ref.lower() for uid, ref in rows.values_list("uid", "owner_ref")}
+
+
+def is_known(organisation: Organisation | int, uid: UUID) -> bool:
+    """Whether the catalog has an entity of this uid."""
+    return Entity.objects.for_tenant(organisation).filter(uid=uid, removed_at=None).exists()
 
 
 def slipway_id(entity: Entity) -> str:

@@ -6,11 +6,8 @@ import uuid
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Left
 from django.utils.timezone import now
 
 from catalog.descriptors.findings import Finding, edit_from, excerpt_from
@@ -140,21 +137,10 @@ class Entity(_Slim):
     owner_ref = models.CharField(max_length=400, blank=True)
     system_ref = models.CharField(max_length=400, blank=True)
     tags = ArrayField(models.TextField(), default=list)
-    document = models.JSONField()
-    facts = ArrayField(models.TextField(), default=list)
-    labels = ArrayField(models.TextField(), default=list)
     sort_name = models.CharField(max_length=200, db_collation="C")
-    words = models.TextField(blank=True, help_text="Name and title, split into words.")
-    search = models.GeneratedField(
-        expression=SearchVector("words", config="simple", weight="A")
-        + SearchVector(Left("description", 20_000), config="simple", weight="C"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
     source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="entities", db_index=False)
     path = models.CharField(max_length=1000, blank=True)
     line = models.PositiveIntegerField(default=1)
-    raw = models.TextField(blank=True)
     digest = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
@@ -176,16 +162,21 @@ class Entity(_Slim):
             models.Index(
                 fields=["organisation", "removed_at"], condition=Q(removed_at__isnull=False), name="entity_removed"
             ),
-            models.Index(fields=["organisation", "kind", "sort_name", "id"], name="entity_list"),
-            models.Index(fields=["organisation", "sort_name", "id"], name="entity_names"),
-            models.Index(fields=["organisation", "owner_ref", "kind"], name="entity_owner"),
-            models.Index(fields=["organisation", "source"], name="entity_source"),
-            GinIndex(fields=["facts"], name="entity_facts"),
-            GinIndex(fields=["search"], name="entity_search"),
         ]
 
     def __str__(self) -> str:
         return self.ref
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What its author wrote, files included."""
+        found: dict[str, Any] = self.body.document
+        return found
+
+    @property
+    def raw(self) -> str:
+        """The text of the descriptor."""
+        return str(self.body.raw)
 
     @property
     def display_name(self) -> str:
@@ -209,29 +200,6 @@ class Entity(_Slim):
         """Whether something in a cluster may belong to it."""
         kind = KINDS.get(self.kind)
         return kind is not None and kind.has_workloads
-
-
-class Relation(TenantModel):
-    """One direction of a relation, made by the entity whose field says so; the other end need not exist."""
-
-    source_ref = models.CharField(max_length=400)
-    type = models.CharField(max_length=40)
-    target_ref = models.CharField(max_length=400)
-    from_entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="relations")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organisation", "from_entity", "source_ref", "type", "target_ref"], name="relation_once"
-            )
-        ]
-        indexes = [
-            models.Index(fields=["organisation", "source_ref", "type"], name="relation_forward"),
-            models.Index(fields=["organisation", "target_ref", "type"], name="relation_backward"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.source_ref} {self.type} {self.target_ref}"
 
 
 class EntityBody(_Slim):

@@ -17,7 +17,8 @@ from django.db.models.functions import JSONObject
 
 from catalog.descriptors.kinds import KINDS, EntityKind
 from catalog.graph import Neighbour
-from catalog.models import CardAnswer, ConfiguredCard, Entity, FormerName, NameClaim, Problem, Relation
+from catalog.index import edges
+from catalog.models import CardAnswer, ConfiguredCard, Entity, FormerName, NameClaim, Problem
 from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
 from portal.accounts.contact import Contact
@@ -151,9 +152,8 @@ def with_names(rows: QuerySet[Entity]) -> QuerySet[Entity]:
 
 
 def edges_of(organisation: Organisation, ref: str) -> list[tuple[str, str]]:
-    """(type, other end) of the relations of an entity: one statement."""
-    rows = Relation.objects.for_tenant(organisation).filter(source_ref=ref)
-    return sorted(set(rows.values_list("type", "target_ref")))[:MOST_RELATIONS]
+    """(type, other end) of the relations of a reference, whoever describes it: one statement."""
+    return sorted({(kind, target) for _, kind, target in edges.from_refs(organisation.pk, [ref])})[:MOST_RELATIONS]
 
 
 def neighbours(edges: list[tuple[str, str]], names: dict[str, Named]) -> list[Neighbour]:

@@ -1,67 +1,137 @@
 """Entities as the catalog API shows them: the author's document with what the server knows added."""
 
-from collections.abc import Iterable, Sequence
+# the pieces of SQL that are put together here are all our own constants
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import JSONField
-from django.db.models.expressions import RawSQL
+from django.db import connection
 
 from catalog.asking.locations import annotations_of, location_of
-from catalog.asking.query import Entities
-from catalog.models import Entity
+from catalog.descriptors.kinds import REVERSE
+from catalog.index.edges import TYPES
+from catalog.index.ordering import Page
+from catalog.models import Source
+from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
 
-__all__ = ["fields_of", "location_of", "present", "project", "whole"]
+__all__ = ["Shown", "at_page", "fields_of", "in_place", "location_of", "project", "with_refs", "with_uid"]
 
 REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
+# Everything that is shown of each entity, whoever chose them: one statement, relations and problems as columns.
+_SHOWN = """
+SELECT p.num, p.value, p.label, {total}, e.ref, e.uid, e.path, e.digest, b.document,
+  s.id, s.kind, s.target, s.revision,
+  (SELECT jsonb_agg(jsonb_build_array(x.type, x.target)) FROM catalog_edge x
+    WHERE x.organisation_id = %s AND x.num = e.num),
+  (SELECT jsonb_agg(jsonb_build_array(x.type, o.ref)) FROM catalog_edge x
+    JOIN catalog_entity o ON o.organisation_id = %s AND o.num = x.num
+    WHERE x.organisation_id = %s AND x.target = e.ref),
+  (SELECT jsonb_agg(jsonb_build_array(t.path, t.line, t.sentence) ORDER BY t.id) FROM catalog_problem t
+    WHERE t.organisation_id = %s AND t.entity_ref = e.ref)
+FROM ({page}) p
+JOIN catalog_entity e ON e.organisation_id = %s AND e.num = p.num
+JOIN catalog_entitybody b ON b.entity_id = e.id
+LEFT JOIN catalog_source s ON s.organisation_id = %s AND s.id = e.source_id
+ORDER BY p.place
+"""
+_ONES = "SELECT num AS place, num, NULL::text AS value, '' AS label FROM catalog_entity"
 
-# Each entity's relations and problems as the last two columns of its own row: a list is one statement.
-_EDGES = """(SELECT jsonb_agg(DISTINCT jsonb_build_array(r.type, r.target_ref)) FROM catalog_relation r
-    WHERE r.organisation_id = catalog_entity.organisation_id AND r.source_ref = catalog_entity.ref)"""
-_TROUBLES = """(SELECT jsonb_agg(jsonb_build_array(p.path, p.line, p.sentence) ORDER BY p.id) FROM catalog_problem p
-    WHERE p.organisation_id = catalog_entity.organisation_id AND p.entity_ref = catalog_entity.ref)"""
+
+@dataclass(frozen=True)
+class Shown:
+    """An entity as it is shown, with its place in the order that was asked for."""
+
+    num: int
+    value: str | None
+    label: str
+    total: int
+    ref: str
+    entity: dict[str, Any]
+
+    @property
+    def place(self) -> list[Any]:
+        return [self.value, self.label, self.num]
 
 
-def whole(rows: Entities) -> Entities:
-    """The same entities with all that `present` shows of each, to be read in one statement."""
-    # Constant texts: nothing of a request goes into them.
-    columns = {"edges": RawSQL(_EDGES, [], JSONField()), "troubles": RawSQL(_TROUBLES, [], JSONField())}  # noqa: S611
-    return rows.select_related("source").defer("raw", "search", "words").annotate(**columns)
+def at_page(organisation: Organisation, page: Page, *, has_total: bool = False) -> list[Shown]:
+    """The entities of a page, and the one behind it if there is one (see Page.cut): one statement."""
+    return _shown(organisation, page.sql, page.parameters, has_total=has_total)
 
 
-def present(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    """The JSON of each entity of `whole`, relations and errors included."""
-    return [_one(row, sorted(row.edges or ()), row.troubles or ()) for row in rows]
+def with_refs(organisation: Organisation, refs: Sequence[str]) -> list[Shown]:
+    """Those of these references that are there, in no order: one statement."""
+    sql = f"{_ONES} WHERE organisation_id = %s AND ref = ANY(%s::text[]) AND removed_at IS NULL"
+    return _shown(organisation, sql, [organisation.pk, list(refs)])
 
 
-def _one(row: Entity, edges: Iterable[Sequence[str]], troubles: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
-    document = row.document
+def with_uid(organisation: Organisation, uid: object) -> list[Shown]:
+    """The entity of this uid, if it is there: one statement."""
+    sql = f"{_ONES} WHERE organisation_id = %s AND uid = %s AND removed_at IS NULL"
+    return _shown(organisation, sql, [organisation.pk, uid])
+
+
+def in_place(organisation: Organisation, source: Source, most: int) -> list[Shown]:
+    """What a source describes, in the order of its files: one statement."""
+    sql = (
+        "SELECT row_number() OVER () AS place, num, NULL::text AS value, '' AS label FROM ("
+        " SELECT num FROM catalog_entity WHERE organisation_id = %s AND source_id = %s AND removed_at IS NULL"
+        " ORDER BY path, line LIMIT %s) w"
+    )
+    return _shown(organisation, sql, [organisation.pk, source.pk, most])
+
+
+def _shown(organisation: Organisation, page: str, parameters: list[Any], *, has_total: bool = False) -> list[Shown]:
+    sql = _SHOWN.format(page=page, total="p.total" if has_total else "0")
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*[organisation.pk] * 4, *parameters, *[organisation.pk] * 2])
+        rows = cursor.fetchall()
+    return [Shown(row[0], row[1], row[2], row[3], row[4], _entity(*row[5:])) for row in rows]
+
+
+def _json(text: Any) -> Any:
+    return json.loads(text) if isinstance(text, str | bytes) else text
+
+
+def _entity(
+    uid: Any, path: str, digest: str, document: Any, source_id: int | None, kind: str, target: str, revision: str,
+    said: Any, mirrored: Any, troubles: Any,
+) -> dict[str, Any]:  # fmt: skip
+    known = _json(document)
+    source = Source(id=source_id, kind=kind, target=target, revision=revision) if source_id else None
     metadata = {
-        **document["metadata"],
-        "uid": str(row.uid),
-        "etag": document["metadata"].get("etag") or row.digest[:40],
-        "annotations": {**annotations_of(row.source, row.path), **_safe(row.annotations)},
+        **known["metadata"],
+        "uid": str(uid),
+        "etag": known["metadata"].get("etag") or digest[:40],
+        "annotations": {**annotations_of(source, path), **_safe(known["metadata"].get("annotations"))},
     }
-    shown = {**document, "metadata": metadata, "relations": [{"type": kind, "targetRef": ref} for kind, ref in edges]}
-    items = [
-        {
-            "type": "backstage.io/catalog-processing",
-            "level": "error",
-            "message": f"InputError: {path}:{line} {sentence}",
-            "error": {"name": "InputError", "message": sentence},
-        }
-        for path, line, sentence in troubles
-    ]
+    edges = {(TYPES[number], other) for number, other in _json(said) or ()}
+    edges |= {(REVERSE[TYPES[number]], other) for number, other in _json(mirrored) or ()}
+    relations = [{"type": kind, "targetRef": ref} for kind, ref in sorted(edges)]
+    shown = {**known, "metadata": metadata, "relations": relations}
+    items = [_item(*trouble) for trouble in _json(troubles) or ()]
     return {**shown, "status": {"items": items}} if items else shown
 
 
-def _safe(annotations: dict[str, str]) -> dict[str, str]:
+def _item(path: str, line: int, sentence: str) -> dict[str, Any]:
+    return {
+        "type": "backstage.io/catalog-processing",
+        "level": "error",
+        "message": f"InputError: {path}:{line} {sentence}",
+        "error": {"name": "InputError", "message": sentence},
+    }
+
+
+def _safe(annotations: Any) -> dict[str, str]:
     """Addresses that would run as a script are taken out."""
     guarded = ("backstage.io/view-url", "backstage.io/edit-url")
     return {
         key: REJECTED if key in guarded and "javascript:" in "".join(value.split()).lower() else value
-        for key, value in annotations.items()
+        for key, value in (annotations if isinstance(annotations, dict) else {}).items()
     }
 
 

@@ -9,17 +9,20 @@ from collections.abc import Iterable
 
 import yaml
 from django.db import transaction
+from django.utils.timezone import now
 
+from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
 from catalog.descriptors import relations
 from catalog.descriptors.contacts import contact_of, links_of
 from catalog.descriptors.kinds import CHILD_OF, HAS_MEMBER, MEMBER_OF
 from catalog.index import edges, writing
 from catalog.index.edges import Said
+from catalog.index.reading import find
 from catalog.intake import ingest
 from catalog.intake.sources.portal import path_of
 from catalog.intake.sources.tree import MemoryTree
-from catalog.models import Entity, Relation, Source
+from catalog.models import Entity, Source
 from portal.accounts.actor import Actor
 from portal.accounts.contact import FIELDS
 from portal.accounts.models import Organisation, Team, TeamMembership, TeamOrigin, User
@@ -47,10 +50,11 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
-    """The hook: a team whose file is gone stays with its people, and says so."""
+    """The hook: a team whose file is gone stays with its people, and says so; one that waited goes with its file."""
     gone = [entity.ref for entity in entities if entity.kind == "Group"]
     if gone:
         lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=TeamOrigin.FILE)
+        lost.exclude(waits_since=None).delete()  # nobody's word but the file's
         lost.update(origin=TeamOrigin.GONE, described_in="")
     if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)
@@ -68,7 +72,6 @@ def before_delete(actor: Actor, team: Team) -> None:
     group = entities_of(team.organisation_id).select_related("source").filter(ref=team.ref).first()
     if group is None or not is_written_here(group):
         return
-    Relation.objects.for_tenant(team.organisation_id).filter(from_entity=group).delete()
     ingest.bury([group], f"The team was deleted by {actor}.")
     ingest.tell_removed(team.organisation, [group])
 
@@ -121,20 +124,42 @@ def write_missing_groups() -> int:
 
 
 def sync_teams(organisation: Organisation) -> None:
-    """A team for every described Group: name, parent, description and contact follow the file."""
+    """A team for every described Group: name, description and contact follow the file. A new one waits to be confirmed,
+    and a place in the tree too: whoever writes a file decides about nobody's rights."""
     rows = entities_of(organisation).filter(kind="Group").select_related("source")
-    groups = [group for group in rows.defer("facts", "labels", "raw") if not is_written_here(group)]
+    groups = [group for group in rows.select_related("body") if not is_written_here(group)]
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
     taken = {team.slug for team in teams.values()}
     for group in groups:
-        team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref)
+        team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref, waits_since=now())
+        if claims(team, group):
+            continue
         if _follow(team, group):
             if not team.pk:
                 team.slug = _slug(group, taken)
                 taken.add(team.slug)
             team.save()
         teams[group.ref] = team
-    _sync_parents(organisation, teams, {group.ref: group.source_id for group in groups})
+    _sync_parents(organisation, teams, groups)
+
+
+def claims(team: Team, group: Entity) -> bool:
+    """Whether the Group's source is another than the one that described the confirmed team: then it changes nothing."""
+    if not team.stands or team.pk is None:
+        return False
+    is_known = team.origin == TeamOrigin.FILE and team.described_by == ""  # from before this was kept
+    return not is_known and team.described_by != uid_of(group)
+
+
+def uid_of(group: Entity) -> str:
+    """The source that describes a Group, as a team remembers it."""
+    return str(group.source.uid) if group.source else ""
+
+
+def follow(team: Team, group: Entity) -> None:
+    """From now on this Group's source describes the team: for who confirms it."""
+    _follow(team, group)
+    team.save()
 
 
 def _follow(team: Team, group: Entity) -> bool:
@@ -144,6 +169,7 @@ def _follow(team: Team, group: Entity) -> bool:
         "name": group.display_name[:120],
         "description": group.description.strip()[:300],
         "origin": TeamOrigin.FILE,
+        "described_by": uid_of(group),
         "described_in": f"{group.source.label if group.source else ''} {group.path}".strip()[-300:],
         **{name: getattr(contact, name)[:254] for name in FIELDS},
     }
@@ -160,16 +186,28 @@ def _slug(group: Entity, taken: set[str]) -> str:
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
 
 
-def _sync_parents(organisation: Organisation, teams: dict[str, Team], described: dict[str, int | None]) -> None:
-    """A place in the tree gives rights, so only the source that describes a team says where it stands."""
-    edges = Relation.objects.for_tenant(organisation).filter(type=CHILD_OF, source_ref__in=described)
-    rows = edges.order_by("-target_ref").values_list("source_ref", "target_ref", "from_entity__source_id")
-    parents = {child: parent for child, parent, source in rows if source == described[child]}
-    for ref in described:
-        parent = teams.get(parents.get(ref, ""))
-        team = teams[ref]
-        if team.parent_id != (parent.pk if parent else None) and parent is not team:
-            team.parent = parent
+def said_parents(organisation: Organisation, groups: Iterable[Entity]) -> dict[str, str]:
+    """The team above, as the file of each Group says: only the source that describes a team says where it stands."""
+    described = {group.ref: group.source_id for group in groups}
+    said = edges.with_authors(organisation.pk, list(described), [CHILD_OF])
+    rows = Entity.objects.for_tenant(organisation).filter(num__in={author for *_, author in said})
+    sources = dict(rows.values_list("num", "source_id"))
+    told = sorted(((child, parent, sources.get(author)) for child, _, parent, author in said), key=str, reverse=True)
+    return {child: parent for child, parent, source in told if source == described[child] and child != parent}
+
+
+def _sync_parents(organisation: Organisation, teams: dict[str, Team], groups: list[Entity]) -> None:
+    """A place in the tree gives rights, so it needs two words: the file's, and that of somebody who confirmed it. It
+    ends with the first of them; a new one waits."""
+    by_id = {team.pk: team for team in teams.values()}
+    parents = said_parents(organisation, groups)
+    for group in groups:
+        team = teams[group.ref]
+        if team.parent_id is None or claims(team, group):
+            continue
+        above = by_id.get(team.parent_id)
+        if above is None or above.ref != parents.get(group.ref):
+            team.parent = None
             team.save(update_fields=["parent"])
 
 
@@ -180,23 +218,8 @@ def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None
     groups = entities_of(organisation).filter(kind="Group")
     if teams is not None:
         groups = groups.filter(ref__in=[team.ref for team in teams])
-    found = {group.ref: group for group in groups.only("id", "num", "organisation_id", "ref", "document")}
+    found = {group.ref: group for group in groups.select_related("body")}
     joined = _joined(organisation, list(found))
-    have: dict[int, set[tuple[str, str, str]]] = {}
-    edges = Relation.objects.for_tenant(organisation).filter(from_entity__in=found.values(), type__in=MEMBERSHIP)
-    for row in edges.values_list("from_entity_id", "source_ref", "type", "target_ref"):
-        have.setdefault(row[0], set()).add(row[1:])
-    added, over = list[Relation](), list[tuple[int, tuple[str, str, str]]]()
-    for ref, group in found.items():
-        wanted = {edge for edge in relations.of(group.document) if edge[1] in MEMBERSHIP}
-        for user in joined.get(ref, ()):
-            wanted |= {(ref, HAS_MEMBER, user), (user, MEMBER_OF, ref)}
-        mine = have.get(group.pk, set())
-        added += [_edge(group, edge) for edge in sorted(wanted - mine)]
-        over += [(group.pk, edge) for edge in mine - wanted]
-    for group_id, (source, kind, target) in over:
-        edges.filter(from_entity_id=group_id, source_ref=source, type=kind, target_ref=target).delete()
-    Relation.objects.bulk_create(added, batch_size=500)
     _say(organisation, {group.num: group for group in found.values()}, joined)
 
 
@@ -213,13 +236,6 @@ def _say(organisation: Organisation, groups: dict[int, Entity], joined: dict[str
     writing.say(organisation.pk, gone, fresh)
 
 
-def _edge(group: Entity, edge: tuple[str, str, str]) -> Relation:
-    source, kind, target = edge
-    return Relation(
-        organisation_id=group.organisation_id, source_ref=source, type=kind, target_ref=target, from_entity=group
-    )
-
-
 def _joined(organisation: Organisation, refs: list[str]) -> dict[str, set[str]]:
     """References of the described people who have joined, by team."""
     places = TeamMembership.objects.for_tenant(organisation).filter(team__ref__in=refs)
@@ -234,9 +250,9 @@ def _joined(organisation: Organisation, refs: list[str]) -> dict[str, set[str]]:
 
 def users_by_mail(organisation: Organisation, emails: Iterable[str]) -> dict[str, Entity]:
     """Described people by e-mail address in lower case: one statement."""
-    wanted = [f"spec.profile.email={email.lower()}" for email in emails]
+    wanted = tuple(email.lower() for email in emails)
     if not wanted:
         return {}
-    rows = entities_of(organisation).filter(kind="User", facts__overlap=wanted)
-    shown = rows.order_by("-ref").only("id", "organisation_id", "ref", "kind", "namespace", "name", "title", "document")
-    return {str((row.spec.get("profile") or {}).get("email", "")).lower(): row for row in shown}
+    found = find(organisation, All((In("kind", ("user",)), In("spec.profile.email", wanted))))
+    rows = entities_of(organisation).filter(num__in=found.numbers()).order_by("-ref").select_related("body")
+    return {str((row.spec.get("profile") or {}).get("email", "")).lower(): row for row in rows}

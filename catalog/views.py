@@ -47,7 +47,7 @@ def find_entity(request: TenantRequest, kind: str, namespace: str, name: str) ->
 
 
 def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> QuerySet[Entity]:
-    rows = Entity.objects.for_tenant(request.access.organisation).select_related("source")
+    rows = Entity.objects.for_tenant(request.access.organisation).select_related("source", "body")
     return rows.filter(ref=ref_to(kind, name, namespace))
 
 

@@ -14,9 +14,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from catalog import configured, refreshing
+from catalog.asking.filters import In
 from catalog.configured import CardSaid, Header
 from catalog.descriptors.kinds import KINDS
-from catalog.models import ConfiguredCard, Entity
+from catalog.index.rows import first
+from catalog.models import ConfiguredCard
 from catalog.views import entity_address, find_entity
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
@@ -204,10 +206,9 @@ def _kept(row: ConfiguredCard | None, tried: Job | None) -> Header | None:
 
 def _initial(request: TenantRequest, row: ConfiguredCard | None) -> dict[str, Any]:
     said = {name: getattr(row, name) for name in CardForm.base_fields if hasattr(row, name)} if row else {}
-    rows = Entity.objects.for_tenant(request.access.organisation).filter(removed_at=None)
     kinds = row.kinds if row and row.kinds else ["Component"]
-    first = rows.filter(kind__in=kinds).order_by("sort_name", "id").values_list("ref", flat=True).first()
-    return {**said, "entity": first or ""}
+    some, _ = first(request.access.organisation, In("kind", tuple(kind.lower() for kind in kinds)), 1)
+    return {**said, "entity": some[0].ref if some else ""}
 
 
 def _tried(request: TenantRequest, uid: str) -> Job | None:

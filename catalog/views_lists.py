@@ -29,7 +29,8 @@ from portal.kit.errors import Invalid, NotFound
 from portal.kit.references import Named
 from portal.kit.refs import kind_of, parse_ref
 
-PAGE_SIZE = 50
+# So many rows, with all choices above them, are at most 40 KB.
+PAGE_SIZE = 20
 # The choices that people fill in, and what stands there for "any".
 FIELDS: Mapping[str, tuple[str, str]] = {
     "type": ("Type", "Any type"),
@@ -229,7 +230,6 @@ class ListPage:
         wanted = self.wanted
         said = [
             ("system", f"System: {self._read(wanted.system)}" if wanted.system else ""),
-            ("problems", "With problems" if wanted.problems else ""),
         ]
         return [(text, self.href(**{name: type(getattr(wanted, name))()})) for name, text in said if text]
 
@@ -244,7 +244,8 @@ class ListPage:
             (label, self.href(**to), (wanted.whose, wanted.starred) == tuple(to.values())) for label, to in offered
         ]
         problems = ("With problems", self.href(problems=not wanted.problems), wanted.problems)
-        return [*shown, problems]
+        unseen = ("Not seen for 30 days", self.href(unseen=not wanted.unseen), wanted.unseen)
+        return [*shown, problems, unseen]
 
     @property
     def view_links(self) -> list[tuple[SavedView, str, bool]]:

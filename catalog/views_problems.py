@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from catalog import inbox, mending
+from catalog.intake.claims import claims_of
 from catalog.models import Problem
 from catalog.naming import named
 from catalog.views import entity_address
@@ -65,9 +66,18 @@ def _page(request: TenantRequest, found: Problem, refusal: Refusal | None = None
         "may_set_aside": _may_set_aside(request, found),
         "terms": [(term, f"A {term}") for term in mending.TERMS],
         "refusal": refusal,
+        "claim": _claim(found),
         "reason": request.POST.get("reason", ""),
     }
     return render(request, "catalog/problem.html", context, status=refusal.status if refusal else 200)
+
+
+def _claim(found: Problem) -> int:
+    """The number of the page where both descriptions of a name stand; 0 where there is none."""
+    if found.code != "conflict":
+        return 0
+    rows = claims_of(found.organisation_id).filter(source=found.source, ref=found.entity_ref)
+    return rows.values_list("pk", flat=True).first() or 0
 
 
 def _may_set_aside(request: TenantRequest, found: Problem) -> bool:

@@ -207,6 +207,11 @@ CONTENT_SECURITY_POLICY = {
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "portal.kit.bundles.BundleFinder",
+]
 # Hashed names need a collected folder; `make up` collects and says so, a bare test run serves the files as they lie.
 STATIC_HASHED = env.boolean("STATIC_HASHED")
 WHITENOISE_USE_FINDERS = not STATIC_HASHED

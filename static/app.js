@@ -79,14 +79,15 @@
       headers: { "HX-Request": "true" },
     }).catch(() => null);
     if (!answer?.ok) return toast("That did not work. Reload the page and try again.", "error");
-    const isOn = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(isOn));
+    const isOn = button.name === "star";
     button.name = isOn ? "unstar" : "star";
+    if (button.hasAttribute("aria-pressed")) button.setAttribute("aria-pressed", String(isOn));
+    else button.setAttribute("aria-label", button.getAttribute("aria-label").replace(/^\w+/, isOn ? "Unstar" : "Star"));
   });
 
   // ---- ticking all rows of a form: data-check-all="the form's id" -----------------------------------------------------------
   on("change", "[data-check-all]", (event, all) => {
-    for (const box of $$(`input[type=checkbox][form="${all.dataset.checkAll}"]`)) box.checked = all.checked;
+    for (const box of $$(`#${all.dataset.checkAll} tbody input[type=checkbox]`)) box.checked = all.checked;
   });
 
   // ---- copy --------------------------------------------------------------------------------------------------------------

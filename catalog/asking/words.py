@@ -1,9 +1,7 @@
 """Splits names and sentences into the words that people search for, the same way for what is kept and what is typed."""
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 MAX_WORD = 100
 MOST_TYPED = 12
@@ -38,32 +36,3 @@ def typed(text: str) -> tuple[str, ...]:
     there is nothing else."""
     found = split_words(text)[: MOST_TYPED * 2]
     return tuple([word for word in found if word not in SMALL] or found)[:MOST_TYPED]
-
-
-MAX_WORDS = 20_000  # PostgreSQL refuses a tsvector over a megabyte
-_SEPARATORS = re.compile(r"[-._/\s]+")
-
-
-def split_name(name: str) -> list[str]:
-    """`quoteEngine-v2.1` -> quoteEngine-v2.1, quote, Engine, v2, 1: the whole and its parts."""
-    parts = [word for piece in _SEPARATORS.split(name) if piece for word in (piece, *_CAMEL.split(piece))]
-    return list(dict.fromkeys([name, *parts]))
-
-
-def words_of(document: Mapping[str, Any]) -> str:
-    """What the index holds with the highest weight: name, title, kind, type, stage and tags in all their parts.
-
-    Name and title stand there run together as well, so that `dunningjob` finds dunning-job.
-    """
-    metadata = document["metadata"]
-    spec = document.get("spec")
-    fields = spec if isinstance(spec, dict) else {}
-    called = [str(metadata["name"]), str(metadata.get("title") or "")]
-    kinds = [str(document.get("kind", "")), str(fields.get("type") or ""), str(fields.get("lifecycle") or "")]
-    texts = [*called, *kinds, *map(str, metadata.get("tags") or [])]
-    profile = fields.get("profile")
-    if isinstance(profile, dict):
-        called.append(str(profile.get("displayName") or ""))
-        texts += [called[-1], str(profile.get("email") or "")]
-    found = [word for text in texts for word in split_name(text) if word]
-    return " ".join(dict.fromkeys([*found, *(run_together(text) for text in called if text)]))[:MAX_WORDS]

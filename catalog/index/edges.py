@@ -61,6 +61,41 @@ def of_entities(organisation_id: int, places: Mapping[int, str]) -> dict[int, se
     return found
 
 
+def from_refs(organisation_id: int, refs: Collection[str], types: Collection[str] = TYPES) -> set[tuple[str, str, str]]:
+    """(reference, type, other end) of the relations of these references, of these types, whoever says them: one
+    statement. A reference that nobody describes has those that others say of it."""
+    return {edge[:3] for edge in with_authors(organisation_id, refs, types)}
+
+
+def with_authors(
+    organisation_id: int, refs: Collection[str], types: Collection[str] = TYPES
+) -> set[tuple[str, str, str, int]]:
+    """The same with the number of the entity that says it, one of the two ends; twice when both do."""
+    if not refs:
+        return set()
+    rows = run(
+        "SELECT e.ref, false, x.type, x.target, x.num FROM catalog_entity e"
+        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = ANY(%s::int[])"
+        " WHERE e.organisation_id = %s AND e.ref = ANY(%s::text[])"
+        " UNION ALL"
+        " SELECT x.target, true, x.type, e.ref, x.num FROM catalog_edge x"
+        " JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num"
+        " WHERE x.organisation_id = %s AND x.target = ANY(%s::text[]) AND x.type = ANY(%s::int[])",
+        organisation_id,
+        [NUMBERS[kind] for kind in types],
+        organisation_id,
+        list(refs),
+        organisation_id,
+        organisation_id,
+        list(refs),
+        [NUMBERS[REVERSE[kind]] for kind in types],
+    )
+    return {
+        (ref, REVERSE[TYPES[kind]] if is_mirrored else TYPES[kind], other, author)
+        for ref, is_mirrored, kind, other, author in rows
+    }
+
+
 def around(
     organisation_id: int, refs: Collection[str], types: Collection[str], *, most: int
 ) -> list[tuple[str, str, str]]:

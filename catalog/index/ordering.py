@@ -271,6 +271,30 @@ class _KeyWalk:
         return sql, parameters
 
 
+def by_several(found: Found, orders: Sequence[tuple[Order, Values]], *, size: int, offset: int) -> Page:
+    """A page in several orders by keys: where the first has equals, the next one decides. All values must be known."""
+    runs = _parted([(None, "", found.bits)], orders)
+    return Page(*_given(_window(runs, Order("key"), None, False, offset, size + 1)), size)
+
+
+def _parted(runs: list[Run], orders: Sequence[tuple[Order, Values]]) -> list[Run]:
+    for order, values in orders:
+        finer = list[Run]()
+        for run in runs:
+            if run[2].bit_count() < 2:
+                finer.append(run)
+                continue
+            # A value in several spellings is one: the next order decides among all who have it.
+            parts = dict[str | None, int]()
+            left = run[2]
+            for value, _, bits in _runs(run[2], values.rows, is_descending=order.is_descending):
+                parts[value] = parts.get(value, 0) | bits
+                left &= ~bits
+            finer += [(None, "", bits) for bits in parts.values()] + _rest(left)
+        runs = finer
+    return runs
+
+
 # A stretch of the order: a value and who has it.
 Run = tuple[str | None, str, int]
 

@@ -31,7 +31,6 @@ AT_ONCE = 500
 COLUMNS = [
     "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
     "sort_name", "source", "path", "line", "digest", "updated_at", "removed_at", "removed_reason",
-    "document", "facts", "labels", "words", "raw",
 ]  # fmt: skip
 
 

@@ -12,16 +12,16 @@ from django.utils.timezone import now
 from catalog import problems, readings
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import ParsedEntity
-from catalog.index import bulk, writing
+from catalog.index import writing
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import Found, Reading, finding_at
 from catalog.intake.remembering import forget, remember
-from catalog.intake.rows import edges, filled
+from catalog.intake.rows import filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.intake.walking import read
-from catalog.models import Entity, Relation, Source
+from catalog.models import Entity, Source
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
@@ -295,7 +295,6 @@ class _Work:
         rows = self.rows.filter(source=self.source, removed_at=None, ref__in=refs)
         gone = list(rows.only("pk", "organisation_id", "uid", "ref", "kind"))
         if gone:
-            Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=gone).delete()
             bury(gone, f"It is no longer described in {self.source.label}{self._since}.")
             tell_removed(self.organisation, gone)
         self.removed += len(gone)
@@ -381,10 +380,7 @@ class _Work:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
-        if changed:
-            Relation.objects.for_tenant(self.source.organisation_id).filter(from_entity__in=changed).delete()
         writing.put(self.source.organisation_id, [*added, *changed])
-        bulk.insert(Relation, [edge for row in (*added, *changed) for edge in edges(row)])
 
 
 # Called with the entities that became tombstones.

@@ -76,6 +76,7 @@ class Wanted:
     text: str = ""
     problems: bool = False
     starred: bool = False
+    unseen: bool = False
     sort: str = ""
 
     @classmethod
@@ -97,6 +98,7 @@ class Wanted:
             text=texts["q"],
             problems=bool(said.get("problems")),
             starred=bool(said.get("starred")),
+            unseen=bool(said.get("unseen")),
             sort=sort,
         )
 

@@ -10,11 +10,10 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from catalog.asking.query import entities_of
 from catalog.lists.choosing import COLUMNS, Wanted
 from catalog.lists.reading import Listed
 from catalog.models import Entity
-from catalog.presenting import present, whole
+from catalog.presenting import with_refs
 from portal.accounts.access import Access
 from portal.accounts.tenancy import tenant
 from portal.kit.words import cell
@@ -66,9 +65,8 @@ def _row(row: Any, columns: Sequence[str], badges: Mapping[str, str]) -> list[st
 
 def _whole(access: Access, rows: Sequence[Entity]) -> list[dict[str, Any]]:
     """In the order of the list."""
-    found = whole(entities_of(access.organisation).filter(pk__in=[row.pk for row in rows]))
-    shown = {one["metadata"]["uid"]: one for one in present(found)}
-    return [shown[str(row.uid)] for row in rows if str(row.uid) in shown]
+    shown = {one.ref: one.entity for one in with_refs(access.organisation, [row.ref for row in rows])}
+    return [shown[row.ref] for row in rows if row.ref in shown]
 
 
 def _csv(rows: list[list[str]]) -> str:

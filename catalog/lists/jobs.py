@@ -6,6 +6,7 @@ from django.utils.timezone import now
 
 from catalog.lists import bulk as many
 from catalog.lists.changing import Turn, access_of
+from catalog.lists.committing import commit_files
 from catalog.lists.models import Bulk, BulkRow
 from portal.accounts.tenancy import tenant
 from portal.jobs.models import Job
@@ -28,11 +29,12 @@ def change_many(work: Work) -> JobDone:
         work.tell("Changing entities", done, total)
         turn = _turn(work, bulk)
         done += turn
+    commit_files(work, bulk)
     with tenant(work.organisation):
         work.note()
         Bulk.objects.for_tenant(work.organisation).filter(pk=bulk.pk).update(ended_at=now())
         counts = _counts(bulk)
-    left = sum(counts.values()) - counts.get("done", 0)
+    left = sum(counts.values()) - counts.get("done", 0) - counts.get("committed", 0)
     said = ", ".join(f"{count} {many.OUTCOMES[name].label.lower()}" for name, count in counts.items())
     page = many.page_of(work.organisation, bulk)
     return JobDone(f"{work.job.title}. {said}.", {"bulk": bulk.pk, **counts}, page, is_doubtful=bool(left))

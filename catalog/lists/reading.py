@@ -13,10 +13,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from catalog.asking.filters import All, Exists, In
 from catalog.asking.paging import seal, unseal
 from catalog.asking.query import entities_of
+from catalog.freshness import stale_sources
 from catalog.index import sets
 from catalog.index.finding import text_node
 from catalog.index.ordering import Lacking, Order, page
@@ -130,6 +132,10 @@ class Listed:
             with connection.cursor() as cursor:
                 cursor.execute(_WITH_PROBLEMS, [self.organisation.pk, self.organisation.pk])
                 found["problems"] = sets.of_numbers([row[0] for row in cursor.fetchall()])
+        if wanted.unseen:
+            stale = list(stale_sources(self.organisation).values_list("pk", flat=True))
+            rows = entities_of(self.organisation).filter(Q(source=None) | Q(source__in=stale))
+            found["unseen"] = sets.of_numbers(list(rows.values_list("num", flat=True)))
         return found
 
     def _numbered(self, uids: Sequence[UUID | str]) -> int:

@@ -3,20 +3,30 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
 
+from catalog.asking.filters import All, In, Not
 from catalog.asking.query import entities_of
 from catalog.descriptors.kinds import HAS_MEMBER, KINDS
-from catalog.models import Entity, Problem, Relation
+from catalog.index import edges
+from catalog.index.reading import Question
+from catalog.index.rows import first
+from catalog.models import Entity, Problem
 from catalog.naming import named
-from catalog.views import LISTED, with_status
+from catalog.ownership import confirming
+from catalog.views import with_status
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
-from portal.kit.errors import NotFound
+from portal.accounts.teams import may_manage, require_manage
+from portal.kit.errors import Invalid, NotFound
+from portal.kit.sheets import sheet
 
 OWNED_SHOWN = 500
+OWNED_BY = "relations.ownedby"
 
 
 @dataclass
@@ -59,32 +69,41 @@ def teams(request: TenantRequest) -> HttpResponse:
         team.pk: Branch(team, people=team.people, is_mine=team.ref in request.access.team_refs) for team in rows
     }
     by_ref = {branch.team.ref: branch for branch in branches.values()}
-    owned = (
-        entities_of(organisation)
-        .exclude(owner_ref="")
-        .values_list("owner_ref", "kind")
-        .annotate(count=Count("id"))
-        .order_by("kind")
-    )
-    for owner_ref, kind, count in owned:
-        if owner_ref in by_ref:
-            by_ref[owner_ref].owned[kind] = count
-    unowned = (
-        entities_of(organisation)
-        .filter(kind__in=[name for name, kind in KINDS.items() if kind.is_owned])
-        .exclude(owner_ref__in=by_ref)
-    )
-    strangers = list(unowned.only(*LISTED).order_by("sort_name")[:20])
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    ordered = [branch for branch in in_tree_order(branches) if words.lower() in branch.team.name.lower()]
+    page = sheet(ordered, request.GET.get("page", ""))
+    for owner_ref, owned in owned_by_kind(organisation, [branch.team.ref for branch in page.rows]).items():
+        by_ref[owner_ref].owned = owned
+    owners = tuple(name.lower() for name, kind in KINDS.items() if kind.is_owned)
+    known = In(OWNED_BY, tuple(by_ref))
+    strangers, _ = first(organisation, All((In("kind", owners), Not(known))), 20)
     return render(
         request,
         "ownership/teams.html",
         {
-            "branches": in_tree_order(branches),
+            "branches": page.rows,
+            "page": page,
+            "words": words,
             "strangers": strangers,
             "names": named(organisation.pk, [row.owner_ref for row in strangers]),
             "may_make": request.access.can("teams.manage"),
+            "waiting": _waiting(request),
         },
     )
+
+
+def owned_by_kind(organisation: Organisation, refs: list[str]) -> dict[str, dict[str, int]]:
+    """For each owner how many of each kind: one statement."""
+    question = Question(organisation)
+    kinds = {name: question.filter(In("kind", (name.lower(),))) for name in KINDS}
+    owned = {ref: question.filter(In(OWNED_BY, (ref,))) for ref in refs}
+    question.ask()
+    sets = {name: wanted.bits for name, wanted in kinds.items()}
+    found = dict[str, dict[str, int]]()
+    for ref, wanted in owned.items():
+        if bits := wanted.bits:
+            found[ref] = {name: count for name, kind in sets.items() if (count := (bits & kind).bit_count())}
+    return found
 
 
 def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
@@ -102,6 +121,30 @@ def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
         waiting += [(child, depth + 1) for child in reversed(children.get(branch.team.pk, []))]
     placed = {branch.team.pk for branch in ordered}
     return ordered + [branch for branch in branches.values() if branch.team.pk not in placed]
+
+
+@require_POST
+@gate("teams.manage")
+def teams_confirm(request: TenantRequest) -> HttpResponse:
+    """Let teams give rights: each `confirm` names one as it was looked at. For those who may make teams."""
+    require_manage(request.access, None)
+    chosen = request.POST.getlist("confirm")
+    if not chosen:
+        raise Invalid("Choose at least one team.", field="confirm")
+    organisation = request.access.organisation
+    done = confirming.confirm(organisation=organisation, actor=request.access.actor, tokens=chosen)
+    names = ", ".join(str(team) for team in done[:5]) + (f" and {len(done) - 5} more" if len(done) > 5 else "")
+    messages.success(request, f"Confirmed: {names}.")
+    if len(done) == 1 and "stay" in request.POST:
+        return redirect("team", org=organisation.slug, team=done[0].slug)
+    return redirect("teams", org=organisation.slug)
+
+
+def _waiting(request: TenantRequest, only: Team | None = None) -> list[confirming.Asked]:
+    """What waits, for those who may confirm it; on a team's own page everybody reads that it waits."""
+    if not may_manage(request.access, None):
+        return []
+    return confirming.waiting(request.access.organisation, only)
 
 
 @gate("org.view")
@@ -125,14 +168,15 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         "problems": problems,
         "names": named(organisation.pk, [problem.entity_ref for problem in problems]),
         "entity": entities_of(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
-        "may_manage": request.access.can("teams.manage", found.ref),
+        "may_manage": may_manage(request.access, found),
+        "waiting": _waiting(request, found),
     }
     return render(request, "ownership/team.html", context)
 
 
 def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple[Entity, Any]]]]:
     """(plural of the kind, entities with their status), in the order of the kinds."""
-    rows = list(entities_of(organisation).filter(owner_ref=ref).only(*LISTED).order_by("sort_name", "id")[:OWNED_SHOWN])
+    rows, _ = first(organisation, In(OWNED_BY, (ref,)), OWNED_SHOWN)
     statuses = with_status(organisation, rows)
     return [
         (kind.plural, shown)
@@ -143,20 +187,15 @@ def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple
 
 def problems_of(organisation: Organisation, ref: str) -> Any:
     """Problems of what the team owns."""
-    mine = entities_of(organisation).filter(owner_ref=ref).values("ref")
-    return (
-        Problem.objects.for_tenant(organisation)
-        .filter(Q(entity_ref__in=mine) | Q(entity_ref=ref))
-        .select_related("source")[:50]
-    )
+    rows = Problem.objects.for_tenant(organisation).filter(Q(owner_ref=ref) | Q(entity_ref=ref))
+    return rows.select_related("source").order_by("path", "line", "id")[:50]
 
 
 def described_members(organisation: Organisation, ref: str, emails: set[str]) -> list[tuple[str, str]]:
     """(reference, title) of people whom descriptors put in the team, on either side, and who have not joined it here:
     they have no rights from it. People whom nobody describes go by the name that the file gives them."""
-    edges = Relation.objects.for_tenant(organisation).filter(source_ref=ref, type=HAS_MEMBER)
-    refs = sorted(set(edges.values_list("target_ref", flat=True)))[:200]
-    rows = entities_of(organisation).filter(ref__in=refs).only("id", "ref", "kind", "title", "name", "document")
+    refs = sorted({other for *_, other in edges.from_refs(organisation.pk, [ref], [HAS_MEMBER])})[:200]
+    rows = entities_of(organisation).filter(ref__in=refs).select_related("body")
     users = {row.ref: row for row in rows}
     return [
         (each, users[each].display_name if each in users else each.partition("/")[2])

@@ -58,7 +58,7 @@ class Access:
 
     @functools.cached_property
     def team_refs(self) -> frozenset[str]:
-        """Catalog references of the person's teams and of every team below them."""
+        """Catalog references of the person's teams and of every team below them, as far as these are confirmed."""
         with connection.cursor() as cursor:
             cursor.execute(_TEAMS_AND_BELOW, [self.organisation.pk, self.user.pk, self.organisation.pk])
             return frozenset(row[0] for row in cursor.fetchall())
@@ -91,9 +91,10 @@ _TEAMS_AND_BELOW = """
 WITH RECURSIVE mine AS (
     SELECT t.id, t.ref FROM accounts_team t
     JOIN accounts_teammembership m ON m.team_id = t.id
-    WHERE t.organisation_id = %s AND m.user_id = %s
+    WHERE t.organisation_id = %s AND m.user_id = %s AND t.waits_since IS NULL
   UNION
-    SELECT t.id, t.ref FROM accounts_team t JOIN mine ON t.parent_id = mine.id WHERE t.organisation_id = %s
+    SELECT t.id, t.ref FROM accounts_team t JOIN mine ON t.parent_id = mine.id
+    WHERE t.organisation_id = %s AND t.waits_since IS NULL
 )
 SELECT ref FROM mine
 """

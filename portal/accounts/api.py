@@ -91,6 +91,7 @@ class Teams(TenantAPIView):
                 "description": serializers.CharField(),
                 "parent": serializers.CharField(allow_null=True),
                 "origin": serializers.CharField(),
+                "stands": serializers.BooleanField(help_text="False while it waits to be confirmed: no rights yet."),
                 "contact": inline_serializer("TeamContact", {name: serializers.CharField() for name in FIELDS}),
                 "members": inline_serializer(
                     "TeamMember", {**PERSON, "is_lead": serializers.BooleanField()}, many=True
@@ -115,6 +116,7 @@ class Teams(TenantAPIView):
                     "description": team.description,
                     "parent": team.parent.ref if team.parent else None,
                     "origin": team.origin,
+                    "stands": team.stands,
                     "contact": {name: getattr(team, name) for name in FIELDS},
                     "members": people.get(team.pk, []),
                 }

@@ -143,6 +143,15 @@ class Team(TenantModel):
         help_text="Where it was born: there it is changed. Empty until the catalog has looked.",
     )
     described_in = models.CharField(max_length=300, blank=True, db_default="", help_text="The file, if one does.")
+    described_by = models.CharField(
+        max_length=36, blank=True, db_default="", help_text="The uid of the source whose file it follows."
+    )
+    waits_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when it waits for somebody who may make teams to confirm it; until then it gives no rights. "
+        "Empty: it stands.",
+    )
     mail = models.EmailField(blank=True, db_default="")
     chat = models.CharField(max_length=300, blank=True, db_default="")
     on_call = models.CharField(max_length=300, blank=True, db_default="")
@@ -163,6 +172,11 @@ class Team(TenantModel):
     def contact(self) -> Contact:
         """How it is reached."""
         return Contact(mail=self.mail, chat=self.chat, on_call=self.on_call, runbook=self.runbook)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it gives its people rights; not while it waits to be confirmed."""
+        return self.waits_since is None
 
     @property
     def is_filed(self) -> bool:

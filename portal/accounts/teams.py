@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils.timezone import now
 
 from portal.accounts import audit
 from portal.accounts.access import Access, whose_right
@@ -55,6 +57,11 @@ def lineage(team: Team) -> list[Team]:
     return found
 
 
+def standing(organisation: Organisation | int) -> QuerySet[Team]:
+    """The teams that give rights: those that wait to be confirmed are not among them."""
+    return Team.objects.for_tenant(organisation).filter(waits_since=None)
+
+
 @transaction.atomic
 def create_team(
     *,
@@ -62,11 +69,16 @@ def create_team(
     organisation: Organisation,
     name: str,
     slug: str,
+    stands: bool,
     parent: Team | None = None,
     description: str = "",
     **contact: str,
 ) -> Team:
-    """Make a team; the catalog knows it as group:default/<slug> at once. `contact`: the fields of contact.Contact."""
+    """Make a team; the catalog knows it as group:default/<slug> at once. `contact`: the fields of contact.Contact.
+
+    stands  False for one who may not make teams at the top, such as a lead: a team's name gives rights over all that
+            bears it already, so it waits until somebody who may confirms it
+    """
     if parent is not None:
         _check_depth(parent)
     try:
@@ -79,6 +91,7 @@ def create_team(
                 parent=parent,
                 description=description,
                 origin=TeamOrigin.PORTAL,
+                waits_since=None if stands else now(),
                 **contact,
             )
     except IntegrityError as error:
@@ -131,6 +144,28 @@ def change_team(
     told = [field for field in changed if field != "origin"]
     summary = f"Renamed the team {was} to {name}" if told == ["name"] else f"Changed the team {name}"
     _record(actor, team, "team.changed", summary, {"fields": changed})
+    _tell(actor, team)
+
+
+@transaction.atomic
+def confirm_team(
+    *, actor: Actor, organisation: Organisation, team: Team, parent: Team | None, data: dict[str, object]
+) -> None:
+    """Let a team give rights, at this place of the tree. `data`: what was confirmed, for the audit log.
+
+    For those who may make teams. Raises Conflict where the team above waits itself, Invalid for a circle.
+    """
+    list(Team.objects.for_tenant(organisation).order_by("pk").select_for_update())
+    if parent is not None:
+        if not parent.stands:
+            raise Conflict(f"{parent} waits itself: confirm it first.", code="waits")
+        if team.pk in {above.pk for above in lineage(parent)}:
+            raise Invalid(f"{parent} is {team} itself or below it.", code="cycle")
+        _check_depth(parent)
+    team.waits_since, team.parent = None, parent
+    team.save(update_fields=["waits_since", "parent"])
+    place = f", part of {parent}" if parent else ""
+    _record(actor, team, "team.confirmed", f"Confirmed the team {team}{place}", data)
     _tell(actor, team)
 
 

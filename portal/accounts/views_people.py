@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,20 +15,27 @@ from portal.accounts.forms import InviteForm, RenameForm, RoleForm
 from portal.accounts.models import Invitation, Membership, TeamMembership
 from portal.accounts.permissions import ROLES
 from portal.kit.errors import NotFound, Refusal
+from portal.kit.sheets import sheet
 
 
 def _people_context(request: TenantRequest) -> dict[str, Any]:
-    """Members with their teams, in two queries, and what waits for an answer."""
+    """A page of members with their teams, in three queries, and what waits for an answer."""
     organisation = request.access.organisation
-    members = list(
-        Membership.objects.for_tenant(organisation).select_related("user").order_by("user__name", "user__email")
-    )
+    members = Membership.objects.for_tenant(organisation).select_related("user").order_by("user__name", "user__email")
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    if words:
+        members = members.filter(Q(user__name__icontains=words) | Q(user__email__icontains=words))
+    page = sheet(members, request.GET.get("page", ""))
+    people = [member.user_id for member in page.rows]
     teams: dict[int, list[TeamMembership]] = {}
-    for place in TeamMembership.objects.for_tenant(organisation).select_related("team").order_by("team__name"):
+    places = TeamMembership.objects.for_tenant(organisation).filter(user__in=people)
+    for place in places.select_related("team").order_by("team__name"):
         teams.setdefault(place.user_id, []).append(place)
     can_manage = request.access.can("people.manage")
     return {
-        "rows": [(member, teams.get(member.user_id, [])) for member in members],
+        "rows": [(member, teams.get(member.user_id, [])) for member in page.rows],
+        "page": page,
+        "words": words,
         "roles": ROLES,
         "can_manage": can_manage,
         "now": timezone.now(),

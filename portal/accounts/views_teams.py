@@ -38,11 +38,15 @@ def team_new(request: TenantRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             teams.require_manage(request.access, form.cleaned_data["parent"])
-            made = teams.create_team(actor=request.access.actor, organisation=organisation, **form.cleaned_data)
+            stands = bool(teams.may_manage(request.access, None))
+            made = teams.create_team(
+                actor=request.access.actor, organisation=organisation, stands=stands, **form.cleaned_data
+            )
         except Refusal as refusal:
             form.add_error(refusal.field or None, refusal.text)
         else:
-            messages.success(request, f"The team {made} is made. Put people into it.")
+            waits = "" if stands else " It gives no rights until a manager confirms it."
+            messages.success(request, f"The team {made} is made. Put people into it.{waits}")
             return redirect("team-edit", org=organisation.slug, team=made.slug)
     return render(request, "accounts/team_new.html", {"form": form}, status=422 if form.errors else 200)
 

@@ -35,12 +35,13 @@ def who_can_help(organisation: Organisation, person: User, refusal: Refusal) -> 
 
 
 def _of_team(organisation: Organisation, person: User, ref: str) -> list[Helper]:
-    team = Team.objects.for_tenant(organisation).filter(ref=ref.lower()).first() if ref else None
+    rows = Team.objects.for_tenant(organisation).filter(ref=ref.lower(), waits_since=None)
+    team = rows.first() if ref else None
     if team is None:
         return []
     places = TeamMembership.objects.for_tenant(organisation).filter(team=team).exclude(user=person)
-    rows = places.select_related("user").order_by("-is_lead", "user__name", "user__email")[:MOST]
-    return [_helper(row.user, f"{'leads' if row.is_lead else 'is in'} {team}") for row in rows]
+    people = places.select_related("user").order_by("-is_lead", "user__name", "user__email")[:MOST]
+    return [_helper(row.user, f"{'leads' if row.is_lead else 'is in'} {team}") for row in people]
 
 
 def _of_role(organisation: Organisation, person: User, role: str) -> list[Helper]:

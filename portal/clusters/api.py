@@ -173,7 +173,7 @@ class EntityStatusDetail(TenantAPIView):
     )
     def get(self, request: Request, org: str, uid: UUID) -> Response:
         """Its badge and workloads; Unknown when nothing is known, or when what is known is stale."""
-        found = status.of_entity(self.access.organisation.pk, uid)
+        found = status.asked_of(self.access.organisation.pk, uid)
         workloads = [
             {
                 "cluster": place.cluster_slug,

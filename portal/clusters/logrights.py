@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from uuid import UUID
 
-from portal.accounts.access import Access
+from portal.accounts.access import Access, whose_right
 from portal.accounts.models import Organisation, Team
 from portal.clusters import labels, status
 from portal.clusters.errors import KubeForbidden
@@ -33,9 +33,13 @@ def pod_for(access: Access, cluster: Cluster, asked: Asked) -> BoundPod:
     pod = status.pod_of(cluster, asked.namespace, asked.pod)
     if access.can(PERMISSION):
         return pod
-    refusal = logs_refusal(asked.pod, _claims(access, pod), asked.namespace, pod.namespace_team)
+    claims, owners = _claims(access, pod)
+    refusal = logs_refusal(asked.pod, claims, asked.namespace, pod.namespace_team)
     if refusal:
-        raise Forbidden(refusal)
+        # Another team's pod is that team's to read; of what several claim, or what only looks like theirs, managers.
+        owner = next(iter(owners)) if len(owners) == 1 else ""
+        is_another = owner != "" and not access.can(PERMISSION, owner)
+        raise Forbidden(refusal, detail=whose_right(PERMISSION, owner if is_another else None))
     return pod
 
 
@@ -68,7 +72,8 @@ def admit(access: Access, asked: Asked | None) -> None:
     pod_for(access, cluster, asked)
 
 
-def _claims(access: Access, pod: BoundPod) -> list[PodClaim]:
+def _claims(access: Access, pod: BoundPod) -> tuple[list[PodClaim], set[str]]:
+    """The entities that claim the pod, and who owns them."""
     uids = [uid for uid in pod.entities if _is_uid(uid)]
     owned = {uid: ref for owners in _owners for uid, ref in owners(access.organisation, uids).items()}
     rows = Binding.objects.for_tenant(access.organisation).filter(entity_uid__in=uids)
@@ -76,9 +81,10 @@ def _claims(access: Access, pod: BoundPod) -> list[PodClaim]:
     teams = dict(
         Team.objects.for_tenant(access.organisation).filter(ref__in=set(owned.values())).values_list("ref", "slug")
     )
-    return [
+    claims = [
         _claim(access, pod, uid, ref, owned.get(uid, ""), ids.get(uid, ""), teams) for uid, ref in pod.entities.items()
     ]
+    return claims, {owned.get(uid, "") for uid in pod.entities}
 
 
 def _claim(

@@ -9,7 +9,7 @@ Unknown.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -21,6 +21,7 @@ from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
 from portal.kit import away
 from portal.kit.announcing import valkey
+from portal.kit.errors import NotFound
 
 log = logging.getLogger(__name__)
 
@@ -391,6 +392,25 @@ def _together(places: list[PlacedStatus], silent: tuple[str, ...], looked_in: tu
     return EntityStatus(
         health=health, as_of=as_of, since=since, places=tuple(places), silent=silent, looked_in=looked_in
     )
+
+
+# (organisation, uid) -> whether the catalog has such an entity: said by the catalog, which stands above this room.
+Knows = Callable[[int, UUID], bool]
+_knows: list[Knows] = []
+
+
+def entities_from(knows: Knows) -> None:
+    """The catalog says here which entities there are."""
+    _knows[:] = [knows]
+
+
+def asked_of(organisation_id: int, uid: UUID) -> EntityStatus:
+    """The status of an entity that somebody asks for by its uid; NotFound where neither the catalog nor any cluster
+    knows it."""
+    found = of_entity(organisation_id, uid)
+    if not found.places and not any(knows(organisation_id, uid) for knows in _knows):
+        raise NotFound("There is no such entity.")
+    return found
 
 
 def of_entity(organisation_id: int, uid: UUID | str) -> EntityStatus:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from portal.accounts.access import TenantRequest, gate
-from portal.accounts.models import Team
+from portal.accounts.teams import standing
 from portal.clusters import actions, reach
 from portal.clusters.forms import KindForm, NamespacesForm
 from portal.clusters.models import AllowedKind, Cluster
@@ -33,7 +33,7 @@ class Meaning:
 
 def meanings(request: TenantRequest, patterns: tuple[str, ...]) -> list[Meaning]:
     """The open namespaces of each team's people, for an entity called my-service."""
-    teams = Team.objects.for_tenant(request.access.organisation)[:MOST_TEAMS]
+    teams = standing(request.access.organisation)[:MOST_TEAMS]
     return [Meaning(team.name, reach.shown(Reach(patterns, team=team.slug, entity=SAMPLE))) for team in teams]
 
 

@@ -8,7 +8,9 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
+from catalog.index.rows import first
 from catalog.lists.seen import Kept, starred_and_visited
 from catalog.models import Entity, Source
 from catalog.problems import open_of
@@ -68,9 +70,8 @@ class MyOverview:
 
 def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
-    mine = entities_of(access.organisation).filter(owner_ref__in=access.team_refs)
-    components = mine.filter(kind="Component")
-    rows = list(components.order_by("sort_name", "id")[:LOOKED_AT])
+    mine = All((In("kind", ("component",)), In("relations.ownedby", tuple(sorted(access.team_refs)))))
+    rows, total = first(access.organisation, mine, LOOKED_AT)
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
     runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
@@ -78,7 +79,7 @@ def overview(access: Access) -> MyOverview:
     starred, visited = starred_and_visited(access, KEPT_SHOWN)
     return MyOverview(
         services=services[:SHOWN],
-        services_total=len(rows) if len(rows) < LOOKED_AT else components.count(),
+        services_total=total,
         runs=list(runs[:5]),
         matters=[
             *_troubles(access, services),

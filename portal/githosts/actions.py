@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 
 from portal.accounts import audit
 from portal.accounts.actor import Actor
@@ -79,6 +80,13 @@ def withdraw(
         summary=f"No longer let {grant} push to {repository.name}",
     )
     grant.delete()
+
+
+def before_team_goes(actor: Actor, team: Team) -> None:
+    """The hook: what an owner allowed ends with it, and so does what was allowed to the team. Inside the deletion."""
+    rows = Grant.objects.for_tenant(team.organisation_id).filter(Q(repository__owner_ref=team.ref) | Q(team=team))
+    for grant in rows.select_related("repository", "team", "person"):
+        withdraw(organisation=team.organisation, actor=actor, repository=grant.repository, grant=grant)
 
 
 @transaction.atomic

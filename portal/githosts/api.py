@@ -122,6 +122,8 @@ class RepositoryView(TenantAPIView):
         team = Team.objects.for_tenant(self.access.organisation).filter(ref=ref.strip().lower()).first()
         if team is None:
             raise Invalid(f"There is no team “{ref[:200]}” here.", field="team")
+        if not team.stands:
+            raise Invalid(f"{team} waits to be confirmed: it gives no rights yet.", field="team", code="waits")
         return team
 
     def body(self, serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:

@@ -8,10 +8,12 @@ class GithostsConfig(AppConfig):
     label = "githosts"
 
     def ready(self) -> None:
-        from portal.githosts import connections, searching
+        from portal.accounts.teams import BEFORE_DELETE
+        from portal.githosts import actions, connections, searching
         from portal.jobs.registry import JobKind, register
         from portal.kit.navigation import NavEntry, register_entry
 
+        BEFORE_DELETE["githosts"] = actions.before_team_goes
         searching.register()
         register_entry(
             NavEntry(

@@ -184,7 +184,8 @@ def _quoted(path: str) -> str:
 def resolve(path: Path, ref: str) -> str | None:
     """The commit that a branch, tag or id names, or None."""
     name = ref if COMMIT.match(ref) else check_ref(ref)
-    for candidate in (f"refs/heads/{name}", f"refs/tags/{name}", name):
+    # A full id is that commit, whatever a branch is called.
+    for candidate in (name,) if COMMIT.match(name) else (f"refs/heads/{name}", f"refs/tags/{name}", name):
         if candidate == name and not re.fullmatch(r"[0-9a-f]{7,40}", name):
             continue
         found = gitcli.attempt(
@@ -299,6 +300,12 @@ def refs(path: Path) -> dict[str, str]:
     listed = gitcli.run(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"], path)
     pairs = (line.split(" ", 1) for line in listed.decode("utf-8", "replace").splitlines())
     return {name: identity for identity, name in pairs}
+
+
+def moved(said: bytes) -> dict[str, tuple[str | None, str | None]]:
+    """What a push moved, from what its hook was told: (old id, new id) by reference, None for "not there"."""
+    lines = (line.split(" ", 2) for line in said.decode("utf-8", "replace").splitlines())
+    return {ref: (None if old == NOTHING else old, None if new == NOTHING else new) for old, new, ref in lines}
 
 
 def remove(path: Path) -> None:

@@ -115,7 +115,8 @@ class BuiltinHost:
         actor: Actor,
     ) -> str:
         place = self._path(repo)
-        before = bare.refs(place)
+        ref = f"refs/heads/{branch}"
+        before = bare.refs(place).get(ref)
         commit = bare.commit_file(
             place, path, content, message=message, author=author, when=when, branch=branch, parent=parent
         )
@@ -123,7 +124,10 @@ class BuiltinHost:
             organisation = Organisation.objects.get(pk=repo.organisation_id)
             row = Repository.objects.for_tenant(organisation).get(name=repo.name)
             pushes.note_push(
-                organisation=organisation, actor=actor, repository=row, before=before, after=bare.refs(place)
+                organisation=organisation,
+                actor=actor,
+                repository=row,
+                moved={ref: (before, commit)} if commit != before else {},
             )
         return commit
 

@@ -38,9 +38,10 @@ NO_ANSWER = (
 BROKEN_OFF = ("early eof", "hung up unexpectedly", "unexpected disconnect", "transfer closed with")
 
 FETCH_SECONDS = 45.0
-PACK_LIMIT = 200 * 1024 * 1024
-TREE_LIMIT = 200 * 1024 * 1024
-FILES_LIMIT = 20_000
+# A pack is a third of its files or less; a catalog of 300,000 descriptors is some 500 MiB of files.
+PACK_LIMIT = 400 * 1024 * 1024
+TREE_LIMIT = 1024 * 1024 * 1024
+FILES_LIMIT = 300_000
 
 
 @dataclass(frozen=True)

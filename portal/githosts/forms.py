@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from portal.accounts.models import Membership, Organisation, Team, User
+from portal.accounts.teams import standing
 from portal.githosts.models import Repository
 
 
@@ -17,7 +18,7 @@ class OwnerForm(forms.Form):
 
     def __init__(self, *args: Any, organisation: Organisation, repository: Repository, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        teams = Team.objects.for_tenant(organisation)
+        teams = standing(organisation)
         self.fields["team"].queryset = teams  # type: ignore[attr-defined]
         self.initial.setdefault("team", teams.filter(ref=repository.owner_ref).first())
 
@@ -30,7 +31,7 @@ class GrantForm(forms.Form):
 
     def __init__(self, *args: Any, organisation: Organisation, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["team"].queryset = Team.objects.for_tenant(organisation)  # type: ignore[attr-defined]
+        self.fields["team"].queryset = standing(organisation)  # type: ignore[attr-defined]
         members = Membership.objects.for_tenant(organisation).values("user_id")
         self.fields["person"].queryset = User.objects.filter(  # type: ignore[attr-defined]
             pk__in=members, is_active=True

@@ -20,6 +20,8 @@ TIMEOUT = 30.0
 HARDENING = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
+    # An object is what its id says: no replacement that a repository brings along, and no other parents for it.
+    "core.useReplaceRefs=false",
     "core.symlinks=false",
     # Names that other systems take for .git are refused on this one too, whatever its file system.
     "core.protectHFS=true",
@@ -59,6 +61,10 @@ def environment(extra: Mapping[str, str] | None = None, *, protocols: str = "") 
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
+        # Handed on to hooks and to git's own programs, which a setting on the command line does not always reach.
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": "/nonexistent/grafts",
+        "GIT_ATTR_NOSYSTEM": "1",
         "GIT_ALLOW_PROTOCOL": protocols or "none",
         "GIT_SSH_COMMAND": SSH,
         **(extra or {}),

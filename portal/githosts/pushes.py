@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils import timezone
 
@@ -13,6 +12,9 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
 from portal.githosts.models import Repository
+
+# What a reference stood at and stands at now, as ids; None where it was not, or is no more.
+Move = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,15 @@ def note_push(
     organisation: Organisation,
     actor: Actor,
     repository: Repository,
-    before: dict[str, str],
-    after: dict[str, str],
+    moved: Mapping[str, Move],
 ) -> None:
-    """Writes down what a person's push moved, and tells; `before` and `after` are the references with their ids."""
-    moved: dict[str, Any] = {
-        name: {"was": before.get(name), "is": after.get(name)}
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    }
+    """Writes down what a person's push moved, and tells; `moved` is by the full names of the references.
+
+    It is what this push moved and nothing else: whoever's content is published by trust is who pushed it.
+    """
     if not moved:
         return
-    names = ", ".join(name.split("/", 2)[2] for name in list(moved)[:5])
+    names = ", ".join(name.removeprefix("refs/heads/").removeprefix("refs/tags/") for name in list(moved)[:5])
     more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
     with tenant(organisation):
         Repository.objects.for_tenant(organisation).filter(pk=repository.pk).update(pushed_at=timezone.now())
@@ -66,6 +65,6 @@ def note_push(
             verb="repository.pushed",
             subject=repository,
             summary=f"Pushed {names}{more} of {repository.name}",
-            data={"refs": dict(list(moved.items())[:20])},
+            data={"refs": {name: {"was": was, "is": now} for name, (was, now) in list(moved.items())[:20]}},
         )
         tell(Push(organisation, repository, tuple(moved), actor))

@@ -7,6 +7,7 @@ from django.db.models import Q
 from portal.accounts.access import Access
 from portal.accounts.models import AuditEvent, Team
 from portal.accounts.permissions import Verdict
+from portal.accounts.teams import standing
 from portal.githosts.models import Grant, Repository
 from portal.kit.errors import NotFound
 
@@ -79,8 +80,8 @@ def grant_of(repository: Repository, pk: int) -> Grant:
 
 
 def owning_team(repository: Repository) -> Team | None:
-    """The team that the owner's reference names, if the portal knows one."""
-    return Team.objects.for_tenant(repository.organisation_id).filter(ref=repository.owner_ref).first()
+    """The team that the owner's reference names, if the portal knows one that is confirmed."""
+    return standing(repository.organisation_id).filter(ref=repository.owner_ref).first()
 
 
 def protected_ref(repository: Repository) -> str:

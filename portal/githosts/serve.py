@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,21 +152,20 @@ async def receive_pack(request: HttpRequest, org: str, repo: str) -> HttpRespons
 
 
 async def _receive(visitor: GitVisit, service: str, body: IO[bytes], env: dict[str, str]) -> bytes:
-    before = await sync_to_async(bare.refs)(visitor.path)
     args = smart.command(service, visitor.path, advertise=False, limit=settings.GIT_PUSH_LIMIT)
     permit = await sync_to_async(_permit)(visitor)
-    answer = smart.told(await smart.whole(args, env | permit, body))
-    await sync_to_async(_note)(visitor, before)
+    with tempfile.NamedTemporaryFile(prefix="slipway-moved-") as moved:
+        answer = smart.told(await smart.whole(args, env | permit | {"SLIPWAY_MOVED": moved.name}, body))
+        await sync_to_async(_note)(visitor, moved.read())
     return answer
 
 
-def _note(visitor: GitVisit, before: dict[str, str]) -> None:
+def _note(visitor: GitVisit, moved: bytes) -> None:
     note_push(
         organisation=visitor.organisation,
         actor=visitor.actor,
         repository=visitor.repository,
-        before=before,
-        after=bare.refs(visitor.path),
+        moved=bare.moved(moved),
     )
 
 

@@ -64,7 +64,7 @@ def command(service: str, path: Path, *, advertise: bool, limit: int) -> list[st
     flags = ["--stateless-rpc"]
     # The hook decides about the default branch; git's own rule would keep it from being deleted when that is wanted.
     config = [f"receive.maxInputSize={limit}", f"core.hooksPath={hooks()}", "receive.denyDeleteCurrent=ignore"]
-    config.append("receive.fsckObjects=true")
+    config += ["receive.fsckObjects=true", "receive.shallowUpdate=false"]
     if service == "git-upload-pack":
         flags += ["--strict", f"--timeout={SECONDS}"]
     if advertise:
@@ -73,9 +73,10 @@ def command(service: str, path: Path, *, advertise: bool, limit: int) -> list[st
 
 
 def hooks() -> Path:
-    """The folder of our hook. Git skips a hook that it may not run, which would let everything in: RuntimeError."""
-    if not os.access(HOOKS / "pre-receive", os.X_OK):
-        raise RuntimeError(f"{HOOKS / 'pre-receive'} is missing or not executable; no push can be checked.")
+    """The folder of our hooks. Git skips one that it may not run, which would let everything in: RuntimeError."""
+    for hook in ("pre-receive", "post-receive"):
+        if not os.access(HOOKS / hook, os.X_OK):
+            raise RuntimeError(f"{HOOKS / hook} is missing or not executable; no push can be checked.")
     return HOOKS
 
 

@@ -145,7 +145,7 @@ def whose(organisation: Organisation, document: Mapping[str, Any], origin: Origi
         return "" if slug not in RESERVED_SLUGS else f"“{slug}” cannot be a path's name; choose another metadata.name."
     if path.ref != ref:
         return f"Another golden path already has the address “{slug}”; choose another metadata.name."
-    is_same = path.origin_key in ("", origin.key) or (origin.address and path.origin_address == origin.address)
+    is_same = path.origin_key == "" or origin.is_same(path.origin_key, path.origin_address)
     return "" if is_same else _belongs(path.slug, owner_in_words(path.origin_key, path.origin_label))
 
 

@@ -11,6 +11,7 @@ class GoldenpathsConfig(AppConfig):
         from catalog import fetched
         from catalog.intake import ingest
         from catalog.sourcefacts import SOURCE_FACTS
+        from portal.accounts.teams import BEFORE_DELETE
         from portal.goldenpaths import jobs, searching
         from portal.goldenpaths.curation import bringing, deciding, trusting
         from portal.goldenpaths.language.rendering import render_text
@@ -22,6 +23,7 @@ class GoldenpathsConfig(AppConfig):
         ingest.ALSO_CHECK["goldenpaths"] = bringing.look
         ingest.AFTER_REMOVAL["goldenpaths"] = bringing.after_removal
         ingest.ON_MOVE["goldenpaths"] = trusting.on_move
+        BEFORE_DELETE["goldenpaths"] = trusting.before_team_goes
         SOURCE_FACTS["trust"] = trusting.fact
         jobs.register_kinds()
         searching.register()

@@ -19,6 +19,10 @@ class Origin:
     address: str = ""
     detail: str = ""
 
+    def is_same(self, key: str, address: str) -> bool:
+        """Whether this is the origin of that key and address: the same source, or one at the same address."""
+        return key == self.key or (self.address != "" and address == self.address)
+
     @property
     def words(self) -> str:
         """The origin of one version."""

@@ -37,6 +37,7 @@ class JobKind:
             "asking" for something that answers in seconds.
     kept    how long the row stays after the end.
     attempts  how often a worker may die over it before it is given up.
+    is_private  whether only the person who asked for it reads it: its result holds what they answered.
     ended_badly  called in the transaction that ends the job as refused or failed, with why.
     """
 
@@ -47,6 +48,7 @@ class JobKind:
     at_once: int = 1
     kept: timedelta = timedelta(days=7)
     attempts: int = 5
+    is_private: bool = False
     ended_badly: Callable[[Job, Refusal], None] | None = None
 
 

@@ -13,16 +13,25 @@ from portal.accounts.models import Organisation
 from portal.jobs import actions
 from portal.jobs.models import Job
 from portal.jobs.panels import context
+from portal.jobs.registry import KINDS
 from portal.kit.errors import NotFound
 
 
 def find(access: Access, uid: UUID) -> Job:
-    """The job, for whoever asked for it and for those who may read the audit log; raises NotFound."""
+    """The job, for whoever asked for it and, unless it is private, for those who may read the audit log.
+
+    Raises NotFound. Pages and API both ask here.
+    """
     rows = Job.objects.for_tenant(access.organisation).defer("payload").select_related("actor")
     job: Job | None = rows.filter(uid=uid).first()
-    if job is None or not (job.actor_id == access.user.pk or access.can("audit.view")):
+    if job is None or not (job.actor_id == access.user.pk or (not _is_private(job) and access.can("audit.view"))):
         raise NotFound("There is no such work under way. What is over is kept for a week.")
     return job
+
+
+def _is_private(job: Job) -> bool:
+    kind = KINDS.get(job.kind)
+    return kind is None or kind.is_private
 
 
 def follow(organisation: Organisation, job: Job) -> HttpResponseBase:

@@ -1,5 +1,6 @@
 """What stands around every request: refusals become answers, answers get their headers."""
 
+import ipaddress
 import logging
 import re
 from typing import Any
@@ -40,12 +41,33 @@ def as_refusal(exception: BaseException) -> Refusal | None:
 
 
 class PlainAddressMiddleware(MiddlewareMixin):
-    """A NUL in a query becomes the replacement character, as bytes do that are no UTF-8: no row can be asked for it."""
+    """Addresses are what they should be before anybody reads them.
 
-    def process_request(self, request: HttpRequest) -> None:
+    A NUL in a query becomes the replacement character, as bytes do that are no UTF-8: no row can be asked for it. A
+    client's address that is none, as a proxy may hand on what the client made up, is refused: the audit log, sessions
+    and limits would otherwise stumble over it, each in its own way. Over a local socket there is none, which is fine.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        client = request.META.get("REMOTE_ADDR") or ""
+        if client and not is_address(client):
+            refusal = Invalid("The proxy in front of this portal names no address that you come from.", code="address")
+            if request.path.startswith("/api/"):
+                return answer(request, refusal)
+            return HttpResponse(f"{refusal.text}\n", status=400, content_type="text/plain; charset=utf-8")
         query = request.META.get("QUERY_STRING", "")
         if "%00" in query:
             request.META["QUERY_STRING"] = query.replace("%00", "%EF%BF%BD")
+        return None
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address that a row can keep: without a zone."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 # What no page of ours uses, closed for whatever a page might be made to load; passkeys and the copy buttons stay.

@@ -97,7 +97,7 @@ def version_of(job: Job) -> Version:
 
 def register_kinds() -> None:
     """Makes the kind known."""
-    register(JobKind(REVIEW, "Review a launch", review, lane="asking", kept=timedelta(days=1)))
+    register(JobKind(REVIEW, "Review a launch", review, lane="asking", kept=timedelta(days=1), is_private=True))
 
 
 def body_of(version: Version, made: Preview) -> dict[str, Any]:

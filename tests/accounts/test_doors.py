@@ -201,7 +201,6 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {
-    "api-entity-status": "no status is known of a uid, whosever it is",
     "team-of": "a group that no descriptor describes has an empty page",
     "catalog-options": "what could be chosen at home",
 }

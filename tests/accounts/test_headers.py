@@ -109,6 +109,23 @@ def test_behind_a_proxy_the_audit_names_the_client(committed_world, web, token_f
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_is_no_address_is_refused_before_anybody_keeps_it(committed_world, web, token_for):
+    secret = token_for(committed_world.dev, committed_world.acme, "write")
+    url, process = web(FORWARDED_ALLOW_IPS="127.0.0.1")
+    for forwarded in ("evil", "x" * 3000, "fe80::1%eth0", "6.6.6.6, evil", "1.2.3.4.5"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            cancelled_from(committed_world, url, secret, forwarded)
+        assert refused.value.code == 400, forwarded
+        assert "names no address" in refused.value.read().decode()
+        page = urllib.request.Request(f"{url}/accounts/login/", headers={"X-Forwarded-For": forwarded})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(page, timeout=10)
+        assert refused.value.code == 400, forwarded
+    assert cancelled_from(committed_world, url, secret, "2001:db8::7") == "2001:db8::7"
+    assert "Traceback" not in process.log.read_text()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_without_a_named_proxy_nobodys_word_counts(committed_world, web, token_for):
     secret = token_for(committed_world.dev, committed_world.acme, "write")
     url, _ = web()

@@ -88,6 +88,7 @@ PAGES: dict[str, str] = {
     "source-refresh": "developer",
     "source-remove": "developer",
     "teams": "viewer",
+    "teams-confirm": "developer",
     "team": "viewer",
     "team-of": "viewer",
     # golden paths and runs
@@ -158,6 +159,7 @@ API: dict[str, str | dict[str, str]] = {
     "api-entity-refresh": "developer",
     "api-validate-entity": "viewer",
     "api-check": "viewer",
+    "api-problems": "viewer",
     "api-locations": {"get": "viewer", "post": "developer"},
     "api-locations-by-query": "viewer",
     "api-location": {"get": "viewer", "put": "developer", "delete": "developer"},

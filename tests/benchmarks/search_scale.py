@@ -25,6 +25,7 @@ django.setup()
 
 from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from catalog.descriptors.parsing import ParsedEntity  # noqa: E402
@@ -191,6 +192,7 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=10_000)
     arguments.add_argument("--rounds", type=int, default=30)
     given = arguments.parse_args()
+    assert get_resolver().url_patterns  # everything is imported before the hour that filling may take
     with transaction.atomic():
         world = make_world()
     fill(world, given.entities, given.people, given.runs)

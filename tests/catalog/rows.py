@@ -14,7 +14,6 @@ def entity_row(organisation: Any, name: str, *, source: Source | None = None, **
     ref = f"component:default/{name}".lower()
     shared = {"kind": "Component", "namespace": "default", "digest": "x", "sort_name": name.lower(), "path": name}
     row = Entity(organisation=organisation, name=name, ref=ref, source=source, **{**shared, **more})
-    row.document = document
     row.body = EntityBody(organisation=organisation, document=document)
     return row
 

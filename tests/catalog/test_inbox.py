@@ -251,3 +251,27 @@ def test_an_entity_page_a_team_page_and_the_inbox_say_the_same(world, folder, cl
     sentence = 'The tag "Java" is not allowed.'.replace('"', "&quot;")
     for address in (BASE, "/o/acme/catalog/component/default/till/", f"{BASE}{the(world, code='tag').pk}/"):
         assert sentence in page(client, address, 404 if "component" in address else 200), address
+
+
+def test_programs_read_the_same_inbox(world, folder, client_for):
+    client, address = client_for(world.vic), "/api/o/acme/catalog/problems"
+    told = client.get(address).json()
+    assert told["totalItems"] == 3
+    assert told["pageInfo"] == {}
+    [tag] = client.get(address, {"code": "tag", "aside": "false"}).json()["items"]
+    assert tag["edit"]["text"] == "java"
+    assert tag["ownerRef"] == "group:default/payments"
+    assert tag["source"] == str(the(world, code="tag").source.uid)
+    assert client.get(address, {"severity": "awful"}).status_code == 400
+    assert client.get(address, {"cursor": "made-up"}).status_code == 400
+
+
+def test_programs_read_on_from_page_to_page(world, many, client_for):
+    client, cursor, seen = client_for(world.vic), "", []
+    while True:
+        told = client.get("/api/o/acme/catalog/problems", {"cursor": cursor}).json()
+        seen += [item["id"] for item in told["items"]]
+        cursor = told["pageInfo"].get("nextCursor", "")
+        if not cursor:
+            break
+    assert len(seen) == len(set(seen)) == told["totalItems"] == 1003

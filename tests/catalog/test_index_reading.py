@@ -236,7 +236,9 @@ def test_words_find_and_errors_of_typing_are_forgiven(world):
         assert by(finding.text_node("refunds or late")) == {"refunds", "dunning-job"}
         assert by(finding.text_node("%")) == by(Term(NAMED, "gatewa")) == set()
         assert by(Term(ABOUT, "lat", True)) == {"dunning-job"}
-        found = finding.candidates(world.acme, ("dunning", "job"), "dunningjob", most=9)
+        found = finding.candidates(world.acme, ("dunningjob",), "dunningjob", most=9)
+        assert [names[each] for each in found] == ["dunning-job"]
+        found = finding.candidates(world.acme, ("dunning", "job"), "dunning job", most=9)
         assert [names[each] for each in found] == ["dunning-job"]
         found = finding.candidates(world.acme, ("payment",), "payment", most=9)
         assert [names[each] for each in found][-1] == "dunning-job"

@@ -6,13 +6,15 @@ import asyncio
 import csv
 import io
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from catalog import actions
 from catalog.lists.choosing import COLUMNS, Mine, Wanted, node_of
 from catalog.lists.reading import OFFERED
-from catalog.models import Entity, Problem
+from catalog.models import Entity, Problem, Source
 from portal.accounts.models import AuditEvent, Team, TeamMembership
 from portal.clusters.models import SYNCED
 from portal.clusters.status import badges
@@ -323,3 +325,17 @@ class TestExports:
     def test_only_members_take_it_out_and_only_as_what_there_is(self, shop, client_for):
         assert client_for(shop.eve).get(f"{BASE}export/").status_code == 404
         assert client_for(shop.vic).get(f"{BASE}export/", {"format": "xlsx"}).status_code == 400
+
+
+def test_what_was_not_seen_for_thirty_days_is_found(shop, client_for, tmp_path):
+    for name in ("old", "fresh"):
+        (tmp_path / name).mkdir()
+        text = TEXT.format(kind="Component", name=name, type="x", metadata="title: F", spec="lifecycle: a\n  owner: b")
+        (tmp_path / name / "catalog-info.yaml").write_text(text)
+        with shop.tenant():
+            folder = str(tmp_path / name)
+            actions.add_source(organisation=shop.acme, actor=by(shop.dev), kind="folder", target=folder)
+    with shop.tenant():
+        old = Source.objects.for_tenant(shop.acme).filter(target=str(tmp_path / "old"))
+        old.update(refreshed_at=timezone.now() - timedelta(days=31))
+    assert names(client_for(shop.vic), kind="", unseen="1") == ["old"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 
 import pytest
+from django.conf import settings
 
 from catalog import actions
 from catalog.lists.editing import CannotEdit, changed
@@ -12,11 +14,13 @@ from catalog.lists.models import Bulk, BulkRow
 from catalog.models import Entity, Source
 from portal.accounts.models import AuditEvent, Membership
 from portal.accounts.teams import create_team
+from portal.githosts.hosts import HOSTS
 from portal.jobs.models import Job
 from portal.jobs.work import work
 from portal.kit.yamltext import read_document
 from tests.catalog.test_lists import BASE, write
 from tests.conftest import by
+from tests.githosts.conftest import Plain, make_repository
 
 MANY = f"{BASE}bulk/"
 FILED = """\
@@ -142,6 +146,22 @@ def test_what_comes_from_a_file_is_said_and_given_as_a_patch(shop, client_for, t
     assert found(shop, "filed").lifecycle == "production"
     removed = ask(shop, client, "remove", chosen=["filed"])
     assert "would come back" in outcomes(shop, removed)["filed"][1]
+
+
+def test_files_of_our_own_host_are_committed_by_who_may_push(shop, client_for):
+    shutil.rmtree(settings.GIT_ROOT, ignore_errors=True)
+    host, two = HOSTS["slipway"], FILED + "---\n" + FILED.replace("filed", "filed-too")
+    repository = make_repository(shop.acme, "orders", {"catalog-info.yaml": Plain(two.encode())})
+    with shop.tenant():
+        actions.add_source(organisation=shop.acme, actor=by(shop.dev), kind="repository", target="orders")
+    page = ask(shop, client_for(shop.dev), "lifecycle", "deprecated", chosen=["filed", "filed-too"])
+    assert {outcome for outcome, _ in outcomes(shop, page).values()} == {"committed"}
+    head = host.head(repository)
+    assert host.read_file(repository, "catalog-info.yaml", head).decode() == two.replace("production", "deprecated")
+    assert host.author_of(repository, head).email == shop.dev.email
+    with shop.tenant():
+        assert AuditEvent.objects.for_tenant(shop.acme).filter(verb="repository.pushed").count() == 1
+        assert Source.objects.for_tenant(shop.acme).get(kind="repository").state == "pending"
 
 
 def test_sources_are_read_again_once_each(shop, client_for, tmp_path):

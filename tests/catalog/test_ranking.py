@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.asking.ranking import distance, judge, nearest, rank
-from catalog.asking.words import parts, run_together, typed, words_of
+from catalog.asking.words import parts, run_together, typed
 from catalog.impact import affected
 from portal.desk.finding.typed import asked_for
 from portal.kit.searching import Hit
@@ -38,17 +38,6 @@ def test_small_words_are_left_out_where_there_are_others() -> None:
     assert typed("the owner of a thing") == ("owner", "thing")
     assert typed("of the") == ("of", "the")
     assert typed("proof-of-delivery") == ("proof", "delivery")
-
-
-def test_what_is_kept_of_an_entity_finds_it_run_together_and_by_what_it_is() -> None:
-    words = words_of(
-        {
-            "kind": "Component",
-            "metadata": {"name": "dunning-job", "tags": ["go"]},
-            "spec": {"type": "job", "lifecycle": "x"},
-        }
-    ).split()
-    assert {"dunning-job", "dunning", "job", "dunningjob", "go", "Component", "x"} <= set(words)
 
 
 @pytest.mark.parametrize(

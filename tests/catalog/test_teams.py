@@ -7,7 +7,9 @@ from django.test.utils import CaptureQueriesContext
 from catalog import actions
 from catalog import teams as groups
 from catalog.descriptors.contacts import contact_of
-from catalog.models import Entity, Relation, Source
+from catalog.index.edges import from_refs
+from catalog.models import Entity, Source
+from catalog.ownership import confirming
 from portal.accounts import teams
 from portal.accounts.contact import Contact
 from portal.accounts.models import AuditEvent, Organisation, Team
@@ -45,7 +47,7 @@ spec:
 
 
 def make(world, name="Card Payments", slug="card-payments", **more):
-    return teams.create_team(actor=by(world.mae), organisation=world.acme, name=name, slug=slug, **more)
+    return teams.create_team(actor=by(world.mae), organisation=world.acme, name=name, slug=slug, stands=True, **more)
 
 
 def put(world, team, person):
@@ -93,14 +95,14 @@ def test_renaming_moving_and_leaving_keep_the_group_true(world, client_for, tmp_
         file_in(world, tmp_path / "people", USER.format(name="dev", title="Devon", email=world.dev.email.upper()))
         team = make(world)
         put(world, team, world.dev)
-        assert Relation.objects.filter(source_ref=team.ref, type="hasMember").count() == 1
+        assert len(from_refs(team.organisation_id, [team.ref], ["hasMember"])) == 1
         teams.change_team(
             actor=by(world.mae), organisation=world.acme, team=team, name="Cards", description="", parent=None
         )
         teams.take_out_of_team(actor=by(world.mae), organisation=world.acme, team=team, person=world.dev)
         group = Entity.objects.get(ref=team.ref)
         assert (group.title, group.removed_at) == ("Cards", None)
-        assert not Relation.objects.filter(source_ref=team.ref, type="hasMember").exists()
+        assert not from_refs(team.organisation_id, [team.ref], ["hasMember"])
         assert AuditEvent.objects.filter(verb="team.changed", subject_id=str(team.pk)).exists()
 
 
@@ -108,12 +110,12 @@ def test_deleting_a_team_takes_its_group_along_and_those_below_move_up(world):
     with world.tenant():
         team = make(world)
         below = make(world, "Terminals", "terminals", parent=team)
-        assert Relation.objects.filter(source_ref=below.ref, type="childOf").exists()
+        assert from_refs(below.organisation_id, [below.ref], ["childOf"])
         teams.delete_team(actor=by(world.mae), organisation=world.acme, team=team)
         group = Entity.objects.get(ref="group:default/card-payments")
         assert group.removed_at is not None
         assert "deleted by" in group.removed_reason
-        assert not Relation.objects.filter(source_ref=below.ref, type="childOf").exists()
+        assert not from_refs(below.organisation_id, [below.ref], ["childOf"])
         # The name is free again.
         make(world)
         assert Entity.objects.get(ref="group:default/card-payments").removed_at is None
@@ -178,6 +180,8 @@ def test_only_its_own_source_says_where_a_team_stands(world, tmp_path):
             FILED.format(name="grab", title="Grab", children="claims, card-payments, inner", members=""),
             FILED.format(name="inner", title="Inner", children="", members=""),
         )  # fmt: skip
+        assert set(Team.objects.values_list("parent__ref", flat=True)) == {None}
+        confirming.confirm_all(organisation=world.acme, actor=by(world.ada))
         places = dict(Team.objects.values_list("ref", "parent__ref"))
         assert places["group:default/claims"] is None
         assert places[made.ref] is None
@@ -189,6 +193,7 @@ def test_a_team_whose_file_is_gone_keeps_its_people_and_comes_back_by_a_save(wor
         source = file_in(world, tmp_path / "org", FILED.format(name="claims", title="Claims", children="", members=""))
         team = Team.objects.get(ref="group:default/claims")
         put(world, team, world.dev)
+        confirming.confirm_all(organisation=world.acme, actor=by(world.ada))
         actions.remove_source(organisation=world.acme, actor=by(world.ada), source=source)
         team.refresh_from_db()
         assert team.origin == "gone"

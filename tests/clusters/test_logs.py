@@ -153,6 +153,21 @@ def test_the_refusal_says_whose_it_is(committed_world, client_for, shop):
     assert "belongs to component:default/api. Its owner&#x27;s team may read its log, or a manager." in text
 
 
+def test_who_can_help_is_whom_the_sentence_names(committed_world, client_for, shop):
+    """The owner's team and managers, not the admin alone; where only a manager may, no team."""
+    world = committed_world
+
+    def helpers(cluster, namespace):
+        answer = client_for(world.dev).get(page("workload-logs", cluster=cluster.slug, namespace=namespace, pod=POD))
+        assert answer.status_code == 403
+        return [(helper.name, helper.why) for helper in answer.context["helpers"]]
+
+    cluster = shop("shop", {"api": "platform"}, **NAMED)
+    assert helpers(cluster, "shop") == [("Mae", "is in Platform"), ("Ada", "admin")]
+    shop("kube-system", {"other": "payments"}, {"backstage.io/kubernetes-label-selector": "!nothing"})
+    assert helpers(cluster, "kube-system") == [("Mae", "manager"), ("Ada", "admin")]
+
+
 def test_a_topic_that_nobody_asked_for_is_no_way_round(committed_world, client_for, shop):
     world = committed_world
     shop("shop", {"api": "payments"}, **NAMED)

@@ -17,6 +17,7 @@ from portal.clusters.podlogs import Asked
 from portal.clusters.status import ClusterRow, ContainerRow, EntityRow, NodeRow, PodRow, WorkloadRow
 from portal.clusters.tasks import fetch_logs
 from portal.kit.announcing import TOPICS, valkey
+from tests.catalog.rows import entity_row, put
 
 SERVING = Health("Serving", "Stable", "serving", {"wanted": 1})
 CRASH = Health("Down", "Stuck", "crash-loop", {"container": "api", "exit_code": 1, "restarts": 7, "pod": "api-1"})
@@ -97,7 +98,7 @@ PAGES = [
     ("api-cluster-reach", {"cluster": "prod"}, {"vic": 200}),
     ("api-clusters", {}, {"vic": 200}),
     ("api-cluster", {"cluster": "prod"}, {"vic": 200}),
-    ("api-entity-status", {"uid": uuid.uuid4()}, {"vic": 200}),
+    ("api-entity-status", {"uid": uuid.uuid4()}, {"vic": 404}),
 ]
 
 
@@ -285,6 +286,16 @@ def test_the_api_tells_the_status_of_an_entity(world, prod, client_for):
     answer = client_for(world.vic).get(page("api-entity-status", uid=uid)).json()
     assert answer["badge"] == "Down"
     assert answer["workloads"][0]["pods"][0]["sentence"].startswith("Container api keeps crashing")
+
+
+def test_the_status_of_an_entity_that_is_not_there_is_404(world, prod, client_for):
+    """Unknown is said of what the catalog knows and no cluster does."""
+    client = client_for(world.vic)
+    assert client.get(page("api-entity-status", uid=uuid.uuid4())).status_code == 404
+    with world.tenant():
+        known = put(world.acme, entity_row(world.acme, "api"))
+    answer = client.get(page("api-entity-status", uid=known.uid))
+    assert (answer.status_code, answer.json()["badge"]) == (200, "Unknown")
 
 
 def test_a_sealed_credential_opens_only_where_it_belongs(world, prod, settings):

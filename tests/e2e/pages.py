@@ -382,7 +382,9 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("path-launch", "paths-publish", "source-refresh", "source-remove", "entity-remove"), _ACTION),
     **dict.fromkeys(("cluster-kind-allow", "cluster-kind-remove"), _ACTION),
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
-    **dict.fromkeys(("team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION),
+    **dict.fromkeys(
+        ("teams-confirm", "team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION
+    ),
     "token-revoke": _ACTION,
     "catalog-options": "what a choice offers, as a fragment of its page",
     "catalog-export": "a file to keep",

@@ -91,7 +91,7 @@ def _runs(scene: Scene, page: Any) -> None:
 
 def _things(scene: Scene, page: Any) -> None:
     page.goto(f"{ORG}/catalog/sources/")
-    address = page.locator("main a[href*='/catalog/sources/']:not([href$='register/'])").first.get_attribute("href")
+    address = page.locator("main .row-title[href*='/catalog/sources/']").first.get_attribute("href")
     scene.facts["source"] = str(number_in(address, "sources"))
     page.goto(f"{ORG}/catalog/problems/?code=tag")
     hrefs = page.locator("main a[href*='/catalog/problems/']").evaluate_all(

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from portal.accounts.models import ApiToken, AuditEvent, Membership
 from portal.accounts.tenancy import tenant
-from portal.githosts import bare, pushes, smart
+from portal.githosts import pushes, smart
 from portal.githosts.hosts import HOSTS
 from portal.githosts.models import Repository
 from portal.kit.errors import Invalid, TooLarge
@@ -127,11 +127,11 @@ def test_a_push_tells_whoever_asked_to_know(world, monkeypatch):
     told = []
     monkeypatch.setitem(pushes.AFTER_PUSH, "test", lambda push: told.append((push.repository.name, push.actor.name)))
     about = {"organisation": world.acme, "actor": by(world.dev), "repository": row}
-    pushes.note_push(**about, before={}, after=bare.refs(row.path))
+    pushes.note_push(**about, moved={})
     assert told == []
     make_repository(world.acme)
     assert told == [("checkout", "Slipway")], "the portal's own commits are told too"
-    pushes.note_push(**about, before={}, after=bare.refs(row.path))
+    pushes.note_push(**about, moved={"refs/heads/main": (None, host.head(repo))})
     assert told[1:] == [("checkout", "Dev")]
     assert host.head(repo)
 

@@ -104,14 +104,25 @@ def test_a_review_shows_its_progress_and_can_be_left_and_come_back_to(
 
 @pytest.mark.django_db
 def test_a_review_is_its_own_persons(world: World, browser: Client, client_for: SignIn, do_jobs: Any) -> None:
-    """It holds their answers; an admin may see that the work was done, and no more."""
+    """It holds their answers: nobody else's on any page or over the API."""
     publish(world)
     ask(browser)
     do_jobs(world.acme)
     with world.tenant():
         job = Job.objects.for_tenant(world.acme).get(kind=REVIEW)
     for person in (world.mae, world.ada):
-        assert client_for(person).get(f"/o/acme/paths/asker/review/{job.uid}/").status_code == 404
+        client = client_for(person)
+        assert client.get(f"/o/acme/paths/asker/review/{job.uid}/").status_code == 404
+        for answer in (
+            client.get(f"/api/o/acme/jobs/{job.uid}/"),
+            client.delete(f"/api/o/acme/jobs/{job.uid}/"),
+            client.get(f"/o/acme/jobs/{job.uid}/"),
+            client.post(f"/o/acme/jobs/{job.uid}/cancel/"),
+        ):
+            assert answer.status_code == 404
+            assert "orders" not in answer.content.decode()
+    own = client_for(world.dev).get(f"/api/o/acme/jobs/{job.uid}/")
+    assert (own.status_code, "orders" in own.content.decode()) == (200, True)
 
 
 @pytest.mark.django_db

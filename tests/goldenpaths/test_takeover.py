@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from catalog import actions as catalog_actions
 from catalog.models import Problem, Source
-from portal.accounts.models import AuditEvent
+from portal.accounts import teams
+from portal.accounts.access import enter
+from portal.accounts.models import AuditEvent, Team, Way
+from portal.githosts import actions as hosting
+from portal.githosts import rights
+from portal.githosts.models import Grant, Repository
 from portal.goldenpaths.actions import publish_shipped
+from portal.goldenpaths.curation import trusting
 from portal.goldenpaths.models import Candidate, Version
 from tests.conftest import World, by
 from tests.goldenpaths.curation import LOCATION, Shop, path_files, paths, refresh, waiting, write
@@ -86,6 +96,87 @@ def test_a_shipped_name_is_slipways_own_even_where_it_is_not_published(
     refresh(source)
     assert decide(client_for(world.ada), waiting(world)[0]) == 409
     assert paths(world) == {}
+
+
+def packed(name: str, message: str) -> bytes:
+    """A zip archive with a path in it, as somebody uploads it."""
+    packing = io.BytesIO()
+    with zipfile.ZipFile(packing, "w") as archive:
+        for place, content in path_files(name, message, folder="").items():
+            archive.writestr(place, content)
+    return packing.getvalue()
+
+
+def test_an_uploads_file_name_is_no_origin(world: World, shop: Shop, client_for: Callable[[Any], Client]) -> None:
+    """Ada's path came by an upload, whose source is gone; Dev uploads another file of the same name."""
+
+    def upload(person: Any, message: str) -> Source:
+        with world.tenant():
+            return catalog_actions.add_source(
+                organisation=world.acme, actor=by(person), kind="upload", target="up.zip", path="template.yaml",
+                content=packed("up-path", message),
+            )  # fmt: skip
+
+    source = upload(world.ada, "honest")
+    assert decide(client_for(world.ada), waiting(world)[0]) == 302
+    with world.tenant():
+        catalog_actions.remove_source(organisation=world.acme, actor=by(world.ada), source=source)
+    again = upload(world.dev, "evil")
+    assert any("“up-path” belongs to the source" in sentence for sentence in problems(world, again))
+    assert decide(client_for(world.ada), waiting(world)[0]) == 409
+    assert paths(world) == {"up-path": 1}
+
+
+def test_a_deleted_owner_ends_trust_and_a_file_of_its_name_restores_nothing(
+    world: World, shop: Shop, client_for: Callable[[Any], Client]
+) -> None:
+    """As it was tried: golden's repository is trusted, golden is deleted, Dev uploads a Group of that name below his
+    own team and pushes; version 2 was published "by the trust that Ada granted"."""
+    with world.tenant():
+        golden = teams.create_team(
+            actor=by(world.ada), organisation=world.acme, name="Golden", slug="golden", stands=True
+        )
+        row = Repository.objects.get(name="shop")
+        hosting.hand_over(organisation=world.acme, actor=by(world.ada), repository=row, team=golden)
+        hosting.let_push(organisation=world.acme, actor=by(world.ada), repository=row, person=world.dev)
+    source = shop.register(world.ada)
+    shop.push({"catalog-info.yaml": LOCATION, **path_files("gold")})
+    refresh(source)
+    assert decide(client_for(world.ada), waiting(world)[0]) == 302
+    with world.tenant():
+        trust = trusting.grant(organisation=world.acme, actor=by(world.ada), source=source, reason="Ours.")
+        assert client_for(world.ada).post("/o/acme/teams/golden/delete/").status_code == 302
+        trust.refresh_from_db()
+        assert "deleted its owner, the team Golden" in trust.ended_because
+        assert not Grant.objects.exists(), "what the owner allowed ends with it"
+    group = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: golden}\n"
+    text = SimpleUploadedFile("g.yaml", f"{group}spec: {{type: team, parent: payments, children: []}}\n".encode())
+    assert client_for(world.dev).post("/o/acme/catalog/sources/register/", {"kind": "upload", "upload": text})
+    with world.tenant():
+        assert not rights.may_push(enter(world.dev, "acme", way=Way.PAGE, address=None), row)
+    shop.push(path_files("gold", "evil"))
+    refresh(source)
+    assert paths(world) == {"gold": 1}
+    assert [candidate.ref for candidate in waiting(world)] == ["template:default/gold"]
+
+
+@pytest.mark.parametrize("becomes", ["another team", "waiting", "gone"])
+def test_trust_holds_on_to_the_team_behind_the_name(world: World, shop: Shop, becomes: str) -> None:
+    with world.tenant():
+        row = Repository.objects.get(name="shop")
+        hosting.hand_over(organisation=world.acme, actor=by(world.ada), repository=row, team=world.payments)
+    source = shop.register(world.ada)
+    with world.tenant():
+        trusting.grant(organisation=world.acme, actor=by(world.ada), source=source, reason="Ours.")
+        rows = Team.objects.filter(pk=world.payments.pk)
+        if becomes == "another team":
+            rows.delete()
+            Team.objects.create(organisation=world.acme, slug="payments", name="P", ref=world.payments.ref)
+        elif becomes == "waiting":
+            rows.update(waits_since=timezone.now())
+        else:
+            rows.update(origin="gone")
+        assert trusting.standing(world.acme, source) is None
 
 
 def test_a_name_stays_with_its_origin(

@@ -17,7 +17,7 @@ def path_of(ref: Ref) -> str:
 def files_of(source: Source) -> dict[str, bytes]:
     """Every text of the source, by its path. Must run inside the tenant."""
     rows = Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None)
-    return {path: raw.encode() for path, raw in rows.values_list("path", "raw")}
+    return {path: raw.encode() for path, raw in rows.values_list("path", "body__raw")}
 
 
 @contextmanager

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
+from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
 from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.kinds import API_PROVIDED_BY, HAS_PART, KINDS
 from catalog.impact import Affected, affected, edges_in
+from catalog.index.ordering import Order
+from catalog.index.rows import first
 from catalog.models import Entity
 from catalog.naming import address, named
 from catalog.searching import TEAM, as_found
@@ -27,6 +30,7 @@ from portal.kit.refs import kind_of, name_of
 from portal.kit.searching import Hit
 
 MOST_NAMED, MOST_PEOPLE, MOST_SHOWN = 3, 8, 24
+OWNED = "relations.ownedby"
 WORRY = ("Down", "Stuck", "Reduced", "Progressing", "Unknown", "Paused", "Idle", "Healthy")
 BAD = frozenset({"Down", "Stuck", "Reduced"})
 
@@ -72,7 +76,7 @@ class AnswerMaker:
     def __init__(self, access: Access, question: PlainQuestion, subject: Hit) -> None:
         self.access, self.question, self.subject = access, question, subject
         self.organisation = access.organisation
-        rows = entities_of(self.organisation).filter(ref=subject.key)
+        rows = entities_of(self.organisation).filter(ref=subject.key).select_related("body")
         self.entity: Entity | None = rows.first()
         self.is_team = subject.kind == TEAM
         owner = subject.key if self.is_team else subject.owner_ref
@@ -184,7 +188,7 @@ class AnswerMaker:
         if self.entity is not None and self.entity.has_workloads:
             return ()
         refs = [row.ref for row in self._parts()[0][:MOST_SHOWN]]
-        rows = entities_of(self.organisation).filter(ref__in=refs).order_by("sort_name", "id")
+        rows = entities_of(self.organisation).filter(ref__in=refs).order_by("sort_name", "id").select_related("body")
         said = [(row, contact_of(row.document).on_call) for row in rows]
         slug = self.organisation.slug
         return tuple(AnswerLine(row.display_name, address(slug, row.ref), text) for row, text in said if text)
@@ -220,9 +224,8 @@ class AnswerMaker:
     def _owned(self) -> Answer:
         if not self.is_team:
             return self._owner()
-        rows = entities_of(self.organisation).filter(owner_ref=self.subject.key)
-        count = rows.count()
-        found = as_found(self.organisation, list(rows.order_by("kind", "sort_name", "id")[:MOST_SHOWN]))
+        rows, count = first(self.organisation, In(OWNED, (self.subject.key,)), MOST_SHOWN, order=Order("key", "kind"))
+        found = as_found(self.organisation, rows)
         lines = tuple(AnswerLine(one.title, one.url, one.kind) for one in found)
         word = counted(count, "thing", "things")
         headline = f"{self.title} owns {word}." if count else f"{self.title} owns nothing in the catalog."
@@ -278,16 +281,16 @@ class AnswerMaker:
         )
 
     def _parts(self) -> tuple[list[Entity], tuple[str, str]]:
-        rows = entities_of(self.organisation).filter(
-            kind__in=[name for name, kind in KINDS.items() if kind.has_workloads]
-        )
-        columns = ("id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title")
+        running = [name for name, kind in KINDS.items() if kind.has_workloads]
         if self.is_team:
-            return list(rows.filter(owner_ref=self.subject.key).only(*columns)[:200]), ("workload", "workloads")
+            kinds_ = In("kind", tuple(name.lower() for name in running))
+            found, _ = first(self.organisation, All((In(OWNED, (self.subject.key,)), kinds_)), 200)
+            return found, ("workload", "workloads")
+        rows = entities_of(self.organisation).filter(kind__in=running)
         kinds = {HAS_PART, API_PROVIDED_BY}
         refs = [target for _, _, target in edges_in(self.organisation)({self.subject.key}, kinds)]
         word = ("provider", "providers") if kind_of(self.subject.key) == "api" else ("part", "parts")
-        return list(rows.filter(ref__in=refs).only(*columns)[:200]), word
+        return list(rows.filter(ref__in=refs)[:200]), word
 
     # ---- impact --------------------------------------------------------------------------------------------------
 

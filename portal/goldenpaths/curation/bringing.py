@@ -166,7 +166,7 @@ def _candidate(organisation: Organisation, source: Source, reading: Reading, one
         return None
     current = GoldenPath.objects.for_tenant(organisation).filter(ref=one.found.ref).first()
     origin = places.origin_of(source, reading.revision)
-    is_mine = current is not None and (current.origin_key == origin.key or current.origin_address == origin.address)
+    is_mine = current is not None and origin.is_same(current.origin_key, current.origin_address)
     if current is not None and is_mine and current.current_number and current.current.digest == prepared.digest:
         return None
     known = _same(source, one.found.path, prepared.digest)

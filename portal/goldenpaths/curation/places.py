@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.models import Source
+from portal.accounts.models import TeamOrigin
 from portal.githosts.fetch import parse_location
 from portal.githosts.models import Repository
-from portal.githosts.rights import granted, protected_ref, times_changed
+from portal.githosts.rights import granted, owning_team, protected_ref, times_changed
 from portal.goldenpaths.origins import Origin
 from portal.kit.errors import Refusal
 
@@ -16,13 +17,22 @@ Place = dict[str, str]
 
 def origin_of(source: Source, revision: str = "") -> Origin:
     """The origin that a source's paths have; `revision` is the state that was read."""
-    place = place_of(source)
     return Origin(
         key=f"source:{source.uid}",
         label=source.label,
-        address=" ".join(f"{name}={value}" for name, value in place.items()),
+        address=address_of(source),
         detail=revision[:12],
     )
+
+
+def address_of(source: Source) -> str:
+    """By what a source that is registered again is known to be the same origin; "" where there is no such thing.
+
+    A file's name is no place: anybody may upload a file of any name, so each upload is an origin of its own.
+    """
+    if source.kind in (Source.Kind.UPLOAD, Source.Kind.PORTAL):
+        return ""
+    return " ".join(f"{name}={value}" for name, value in place_of(source).items())
 
 
 def place_of(source: Source) -> Place:
@@ -62,11 +72,18 @@ def rights_of(source: Source) -> dict[str, Any]:
     return {
         "repository": row.pk,
         "owner": row.owner_ref,
+        "owning team": _answering(row),
         "default branch": row.default_branch,
         "protection": "the default branch" if protected_ref(row) else "nothing",
         "grants": granted(row),
         "times changed": times_changed(row),
     }
+
+
+def _answering(row: Repository) -> int | None:
+    """The team behind the owner's name, by its number: another team of the same name is another team."""
+    team = owning_team(row)
+    return team.pk if team is not None and team.origin != TeamOrigin.GONE else None
 
 
 def unknowable(source: Source) -> str:

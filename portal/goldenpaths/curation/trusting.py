@@ -13,7 +13,7 @@ from catalog.sourcefacts import SourceFact
 from portal.accounts.access import Access
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation, User
+from portal.accounts.models import Organisation, Team, User
 from portal.goldenpaths.curation import places
 from portal.goldenpaths.models import Trust
 from portal.kit.errors import Conflict, Invalid
@@ -151,6 +151,13 @@ def on_move(organisation: Organisation, source: Source) -> None:
     """A source that is pointed elsewhere is trusted no longer, wherever it goes and even if it comes back."""
     for trust in Trust.objects.for_tenant(organisation).filter(source=source, ended_at=None):
         lapse(organisation, trust, "The source was moved.")
+
+
+def before_team_goes(actor: Actor, team: Team) -> None:
+    """The hook: what a team's repositories bring is trusted no longer once the team is deleted."""
+    standing_now = Trust.objects.for_tenant(team.organisation_id).filter(rights__owner=team.ref, ended_at=None)
+    for trust in standing_now.select_related("granted_by"):
+        lapse(team.organisation, trust, f"{actor} deleted its owner, the team {team}.")
 
 
 def _end(organisation: Organisation, trust: Trust, why: str, *, ended_by: User | None = None) -> bool:

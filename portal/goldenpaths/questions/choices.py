@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
-
 from catalog.asking import facts
-from catalog.asking.filters import BadFilter, matches, parse_catalog_filter
-from catalog.asking.query import Entities, entities_of, where
+from catalog.asking.filters import All, BadFilter, In, matches, parse_catalog_filter
+from catalog.asking.query import entities_of
+from catalog.index.finding import NOTHING
+from catalog.index.reading import Condition, Contains, Question, all_of, any_of, find
+from catalog.index.rows import first
 from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
@@ -54,29 +55,45 @@ def filters_of(child: Schema) -> Sequence[Mapping[str, Any]]:
     return [{"kind": "Group"}] if child.get("ui:field") == "MyGroupsPicker" else []
 
 
-def offered(child: Schema, access: Access) -> Entities:
-    """The entities that a picker offers."""
-    rows = entities_of(access.organisation)
+def offered(child: Schema, access: Access) -> Condition:
+    """Which entities a picker offers."""
     try:
-        rows = rows.filter(where(parse_catalog_filter(filters_of(child))))
+        wanted: list[Condition] = [parse_catalog_filter(filters_of(child))]
     except BadFilter:
-        return rows.none()  # publishing refuses such a filter; an older version has no options
+        return NOTHING  # publishing refuses such a filter; an older version has no options
     if child.get("ui:field") == "OwnedEntityPicker":
-        rows = rows.filter(owner_ref__in=access.team_refs)
+        wanted.append(In("relations.ownedby", tuple(sorted(access.team_refs))))
     if child.get("ui:field") == "MyGroupsPicker":
-        rows = rows.filter(ref__in=access.team_refs)
-    return rows
+        wanted.append(any_of([_is(ref) for ref in sorted(access.team_refs)]))
+    return all_of(wanted)
+
+
+def _is(ref: str) -> Condition:
+    """The entity of a complete reference."""
+    known = parse_ref(ref)
+    return All(
+        (
+            In("kind", (known.kind,)),
+            In("metadata.namespace", (known.namespace,)),
+            In("metadata.name", (known.name,)),
+        )
+    )
+
+
+def _holds(text: str) -> Condition:
+    """What is called so, or has it in its name; of a reference the kind counts as well."""
+    said = text.lower()[:100]
+    name = said.rpartition("/")[2].rpartition(":")[2]
+    called = [Contains(key, name) for key in ("metadata.name", "metadata.title", "spec.profile.displayname")]
+    kind, colon, _ = said.partition(":")
+    return all_of([any_of(called), In("kind", (kind,))]) if colon else any_of(called)
 
 
 def options(child: Schema, access: Access, *, text: str = "", limit: int = SHOWN) -> list[Option]:
     """What a picker offers, by title; with `text`, what begins with or holds it."""
-    rows = offered(child, access)
-    if text:
-        said = text.lower()[:100]
-        rows = rows.filter(Q(sort_name__contains=said) | Q(ref__contains=said))
-    found = [
-        Option(row.ref, row.title or row.ref) for row in rows.order_by("sort_name", "id").only("ref", "title")[:limit]
-    ]
+    wanted = offered(child, access)
+    rows, _ = first(access.organisation, all_of([wanted, _holds(text)]) if text else wanted, limit)
+    found = [Option(row.ref, row.title or row.ref) for row in rows]
     if child.get("ui:field") not in ("OwnerPicker", "MyGroupsPicker"):
         return _told_apart(found)
     known = {option.value for option in found}
@@ -120,7 +137,7 @@ def _group_of(team: Team) -> dict[str, Any]:
 def is_offered(child: Schema, access: Access, value: str) -> bool:
     """Whether the picker offers what was sent."""
     ref = full_ref(child, value)
-    if offered(child, access).filter(ref=ref).exists():
+    if ref and find(access.organisation, all_of([offered(child, access), _is(ref)])).total:
         return True
     kind = child.get("ui:field")
     return kind in ("OwnerPicker", "MyGroupsPicker") and any(one.value == ref for one in _teams(child, access))
@@ -145,10 +162,10 @@ def cluster_options(organisation: Organisation) -> list[Option]:
 
 def tag_options(organisation: Organisation) -> list[Option]:
     """Tags in use, by name."""
-    tags: set[str] = set()
-    for row in entities_of(organisation).values_list("tags", flat=True)[: LIMIT * 4]:
-        tags.update(row)
-    return [Option(tag, tag) for tag in sorted(tags)[:LIMIT]]
+    question = Question(organisation)
+    tags = question.values("metadata.tags", most=LIMIT)
+    question.ask()
+    return [Option(tag, tag) for tag, _ in tags.count(None)]
 
 
 def entity_of_name(organisation: Organisation, ref: str) -> Entity | None:

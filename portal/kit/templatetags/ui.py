@@ -130,7 +130,7 @@ def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
 def plain_link(context: Context, ref: str) -> SafeString:
     """A link to what a reference stands for, of words alone: for tables with many of them."""
     shown = _named(context, ref, "") if completed(str(ref or ""), kind="") else references.Named(ref, ref)
-    hint = format_html(' title="{}"', shown.note) if shown.note else ""
+    hint = format_html(' title="{}"', shown.note[:80]) if shown.note else ""
     if not shown.url:
         return format_html("<span{}>{}</span>", hint, shown.title)
     return format_html('<a href="{}"{}>{}</a>', shown.url, hint, shown.title)

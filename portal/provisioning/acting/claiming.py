@@ -13,6 +13,7 @@ from portal.accounts import audit
 from portal.accounts.access import Access, enter
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, Team, User
+from portal.accounts.teams import standing
 from portal.accounts.tenancy import tenant
 from portal.clusters import claims, labels
 from portal.clusters.claims import Claimant, Manifest, Remembered, Standing
@@ -83,7 +84,7 @@ def reach_of(doer: Doer, cluster: Cluster) -> Reach:
     nor a manager: anybody may name any owner in a form.
     """
     rows = AllowedKind.objects.for_tenant(doer.organisation).filter(cluster=cluster, path=doer.path)
-    team = Team.objects.for_tenant(doer.organisation).filter(ref=doer.owner_ref.lower()).first()
+    team = standing(doer.organisation).filter(ref=doer.owner_ref.lower()).first()
     is_of_it = team is not None and _is_of(doer, team.ref)
     why = "" if team is None or is_of_it else f"{doer.actor.name} is not in {team}, so its namespaces stay shut."
     return Reach(
