@@ -115,12 +115,17 @@ def _clean(text: str) -> str:
 
 
 def entities_page(organisation: Organisation, node: Node, listing: Listing, *, size: int, offset: int) -> EntitiesPage:
-    """One page: a statement for the set and one for its entities. Entities without the order field come last."""
+    """One page: a statement for the set and one for its entities.
+
+    Entities without the order field are left out and not counted (backstage-compat 4b.4); those that have the field
+    without a value that can be compared come last.
+    """
     question = Question(organisation)
+    asked: Condition = all_of([node, Exists(listing.order.lower())]) if listing.order else node
     term = listing.term.replace("\0", "").strip().lower()[:200]
     fields = [_clean(name).lower() for name in listing.term_fields or [listing.order or "metadata.name"]]
     sought = _Sought(term, frozenset(fields)) if term else None
-    wanted = question.filter(all_of([node, sought.condition()]) if sought else node)
+    wanted = question.filter(all_of([asked, sought.condition()]) if sought else asked)
     titled, having = question.filter(Exists(TITLE)), question.filter(Exists(listing.order.lower()))
     several = question.values(listing.order, only_many=True) if listing.order else None
     question.ask()
@@ -132,7 +137,7 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
         else Order("ref", "", listing.is_descending)
     )
     if sought and check and not (found.total <= MOST_CHECKED and order.key in ("", NAME)):
-        found, check = _looked_through(organisation, node, sought), None
+        found, check = _looked_through(organisation, asked, sought), None
     size = min(size, LARGEST_PAGE)
     if size == 0 and check is None:
         return EntitiesPage([], found.total if listing.count else 0)
@@ -149,7 +154,7 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
     rows = at_page(organisation, page, has_total=check is not None)
     total = rows[0].total if rows and check else found.total
     if sought and check and not rows and (listing.place or offset):
-        total = _looked_through(organisation, node, sought).total
+        total = _looked_through(organisation, asked, sought).total
     elif check and not rows:
         total = 0
     shown, is_more = page.cut(rows)
@@ -202,7 +207,7 @@ class _Sought:
         return Check(self.term, NAME in self.fields, titled if TITLE in self.fields else 0)
 
 
-def _looked_through(organisation: Organisation, node: Node, sought: _Sought) -> Found:
+def _looked_through(organisation: Organisation, node: Condition, sought: _Sought) -> Found:
     """The exact set where too many may have the text: every value of the fields is looked at."""
     whole = any_of([Contains(field, sought.term) for field in sorted(sought.fields)])
     return find(organisation, all_of([node, whole]))

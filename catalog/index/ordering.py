@@ -284,11 +284,13 @@ def _parted(runs: list[Run], orders: Sequence[tuple[Order, Values]]) -> list[Run
             if run[2].bit_count() < 2:
                 finer.append(run)
                 continue
-            parts = _runs(run[2], values.rows, is_descending=order.is_descending)
+            # A value in several spellings is one: the next order decides among all who have it.
+            parts = dict[str | None, int]()
             left = run[2]
-            for *_, bits in parts:
+            for value, _, bits in _runs(run[2], values.rows, is_descending=order.is_descending):
+                parts[value] = parts.get(value, 0) | bits
                 left &= ~bits
-            finer += [(None, "", bits) for *_, bits in parts] + _rest(left)
+            finer += [(None, "", bits) for bits in parts.values()] + _rest(left)
         runs = finer
     return runs
 
