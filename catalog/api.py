@@ -29,7 +29,7 @@ from catalog.descriptors.parsing import check_entity
 from catalog.index.ordering import Order
 from catalog.index.reading import find
 from catalog.models import Source
-from catalog.presenting import Shown, at_page, fields_of, project, with_refs, with_uid
+from catalog.presenting import ShownEntity, at_page, fields_of, project, with_refs, with_uid
 from portal.accounts.apiview import TenantAPIView
 from portal.accounts.contract import one_of, text, texts
 from portal.accounts.contract import whole as whole_number
@@ -67,7 +67,7 @@ class CatalogView(TenantAPIView):
 
     permission: ClassVar[str | dict[str, str]] = "catalog.view"
 
-    def shown(self, rows: Sequence[Shown], fields: list[str]) -> list[dict[str, Any]]:
+    def shown(self, rows: Sequence[ShownEntity], fields: list[str]) -> list[dict[str, Any]]:
         return [project(each.entity, fields) for each in rows]
 
     def body(self, request: Request) -> dict[str, Any]:
@@ -194,13 +194,13 @@ class EntityView(CatalogView):
 
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.view", "delete": "catalog.remove"}
 
-    def one(self, rows: Sequence[Shown]) -> Shown:
+    def one(self, rows: Sequence[ShownEntity]) -> ShownEntity:
         """The only one, or NotFound."""
         if not rows:
             raise NotFound("There is no such entity.")
         return rows[0]
 
-    def named(self, kind: str, namespace: str, name: str) -> Shown:
+    def named(self, kind: str, namespace: str, name: str) -> ShownEntity:
         return self.one(with_refs(self.access.organisation, [ref_to(kind, name, namespace)]))
 
 

@@ -11,8 +11,8 @@ from catalog.asking.paging import seal, unseal
 from catalog.index.ordering import MOST_CHECKED, Check, Lacking, Order, Page, Place, by_several
 from catalog.index.ordering import page as page_of
 from catalog.index.parts import PIECE, pieces_of
-from catalog.index.reading import Condition, Contains, Found, Question, Term, all_of, any_of, find
-from catalog.presenting import Shown, at_page
+from catalog.index.reading import Condition, Contains, FactTerm, FoundSet, IndexQuestion, all_of, any_of, find
+from catalog.presenting import ShownEntity, at_page
 from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
 
@@ -55,7 +55,7 @@ class Listing:
 class EntitiesPage:
     """A page with its cursors and how many entities there are in all."""
 
-    rows: Sequence[Shown]
+    rows: Sequence[ShownEntity]
     total: int
     after: str = ""
     before: str = ""
@@ -120,7 +120,7 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
     Entities without the order field are left out and not counted (backstage-compat 4b.4); those that have the field
     without a value that can be compared come last.
     """
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     asked: Condition = all_of([node, Exists(listing.order.lower())]) if listing.order else node
     term = listing.term.replace("\0", "").strip().lower()[:200]
     fields = [_clean(name).lower() for name in listing.term_fields or [listing.order or "metadata.name"]]
@@ -129,7 +129,7 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
     titled, having = question.filter(Exists(TITLE)), question.filter(Exists(listing.order.lower()))
     several = question.values(listing.order, only_many=True) if listing.order else None
     question.ask()
-    found = Found(question.organisation_id, wanted.bits, question.live)
+    found = FoundSet(question.organisation_id, wanted.bits, question.live)
     check = sought.check(titled.bits) if sought else None
     order = (
         Order("key", listing.order.lower(), listing.is_descending)
@@ -198,7 +198,7 @@ class _Sought:
         """Those that have the text; those that may have it, where `check` is to look."""
         if not self.is_quick:
             return any_of([Contains(field, self.term) for field in sorted(self.fields)])
-        pieces = all_of([Term(PIECE, piece) for piece in dict.fromkeys(pieces_of(self.term))])
+        pieces = all_of([FactTerm(PIECE, piece) for piece in dict.fromkeys(pieces_of(self.term))])
         return pieces if NAME in self.fields else all_of([pieces, Exists(TITLE)])
 
     def check(self, titled: int) -> Check | None:
@@ -207,7 +207,7 @@ class _Sought:
         return Check(self.term, NAME in self.fields, titled if TITLE in self.fields else 0)
 
 
-def _looked_through(organisation: Organisation, node: Condition, sought: _Sought) -> Found:
+def _looked_through(organisation: Organisation, node: Condition, sought: _Sought) -> FoundSet:
     """The exact set where too many may have the text: every value of the fields is looked at."""
     whole = any_of([Contains(field, sought.term) for field in sorted(sought.fields)])
     return find(organisation, all_of([node, whole]))
@@ -215,12 +215,12 @@ def _looked_through(organisation: Organisation, node: Condition, sought: _Sought
 
 def window(organisation: Organisation, node: Node, orders: Sequence[Order], *, size: int, offset: int) -> Page:
     """So many entities from a place in several orders, one after the other; in the order of references without any."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     wanted = question.filter(node)
     having = [question.filter(Exists(order.key)) for order in orders]
     several = [question.values(order.key, only_many=len(orders) == 1) for order in orders]
     question.ask()
-    found = Found(question.organisation_id, wanted.bits, question.live)
+    found = FoundSet(question.organisation_id, wanted.bits, question.live)
     if not orders:
         return page_of(found, Order("ref"), size=size, offset=offset)
     if len(orders) == 1:
@@ -232,7 +232,7 @@ def window(organisation: Organisation, node: Node, orders: Sequence[Order], *, s
 def facets(organisation: Organisation, node: Node, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """For each key as asked: its values in their own case with how many entities have them, ordered by value: one
     statement."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     wanted, counted = question.filter(node), {key: question.values(key) for key in keys}
     question.ask()
     bits = wanted.bits

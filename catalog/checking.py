@@ -14,7 +14,7 @@ from django.db.models import Q
 from catalog.descriptors.findings import Finding
 from catalog.intake import ingest
 from catalog.intake.pieces import Pieces
-from catalog.intake.reading import Found
+from catalog.intake.reading import FoundEntity
 from catalog.intake.sources.registry import start_of
 from catalog.intake.sources.tree import FileUnreadable, MemoryTree, inside
 from catalog.intake.sources.upload import MAX_FILES, tree_of
@@ -33,7 +33,7 @@ MOST_ENTITIES = 5000
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFiles:
     """What a check found, in the order of the files. entities: (reference, "new" or "known", path, line)."""
 
     findings: list[Finding] = field(default_factory=list)
@@ -77,7 +77,7 @@ def check(
     tree: MemoryTree,
     start: str = "",
     source: str = "",
-) -> Checked:
+) -> CheckedFiles:
     """Reads the files as a source and tells what it would find. Outside transactions: it reads what strangers wrote.
 
     start   the file, or pattern of files, to begin with: catalog-info.yaml where it is there, else every YAML file
@@ -100,7 +100,7 @@ def check(
         known = _known(organisation, found)
     findings.update(_conflicts(found, known, ours) if source else ())
     entities = [(each.ref, "known" if each.ref in known else "new", each.path, each.line) for each in found]
-    return Checked(sorted(findings), entities)
+    return CheckedFiles(sorted(findings), entities)
 
 
 def _sources(organisation: Organisation, said: str) -> list[Source]:
@@ -115,14 +115,14 @@ def _sources(organisation: Organisation, said: str) -> list[Source]:
     return list(rows.filter(wanted).order_by("pk")[:50])
 
 
-def _known(organisation: Organisation, found: list[Found]) -> dict[str, Entity]:
+def _known(organisation: Organisation, found: list[FoundEntity]) -> dict[str, Entity]:
     refs = [each.ref for each in found]
     rows = Entity.objects.for_tenant(organisation).filter(ref__in=refs, removed_at=None).select_related("source")
     slim = rows.only("id", "ref", "path", "organisation_id", "source__id", "source__target", "source__kind")
     return {row.ref: row for row in slim}
 
 
-def _conflicts(found: list[Found], known: Mapping[str, Entity], ours: list[Source]) -> list[Finding]:
+def _conflicts(found: list[FoundEntity], known: Mapping[str, Entity], ours: list[Source]) -> list[Finding]:
     mine = {source.pk for source in ours}
     return [
         ingest.conflict(each, row)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from django.db import connection
 
 from catalog.asking.filters import All, Node
-from catalog.asking.operations import Operation, operations_of
+from catalog.asking.operations import NamedOperation, operations_of
 from catalog.asking.query import entities_of
 from catalog.index import finding
 from catalog.index.ordering import Order, page
@@ -78,7 +78,7 @@ def _by_name(organisation: Organisation, within: Node, most: int) -> list[int]:
 
 def operations(
     organisation: Organisation, asked: Sought, *, within: Node | None = None, mine: Collection[str] = ()
-) -> list[tuple[Entity, Operation]]:
+) -> list[tuple[Entity, NamedOperation]]:
     """Operations of APIs that have all the words, of few APIs."""
     numbers = finding.with_operations(organisation, asked.words, most=MOST_APIS, within=within, mine=mine)
     if not numbers:

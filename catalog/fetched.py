@@ -17,7 +17,7 @@ from catalog.configured import Header, address_for, binding_of, header_of, site_
 from catalog.models import ConfiguredCard, Entity
 from portal.kit import sealing
 from portal.kit.errors import Invalid, Refusal, Unavailable
-from portal.kit.fetching import Fetched, Unfetched, fetch
+from portal.kit.fetching import FetchedPage, Unfetched, fetch
 from portal.kit.plain import odd_character, read_json
 
 MOST_BYTES = 256 * 1024
@@ -105,7 +105,7 @@ def _headers(asked: CardQuestion) -> dict[str, str]:
         raise Unavailable(f"The header {asked.header.name} does not open: {error.text} Write it again.") from error
 
 
-def _json(address: str, fetched: Fetched) -> Any:
+def _json(address: str, fetched: FetchedPage) -> Any:
     host = urlsplit(address).hostname or ""
     if fetched.media_type == "text/html":
         raise Unfetched(f"{host} answered with a web page, not JSON. Perhaps it wants a credential.")

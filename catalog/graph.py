@@ -53,7 +53,7 @@ class GraphNode:
 
 
 @dataclass(frozen=True)
-class Edge:
+class GraphLine:
     """A line from box to box, as an SVG path, with its word in the middle."""
 
     path: str
@@ -67,7 +67,7 @@ class Graph:
     height: int
     centre: GraphNode
     nodes: Sequence[GraphNode]
-    edges: Sequence[Edge]
+    edges: Sequence[GraphLine]
     hidden: int
 
 
@@ -97,7 +97,7 @@ def draw(ref: str, label: str, neighbours: Sequence[Neighbour]) -> Graph | None:
     middle = STEP if shown_left else 0
     centre = GraphNode(ref, _short(label), "", middle, (height - ROW) // 2)
     nodes = [*_column(shown_left, 0, height), *_column(shown_right, middle + STEP, height)]
-    edges = [Edge(_curve(node, centre)) for node in nodes]
+    edges = [GraphLine(_curve(node, centre)) for node in nodes]
     hidden = len(left) + len(right) - len(nodes)
     width = max(node.x for node in (centre, *nodes)) + BOX + 4
     return Graph(width, height, centre, nodes, edges, hidden)

@@ -18,7 +18,7 @@ from catalog.models import Source
 from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
 
-__all__ = ["Shown", "at_page", "fields_of", "in_place", "location_of", "project", "with_refs", "with_uid"]
+__all__ = ["ShownEntity", "at_page", "fields_of", "in_place", "location_of", "project", "with_refs", "with_uid"]
 
 REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
@@ -43,7 +43,7 @@ _ONES = "SELECT num AS place, num, NULL::text AS value, '' AS label FROM catalog
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownEntity:
     """An entity as it is shown, with its place in the order that was asked for."""
 
     num: int
@@ -58,24 +58,24 @@ class Shown:
         return [self.value, self.label, self.num]
 
 
-def at_page(organisation: Organisation, page: Page, *, has_total: bool = False) -> list[Shown]:
+def at_page(organisation: Organisation, page: Page, *, has_total: bool = False) -> list[ShownEntity]:
     """The entities of a page, and the one behind it if there is one (see Page.cut): one statement."""
     return _shown(organisation, page.sql, page.parameters, has_total=has_total)
 
 
-def with_refs(organisation: Organisation, refs: Sequence[str]) -> list[Shown]:
+def with_refs(organisation: Organisation, refs: Sequence[str]) -> list[ShownEntity]:
     """Those of these references that are there, in no order: one statement."""
     sql = f"{_ONES} WHERE organisation_id = %s AND ref = ANY(%s::text[]) AND removed_at IS NULL"
     return _shown(organisation, sql, [organisation.pk, list(refs)])
 
 
-def with_uid(organisation: Organisation, uid: object) -> list[Shown]:
+def with_uid(organisation: Organisation, uid: object) -> list[ShownEntity]:
     """The entity of this uid, if it is there: one statement."""
     sql = f"{_ONES} WHERE organisation_id = %s AND uid = %s AND removed_at IS NULL"
     return _shown(organisation, sql, [organisation.pk, uid])
 
 
-def in_place(organisation: Organisation, source: Source, most: int) -> list[Shown]:
+def in_place(organisation: Organisation, source: Source, most: int) -> list[ShownEntity]:
     """What a source describes, in the order of its files: one statement."""
     sql = (
         "SELECT row_number() OVER () AS place, num, NULL::text AS value, '' AS label FROM ("
@@ -85,12 +85,14 @@ def in_place(organisation: Organisation, source: Source, most: int) -> list[Show
     return _shown(organisation, sql, [organisation.pk, source.pk, most])
 
 
-def _shown(organisation: Organisation, page: str, parameters: list[Any], *, has_total: bool = False) -> list[Shown]:
+def _shown(
+    organisation: Organisation, page: str, parameters: list[Any], *, has_total: bool = False
+) -> list[ShownEntity]:
     sql = _SHOWN.format(page=page, total="p.total" if has_total else "0")
     with connection.cursor() as cursor:
         cursor.execute(sql, [*[organisation.pk] * 4, *parameters, *[organisation.pk] * 2])
         rows = cursor.fetchall()
-    return [Shown(row[0], row[1], row[2], row[3], row[4], _entity(*row[5:])) for row in rows]
+    return [ShownEntity(row[0], row[1], row[2], row[3], row[4], _entity(*row[5:])) for row in rows]
 
 
 def _json(text: Any) -> Any:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from catalog.asking.filters import All, In, Node
-from catalog.asking.operations import Operation
+from catalog.asking.operations import NamedOperation
 from catalog.asking.query import entities_of
 from catalog.asking.ranking import rank
 from catalog.asking.words import parts, run_together
@@ -145,12 +145,12 @@ def find_operations(access: Access, asked: Sought, most: int) -> list[Hit]:
     return [_operation(access, api, one) for api, one in found[:most]]
 
 
-def _operation(access: Access, api: Entity, one: Operation) -> Hit:
+def _operation(access: Access, api: Entity, one: NamedOperation) -> Hit:
     return Hit(
         key=f"operation:{api.ref}:{one.title}",
         title=one.title,
         note=f"{one.summary} · {api.title or api.name}" if one.summary else api.title or api.name,
-        kind="Operation",
+        kind="NamedOperation",
         icon="api",
         url=entity_page(access.organisation, api, "api"),
         names=tuple(name for name in (one.title, one.path, one.name, one.summary) if name),

@@ -214,7 +214,7 @@ def _inbox(organisation: Organisation) -> str:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Overdue:
     """What a team has had wrong for longer than a week."""
 
     owner_ref: str
@@ -222,11 +222,11 @@ class Standing:
     since: datetime
 
 
-def standing(organisation: Organisation) -> list[Standing]:
+def standing(organisation: Organisation) -> list[Overdue]:
     """By owner, what is wrong for longer than a week and not set aside."""
     rows = open_of(organisation).filter(first_seen_at__lt=now() - OLD).exclude(owner_ref="")
     told = rows.order_by().values_list("owner_ref").annotate(count=Count("pk"), since=Min("first_seen_at"))
-    return [Standing(*row) for row in told.order_by("owner_ref")]
+    return [Overdue(*row) for row in told.order_by("owner_ref")]
 
 
 def digest(work: Work) -> JobDone:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from catalog.lists import bulk as many
-from catalog.lists.choosing import Wanted
+from catalog.lists.choosing import ListChoice
 from catalog.lists.models import Bulk, BulkRow
 from catalog.lists.patches import patch_of
 from catalog.lists.reading import Listed
@@ -35,7 +35,7 @@ class BulkForm(forms.Form):
 def bulk_new(request: TenantRequest) -> HttpResponseBase:
     """Says what would be done to how many, asks for what goes with it, and begins when that is confirmed."""
     access = request.access
-    wanted = Wanted.from_query(request.POST.get("query", ""))
+    wanted = ListChoice.from_query(request.POST.get("query", ""))
     is_all = request.POST.get("which") == "all"
     uids = (
         Listed(access, wanted, is_counted=False).uids(many.MOST + 1)
@@ -67,7 +67,7 @@ def bulk_new(request: TenantRequest) -> HttpResponseBase:
     return render(request, "catalog/bulk_new.html", context, status=422 if form.errors else 200)
 
 
-def _list_of(request: TenantRequest, wanted: Wanted) -> str:
+def _list_of(request: TenantRequest, wanted: ListChoice) -> str:
     return f"/o/{request.access.organisation.slug}/catalog/?{wanted.query}"
 
 

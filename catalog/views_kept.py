@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.asking.query import entities_of
 from catalog.lists import actions, kept
-from catalog.lists.choosing import Wanted
+from catalog.lists.choosing import ListChoice
 from catalog.lists.models import SavedView
 from catalog.views_lists import address_of
 from portal.accounts.access import TenantRequest, gate
@@ -71,7 +71,7 @@ def views(request: TenantRequest) -> HttpResponse:
 def view_new(request: TenantRequest) -> HttpResponseBase:
     """Keeps the list whose address came along under a name."""
     asked = request.POST if request.method == "POST" else request.GET
-    wanted = Wanted.from_query(asked.get("query", "")) if "query" in asked else Wanted.read(asked)
+    wanted = ListChoice.from_query(asked.get("query", "")) if "query" in asked else ListChoice.read(asked)
     opened = asked.get("view", "")
     source = kept.find_view(request.access, int(opened)) if opened.isdigit() and len(opened) < 18 else None
     columns = list(source.columns) if source else _columns(request, wanted.kind)
@@ -90,14 +90,14 @@ def view_edit(request: TenantRequest, view: int) -> HttpResponseBase:
     found = kept.find_view(request.access, view)
     kept.require_change(request.access, found, is_shared=False)
     asked = request.POST if request.method == "POST" else request.GET
-    wanted = Wanted.from_query(asked.get("query", found.query))
+    wanted = ListChoice.from_query(asked.get("query", found.query))
     opens = kept.kept_of(request.access).opens_with == found.pk
     said = {"name": found.name, "is_shared": found.is_shared, "opens": opens}
     return _form(request, found, ViewForm(request.POST or None, initial=said), wanted, list(found.columns))
 
 
 def _form(
-    request: TenantRequest, view: SavedView | None, form: ViewForm, wanted: Wanted, columns: list[str]
+    request: TenantRequest, view: SavedView | None, form: ViewForm, wanted: ListChoice, columns: list[str]
 ) -> HttpResponseBase:
     access = request.access
     if not access.can(kept.SHARE):
@@ -132,7 +132,7 @@ def _open_with(request: TenantRequest, view: SavedView, wanted: bool) -> None:
         actions.open_with(organisation=access.organisation, user=access.user, view=chosen)
 
 
-def _in_words(wanted: Wanted) -> list[str]:
+def _in_words(wanted: ListChoice) -> list[str]:
     """What the list shows, for whoever is about to keep it."""
     said = [wanted.kind or "All kinds"]
     said += [f"{name}: {value}" if value is not True else name for name, value in wanted.chosen.items()]

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from catalog.descriptors.kinds import KINDS
 from catalog.lists import actions, kept
 from catalog.lists.bulk import ACTS
-from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, WHOSE, Column, Wanted, columns_of
+from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, WHOSE, Column, ListChoice, columns_of
 from catalog.lists.export import FORMS, exported
 from catalog.lists.models import SavedView
 from catalog.lists.reading import OFFERED, Listed, ListedPage
@@ -41,7 +41,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownChoice:
     """A value that can be chosen, as people read it and as they would type it."""
 
     value: str
@@ -63,7 +63,7 @@ class Field:
     label: str
     any_label: str
     chosen: str
-    options: list[Shown]
+    options: list[ShownChoice]
     is_typed: bool
 
     @property
@@ -84,10 +84,10 @@ class Heading:
     direction: str  # ascending, descending, or "" where the list stands in another order
 
 
-class ListPage:
+class ListView:
     """What the page of a list shows."""
 
-    def __init__(self, request: TenantRequest, wanted: Wanted) -> None:
+    def __init__(self, request: TenantRequest, wanted: ListChoice) -> None:
         self.request, self.wanted = request, wanted
         self.organisation = request.access.organisation
         self.here = reverse("catalog", kwargs={"org": self.organisation.slug})
@@ -118,7 +118,7 @@ class ListPage:
         return [(name, value) for name, value in parse_qsl(self.view_query, True) if name not in shown]
 
     @cached_property
-    def kept(self) -> kept.Kept:
+    def kept(self) -> kept.ListBeginning:
         """The views that the person sees, and how they have lists: one statement."""
         return kept.kept_of(self.request.access)
 
@@ -203,7 +203,7 @@ class ListPage:
 
     @property
     def clear_href(self) -> str:
-        return f"?{Wanted(kind=self.wanted.kind, sort=self.wanted.sort).query}"
+        return f"?{ListChoice(kind=self.wanted.kind, sort=self.wanted.sort).query}"
 
     @property
     def fields(self) -> list[Field]:
@@ -214,7 +214,7 @@ class ListPage:
         is_typed = self.listed.is_many(name)
         chosen = getattr(self.wanted, name)
         options = [
-            Shown(each.value, self._read(each.value), each.count, each.value.lower() == chosen.lower())
+            ShownChoice(each.value, self._read(each.value), each.count, each.value.lower() == chosen.lower())
             for each in counted[:OFFERED]
         ]
         if not is_typed:
@@ -289,7 +289,7 @@ def catalog(request: TenantRequest) -> HttpResponseBase:
     """The list, with its state in the address. Without any, what the catalog opens with for this person."""
     if not request.GET:
         return _opened(request)
-    page = ListPage(request, Wanted.read(request.GET))
+    page = ListView(request, ListChoice.read(request.GET))
     template = "catalog/list.html#results" if request.wants_fragment else "catalog/list.html"
     return render(request, template, {"page": page, "wanted": page.wanted, "names": page.names})
 
@@ -316,11 +316,11 @@ def catalog_options(request: TenantRequest, field: str) -> HttpResponse:
     """The commonest values of one choice that begin with what was typed, under all other choices."""
     if field not in FIELDS:
         raise NotFound("There is no such choice.")
-    wanted = Wanted.read({name: value for name, value in request.GET.dict().items() if name != field})
+    wanted = ListChoice.read({name: value for name, value in request.GET.dict().items() if name != field})
     listed = Listed(request.access, wanted)
     found = listed.options(field, request.GET.get(field, "").replace("\0", "").strip()[:100])
     names = named(request.access.organisation.pk, [option.value for option in found]) if field == "owner" else {}
-    options = [Shown(each.value, read(each.value, names), each.count) for each in found]
+    options = [ShownChoice(each.value, read(each.value, names), each.count) for each in found]
     return render(request, "catalog/options.html", {"options": options})
 
 
@@ -328,7 +328,7 @@ def catalog_options(request: TenantRequest, field: str) -> HttpResponse:
 @require_POST
 def catalog_columns(request: TenantRequest) -> HttpResponseBase:
     """Remembers the columns of one kind's lists for the person who asks."""
-    wanted = Wanted.from_query(request.POST.get("query", ""))
+    wanted = ListChoice.from_query(request.POST.get("query", ""))
     chosen = [] if "reset" in request.POST else request.POST.getlist("column")
     access = request.access
     actions.choose_columns(organisation=access.organisation, user=access.user, kind=wanted.kind, columns=chosen)
@@ -338,7 +338,7 @@ def catalog_columns(request: TenantRequest) -> HttpResponseBase:
 @gate("catalog.view")
 def catalog_export(request: TenantRequest) -> HttpResponseBase:
     """The list as a file: what is chosen, in its order, with its columns. Taking it out is an event."""
-    page = ListPage(request, Wanted.read(request.GET))
+    page = ListView(request, ListChoice.read(request.GET))
     form = request.GET.get("format", "csv")
     if form not in FORMS:
         raise Invalid("A list is exported as csv or json.", field="format")

@@ -24,7 +24,7 @@ _LINE = re.compile(r"^( *)(?:\"([^\"]+)\"|'([^']+)'|([^\s#:'\"-][^:]*|/[^\s]*?))
 
 
 @dataclass(frozen=True)
-class Operation:
+class NamedOperation:
     """`method` in capitals; `name` is its operationId, "" where it has none."""
 
     method: str
@@ -47,7 +47,7 @@ class Operation:
         return all(any(one.startswith(word) for one in mine) for word in words)
 
 
-def operations_of(definition: object) -> list[Operation]:
+def operations_of(definition: object) -> list[NamedOperation]:
     """Those of an OpenAPI (or Swagger) definition as its author wrote it; none for anything else."""
     if not isinstance(definition, str) or not _is_openapi(definition):
         return []
@@ -61,7 +61,7 @@ def _is_openapi(definition: str) -> bool:
     return "openapi" in start or "swagger" in start
 
 
-def _of_json(text: str) -> Iterator[Operation]:
+def _of_json(text: str) -> Iterator[NamedOperation]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -74,9 +74,9 @@ def _of_json(text: str) -> Iterator[Operation]:
                 yield _operation(method, path, fields)
 
 
-def _operation(method: str, path: str, fields: dict[str, Any]) -> Operation:
+def _operation(method: str, path: str, fields: dict[str, Any]) -> NamedOperation:
     name, summary = fields.get("operationId"), fields.get("summary")
-    return Operation(
+    return NamedOperation(
         method.upper(),
         path[:LONGEST],
         name[:LONGEST] if isinstance(name, str) else "",
@@ -84,7 +84,7 @@ def _operation(method: str, path: str, fields: dict[str, Any]) -> Operation:
     )
 
 
-def _of_yaml(text: str) -> Iterator[Operation]:
+def _of_yaml(text: str) -> Iterator[NamedOperation]:
     """Keys at three depths below `paths:`: a path, a method, and what is said of it."""
     depths: list[int] = []
     path, method, fields = "", "", dict[str, Any]()

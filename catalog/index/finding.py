@@ -11,7 +11,7 @@ from catalog.asking.filters import In, Node, Not
 from catalog.asking.ranking import distance, slips
 from catalog.asking.words import split_words
 from catalog.index.parts import ABOUT, NAMED, OPERATION, PIECE, WHOLE, near_parts, pieces_of
-from catalog.index.reading import Condition, Question, Term, all_of, any_of
+from catalog.index.reading import Condition, FactTerm, IndexQuestion, all_of, any_of
 from catalog.index.sets import numbers_of
 from portal.accounts.models import Organisation
 
@@ -43,7 +43,7 @@ def text_node(text: str) -> Condition:
 
 def word_node(word: str, *, is_prefix: bool) -> Condition:
     """Entities whose name, tags or description have the word."""
-    return any_of([Term(NAMED, word, is_prefix), Term(ABOUT, word, is_prefix)])
+    return any_of([FactTerm(NAMED, word, is_prefix), FactTerm(ABOUT, word, is_prefix)])
 
 
 def _beside(word: str) -> list[Condition]:
@@ -66,15 +66,17 @@ def candidates(
     mine    owners whose entities come first within a step
     Steps: called exactly so; a name that begins so; all words in the name, whole, then begun; and in the description.
     """
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     inside = question.filter(within if within is not None else all_of(()))
     own = question.filter(In("relations.ownedby", tuple(mine)))
     steps = []
     if words:
-        steps += [question.filter(Term(WHOLE, whole)), question.filter(Term(WHOLE, whole, True))]
-        named = [any_of([Term(NAMED, word), *_beside(word)]) for word in words]
-        begun = [any_of([Term(NAMED, word, True), *_beside(word)]) for word in words]
-        about = [any_of([begun_, Term(ABOUT, word, len(word) > 2)]) for word, begun_ in zip(words, begun, strict=True)]
+        steps += [question.filter(FactTerm(WHOLE, whole)), question.filter(FactTerm(WHOLE, whole, True))]
+        named = [any_of([FactTerm(NAMED, word), *_beside(word)]) for word in words]
+        begun = [any_of([FactTerm(NAMED, word, True), *_beside(word)]) for word in words]
+        about = [
+            any_of([begun_, FactTerm(ABOUT, word, len(word) > 2)]) for word, begun_ in zip(words, begun, strict=True)
+        ]
         steps += [question.filter(all_of(each)) for each in (named, begun, about)]
     question.ask()
     here = [step.bits & inside.bits for step in steps] or [inside.bits]
@@ -85,9 +87,9 @@ def some_of(
     organisation: Organisation | int, words: Iterable[str], *, most: int, within: Node | None = None
 ) -> list[int]:
     """The numbers of entities whose name has the most of the words, at least one: one statement."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     inside = question.filter(within if within is not None else all_of(()))
-    each = [question.filter(any_of([Term(NAMED, word, True), *_beside(word)])) for word in words]
+    each = [question.filter(any_of([FactTerm(NAMED, word, True), *_beside(word)])) for word in words]
     question.ask()
     return _lowest(_levels(inside.bits, [wanted.bits for wanted in each])[:0:-1], most)
 
@@ -107,9 +109,9 @@ def alike(
     pieces = {piece for word in words for piece in pieces_of(word)}
     if not pieces or any(len(word) < 3 for word in words):
         return []
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     inside = question.filter(within if within is not None else all_of(()))
-    each = [question.filter(Term(PIECE, piece)) for piece in sorted(pieces)]
+    each = [question.filter(FactTerm(PIECE, piece)) for piece in sorted(pieces)]
     question.ask()
     levels = _levels(inside.bits, [wanted.bits for wanted in each])
     least = max(1, len(each) * 2 // 5) if is_close else len(each)
@@ -125,10 +127,10 @@ def with_operations(
     mine: Collection[str] = (),
 ) -> list[int]:
     """The numbers of APIs whose operations have all the words, or words that begin so, mine first: one statement."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     inside = question.filter(within if within is not None else all_of(()))
     own = question.filter(In("relations.ownedby", tuple(mine)))
-    wanted = question.filter(all_of([Term(OPERATION, word, True) for word in words]))
+    wanted = question.filter(all_of([FactTerm(OPERATION, word, True) for word in words]))
     question.ask()
     bits = wanted.bits & inside.bits if words else 0
     return _lowest([bits & own.bits, bits], most)

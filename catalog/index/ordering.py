@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from catalog.index import sets
-from catalog.index.reading import Found, Value, Values
+from catalog.index.reading import FoundSet, Value, Values
 
 # Up to so many numbers are looked up one by one and sorted.
 SMALL = 2000
@@ -81,7 +81,7 @@ class Lacking:
 
 
 def page(
-    found: Found,
+    found: FoundSet,
     order: Order,
     *,
     size: int,
@@ -140,7 +140,7 @@ class _Set:
 class _Walk:
     """Along an index of entities, or through a set that is small."""
 
-    def __init__(self, found: Found, column: tuple[str, str], is_down: bool, place: Place | None) -> None:
+    def __init__(self, found: FoundSet, column: tuple[str, str], is_down: bool, place: Place | None) -> None:
         self.found, self.place = found, place
         self.column, self.label = column
         self.way, self.than = ("DESC", "<") if is_down else ("ASC", ">")
@@ -189,13 +189,13 @@ class _Walk:
 
 
 def _by_key(
-    found: Found, order: Order, known: Lacking, size: int, place: Place | None, is_backwards: bool, offset: int
+    found: FoundSet, order: Order, known: Lacking, size: int, place: Place | None, is_backwards: bool, offset: int
 ) -> Page:
     having, rest = found.bits & known.having, found.bits & ~known.having
     if known.several and known.several.rows:
         runs = [*_runs(having, known.several.rows, is_descending=order.is_descending), *_rest(rest)]
         return Page(*_given(_window(runs, order, place, is_backwards, offset, size + 1)), size, is_backwards)
-    walk = _KeyWalk(Found(found.organisation_id, having, found.live), order, is_backwards, size + 1)
+    walk = _KeyWalk(FoundSet(found.organisation_id, having, found.live), order, is_backwards, size + 1)
     lacks = place is not None and place[0] is None
     if is_backwards:
         number = place[2] if lacks and place else None
@@ -224,7 +224,7 @@ def _joined(first: tuple[str, list[Any]], second: tuple[str, list[Any]], most: i
 class _KeyWalk:
     """Along the values of a key, for keys of which an entity has one value: its sets stand behind one another."""
 
-    def __init__(self, found: Found, order: Order, is_backwards: bool, most: int) -> None:
+    def __init__(self, found: FoundSet, order: Order, is_backwards: bool, most: int) -> None:
         self.found, self.key, self.most = found, order.key, most
         is_down = order.is_descending != is_backwards
         self.way, self.than = ("DESC", "<") if is_down else ("ASC", ">")
@@ -271,7 +271,7 @@ class _KeyWalk:
         return sql, parameters
 
 
-def by_several(found: Found, orders: Sequence[tuple[Order, Values]], *, size: int, offset: int) -> Page:
+def by_several(found: FoundSet, orders: Sequence[tuple[Order, Values]], *, size: int, offset: int) -> Page:
     """A page in several orders by keys: where the first has equals, the next one decides. All values must be known."""
     runs = _parted([(None, "", found.bits)], orders)
     return Page(*_given(_window(runs, Order("key"), None, False, offset, size + 1)), size)

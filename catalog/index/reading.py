@@ -1,6 +1,6 @@
 """Which entities fit a filter, how many, what values they have: sets looked up in one statement, combined in memory.
 
-A `Question` collects what one answer needs, filters and the values of keys, and asks for all of it at once. One
+A `IndexQuestion` collects what one answer needs, filters and the values of keys, and asks for all of it at once. One
 statement is one moment.
 """
 
@@ -24,7 +24,7 @@ LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True)
-class Term:
+class FactTerm:
     """A condition on the index's own keys (see parts): the text is a value, or the beginning of one."""
 
     key: str
@@ -40,7 +40,7 @@ class Contains:
     text: str
 
 
-Condition = Node | Term | Contains
+Condition = Node | FactTerm | Contains
 
 
 @dataclass
@@ -61,10 +61,10 @@ class _Leaf:
         return found
 
 
-class Wanted:
+class WantedSet:
     """A filter of a question; `bits` is the set of its entities, once the question was asked."""
 
-    def __init__(self, question: Question, node: Condition) -> None:
+    def __init__(self, question: IndexQuestion, node: Condition) -> None:
         self._node = node
         self._question = question
         self._leaves = {id(part): question.leaves_of(part) for part in _parts(node)}
@@ -144,7 +144,7 @@ class Values:
         return found
 
 
-class Question:
+class IndexQuestion:
     """What one answer needs to know, asked in one statement. Must run inside the tenant."""
 
     def __init__(self, organisation: Organisation | int) -> None:
@@ -154,9 +154,9 @@ class Question:
         self._live = self._leaf(HAS, EVERYTHING)
         self.live = 0
 
-    def filter(self, node: Condition) -> Wanted:
+    def filter(self, node: Condition) -> WantedSet:
         """Those who fit; `filters.matches` says what that means."""
-        return Wanted(self, node)
+        return WantedSet(self, node)
 
     def values(self, key: str, *, most: int | None = None, prefix: str = "", only_many: bool = False) -> Values:
         """The values of a key that begin so; at most so many, then the commonest of all.
@@ -169,7 +169,7 @@ class Question:
         return asked
 
     def leaves_of(self, node: Condition) -> list[_Leaf]:
-        if isinstance(node, Term):
+        if isinstance(node, FactTerm):
             return [self._leaf(node.key, node.text, f"{node.text}{LAST}" if node.is_prefix else None)]
         if isinstance(node, Contains):
             is_askable = _askable(node.key) and _askable(node.text, own=True)
@@ -289,7 +289,7 @@ _VALUES = (
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSet:
     """The entities that fit: their set, and how many there are."""
 
     organisation_id: int
@@ -305,16 +305,16 @@ class Found:
         found = sets.numbers_of(self.bits)
         return list(found) if most is None else [number for number, _ in zip(found, range(most), strict=False)]
 
-    def within(self, bits: int) -> Found:
-        return Found(self.organisation_id, self.bits & bits, self.live)
+    def within(self, bits: int) -> FoundSet:
+        return FoundSet(self.organisation_id, self.bits & bits, self.live)
 
 
-def find(organisation: Organisation | int, node: Condition) -> Found:
+def find(organisation: Organisation | int, node: Condition) -> FoundSet:
     """Those who fit a filter: one statement. Must run inside the tenant."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     wanted = question.filter(node)
     question.ask()
-    return Found(question.organisation_id, wanted.bits, question.live)
+    return FoundSet(question.organisation_id, wanted.bits, question.live)
 
 
 def any_of(nodes: Collection[Condition]) -> Condition:

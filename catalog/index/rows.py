@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from catalog.asking.filters import Exists
 from catalog.index.ordering import Lacking, Order, Page, Place, listed, page
-from catalog.index.reading import Condition, Found, Question
+from catalog.index.reading import Condition, FoundSet, IndexQuestion
 from catalog.models import Entity
 from portal.accounts.models import Organisation
 
@@ -38,11 +38,11 @@ def first(
     columns: Sequence[str] = LISTED,
 ) -> tuple[list[Entity], int]:
     """The first of those who fit, by name unless told otherwise, and how many there are: two statements."""
-    question, order = Question(organisation), order or Order()
+    question, order = IndexQuestion(organisation), order or Order()
     wanted, having = question.filter(node), question.filter(Exists(order.key))
     several = question.values(order.key, only_many=True) if order.by == "key" else None
     question.ask()
-    found = Found(question.organisation_id, wanted.bits, question.live)
+    found = FoundSet(question.organisation_id, wanted.bits, question.live)
     chosen = page(found, order, size=most, known=Lacking(having.bits, several))
     return entities(organisation, chosen, columns)[:most], found.total
 
@@ -53,7 +53,7 @@ def numbered(organisation: Organisation | int, numbers: Sequence[int], columns: 
 
 
 def by_name(
-    found: Found, size: int, *, after: Place | None = None, before: Place | None = None
+    found: FoundSet, size: int, *, after: Place | None = None, before: Place | None = None
 ) -> tuple[Page, list[Entity], bool]:
     """A page by name behind or before a place: the page, its entities, and whether there are more that way."""
     chosen = page(found, Order(), size=size, place=before or after, is_backwards=before is not None)

@@ -18,7 +18,7 @@ from catalog.index.parts import NAMED, Fact, near_parts
 AT_ONCE = 5_000
 
 
-class Change:
+class FactChange:
     """Which entities gain and lose which facts. What an entity both loses and gains, it has."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class _Row:
         self.members = sorted(numbers) if self.n > 1 else None
 
 
-def apply(organisation_id: int, change: Change) -> None:
+def apply(organisation_id: int, change: FactChange) -> None:
     """Writes the change. Must run under the lock."""
     facts = sorted(change.adds.keys() | change.dels.keys())
     if not facts:

@@ -153,7 +153,7 @@ def rebuild(organisation_id: int) -> int:
     for start in range(0, len(keys), AT_ONCE):
         part = list(rows.filter(pk__in=keys[start : start + AT_ONCE]))
         related = edges.of_entities(organisation_id, {row.num: row.ref for row in part})
-        change = terms.Change()
+        change = terms.FactChange()
         for row in part:
             _arrive(change, _state_of(row, set()), related[row.num])
         terms.apply(organisation_id, change)
@@ -212,7 +212,7 @@ def _change(organisation_id: int, pairs: Sequence[_Pair]) -> None:
     leaving = [before for before, after in pairs if before and not after]
     coming = [after for before, after in pairs if after and not before]
     steady = [(before, after) for before, after in pairs if before and after]
-    change = terms.Change()
+    change = terms.FactChange()
     related = edges.of_entities(organisation_id, {state.num: state.ref for state in leaving})
     for state in leaving:
         change.drop(state.num, state.facts | relation_facts(related[state.num]))
@@ -233,7 +233,7 @@ def _change(organisation_id: int, pairs: Sequence[_Pair]) -> None:
     terms.apply(organisation_id, change)
 
 
-def _arrive(change: terms.Change, state: _State, related: set[Said]) -> None:
+def _arrive(change: terms.FactChange, state: _State, related: set[Said]) -> None:
     facts = state.facts | relation_facts(related)
     change.add(state.num, facts)
     change.many |= many_of(facts)
@@ -255,7 +255,7 @@ def _news(pairs: Sequence[_Pair]) -> set[tuple[str, str, str]]:
 
 
 def _relate(
-    organisation_id: int, change: terms.Change, pairs: Sequence[_Pair], news: set[tuple[str, str, str]]
+    organisation_id: int, change: terms.FactChange, pairs: Sequence[_Pair], news: set[tuple[str, str, str]]
 ) -> None:
     """What new and gone edges do to those ends of them that were there before and still are."""
     if not news:

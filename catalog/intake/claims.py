@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from catalog.descriptors.parsing import ParsedEntity
-from catalog.intake.reading import Found
+from catalog.intake.reading import FoundEntity
 from catalog.models import Entity, NameChoice, NameClaim, Source
 from portal.accounts.tenancy import TenantQuerySet
 
@@ -26,7 +26,7 @@ def chosen(organisation_id: int, refs: Iterable[str]) -> dict[str, int]:
     return dict(rows.values_list("ref", "source_id"))
 
 
-def keep(source: Source, found: Iterable[Found]) -> None:
+def keep(source: Source, found: Iterable[FoundEntity]) -> None:
     """Keeps what the source says of names that others have. Inside the tenant; writes what is new or changed."""
     told = {each.ref: each for each in found}
     if not told:
@@ -49,14 +49,14 @@ def drop(source: Source, refs: Collection[str]) -> None:
         claims_of(source.organisation_id).filter(source=source, ref__in=refs).delete()
 
 
-def give_up(rows: Iterable[Entity], texts: Mapping[int, Found]) -> None:
+def give_up(rows: Iterable[Entity], texts: Mapping[int, FoundEntity]) -> None:
     """Entities change their source: what the one before said of them stays as its claim."""
     for row in rows:
         if row.source is not None and row.pk in texts:
             keep(row.source, [texts[row.pk]])
 
 
-def _row(source: Source, found: Found) -> NameClaim:
+def _row(source: Source, found: FoundEntity) -> NameClaim:
     entity = found.entity
     return NameClaim(
         organisation_id=source.organisation_id,
@@ -71,7 +71,7 @@ def _row(source: Source, found: Found) -> NameClaim:
     )
 
 
-def found_in(claim: NameClaim) -> Found:
+def found_in(claim: NameClaim) -> FoundEntity:
     """The description as it was read."""
     entity = ParsedEntity(claim.document, claim.line, claim.raw, claim.raw_line)
-    return Found(entity, claim.path, claim.digest)
+    return FoundEntity(entity, claim.path, claim.digest)

@@ -15,7 +15,7 @@ from catalog.descriptors.parsing import ParsedEntity
 from catalog.index import writing
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
-from catalog.intake.reading import Found, Reading, finding_at
+from catalog.intake.reading import FoundEntity, Reading, finding_at
 from catalog.intake.remembering import forget, remember
 from catalog.intake.rows import filled
 from catalog.intake.sources.registry import OPENERS, start_of
@@ -154,7 +154,7 @@ def store_part(source: Source, reading: Reading) -> Ingested:
     return outcome
 
 
-def take_one(source: Source, found: Found) -> None:
+def take_one(source: Source, found: FoundEntity) -> None:
     """Writes one description that the source had lost its name to another with. Must run inside the tenant."""
     writing.lock(source.organisation_id)
     _Work(source, is_first=True).take(Piece(fresh=[found]))
@@ -235,7 +235,7 @@ def _announce(source: Source) -> None:
     transaction.on_commit(lambda: announce(organisation_id, topic))
 
 
-def conflict(found: Found, row: Entity) -> Finding:
+def conflict(found: FoundEntity, row: Entity) -> Finding:
     """What is found, where the name belongs to the source of `row`."""
     label = row.source.label if row.source else "elsewhere"
     sentence = (
@@ -251,7 +251,7 @@ class _Work:
     def __init__(self, source: Source, commit: str = "", author: str = "", *, is_first: bool = False) -> None:
         self.source, self.commit, self.author = source, commit, author
         self.is_first = is_first
-        self.claimed = dict[str, Found]()
+        self.claimed = dict[str, FoundEntity]()
         self.now = now()
         self.rows = Entity.objects.for_tenant(source.organisation_id)
         self.problems = set[Finding]()
@@ -335,7 +335,7 @@ class _Work:
         )  # fmt: skip
         return {row.ref: row for row in slim}
 
-    def _mine(self, fresh: Sequence[Found], known: dict[str, Entity]) -> list[Found]:
+    def _mine(self, fresh: Sequence[FoundEntity], known: dict[str, Entity]) -> list[FoundEntity]:
         """Those that are ours; where another source has the name, a problem and a claim, unless an admin chose us."""
         others = {found.ref: found for found in fresh if not self._is_free(known.get(found.ref))}
         choice = claims.chosen(self.source.organisation_id, others)
@@ -362,10 +362,10 @@ class _Work:
             return
         whole = Entity.objects.for_tenant(self.source.organisation_id).filter(pk__in=[row.pk for row in rows])
         for row in whole.select_related("body", "source"):
-            said = Found(ParsedEntity(row.body.document, row.line, row.body.raw), row.path, row.digest)
+            said = FoundEntity(ParsedEntity(row.body.document, row.line, row.body.raw), row.path, row.digest)
             claims.give_up([row], {row.pk: said})
 
-    def _renamed(self, piece: Piece, new: Sequence[Found]) -> dict[str, Entity]:
+    def _renamed(self, piece: Piece, new: Sequence[FoundEntity]) -> dict[str, Entity]:
         """The rows that new entities are under another name, after they were given it."""
         if self.is_first or not new:
             return {}
@@ -376,7 +376,7 @@ class _Work:
             renaming.rename(row, by_ref[ref], self.commit)
         return found
 
-    def _differs(self, row: Entity, found: Found) -> bool:
+    def _differs(self, row: Entity, found: FoundEntity) -> bool:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from catalog.descriptors.parsing import parse
-from catalog.intake.reading import FileRead, Found, entity_from, entity_plain, finding_from, kept_of, plain_of
+from catalog.intake.reading import FileRead, FoundEntity, entity_from, entity_plain, finding_from, kept_of, plain_of
 
 
 def parsed(text: str, path: str, include: Callable[[str], str]) -> dict[str, Any]:
     """What the file says, as JSON can carry it; `include` as for descriptors.parsing.parse."""
     said = parse(text, path, include)
     return {
-        "entities": [entity_plain(Found(each, path)) for each in said.entities],
+        "entities": [entity_plain(FoundEntity(each, path)) for each in said.entities],
         "problems": [plain_of(each) for each in said.problems],
         "broken": sorted(said.broken),
         "is_whole": said.is_whole,

@@ -11,10 +11,10 @@ from typing import Self
 from django.db import connection
 
 from catalog.intake.readers import Readers
-from catalog.intake.reading import FileRead, Found, Reading
+from catalog.intake.reading import FileRead, FoundEntity, Reading
 from catalog.intake.remembering import paths_of, remembered
 from catalog.intake.sources.tree import Tree
-from catalog.intake.walking import Walk
+from catalog.intake.walking import SourceWalk
 from catalog.models import Source
 from portal.accounts.tenancy import tenant
 
@@ -36,7 +36,7 @@ class Piece:
     files      those to remember once the entities are written
     """
 
-    fresh: list[Found] = field(default_factory=list)
+    fresh: list[FoundEntity] = field(default_factory=list)
     settled: int = 0
     files: list[FileRead] = field(default_factory=list)
     size: int = 0
@@ -65,7 +65,7 @@ class Pieces:
                 files = remembered(source)
                 before = set(files)
                 files = self._as_they_stand(files)
-        self.walk = Walk(tree, start, self.readers, files)
+        self.walk = SourceWalk(tree, start, self.readers, files)
         self.walked = set[str]()
         self._before = before
         self._gone: list[str] | None = None

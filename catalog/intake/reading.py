@@ -18,7 +18,7 @@ KEPT = frozenset({"Location", "Template"})
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundEntity:
     """An entity as read, with its place. `given` is its digest where somebody has worked that out already."""
 
     entity: ParsedEntity
@@ -45,7 +45,7 @@ def digest_of(entity: ParsedEntity, path: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-class Seen(NamedTuple):
+class Remnant(NamedTuple):
     """An entity of a file that did not change since it was read: what is remembered of it."""
 
     ref: str
@@ -66,8 +66,8 @@ class FileRead:
     path: str
     mark: str = ""
     includes: Mapping[str, str] = field(default_factory=dict)
-    entities: list[Found] | list[Seen] = field(default_factory=list)
-    kept: list[Found] = field(default_factory=list)
+    entities: list[FoundEntity] | list[Remnant] = field(default_factory=list)
+    kept: list[FoundEntity] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
     is_whole: bool = True
@@ -82,7 +82,7 @@ class Reading:
     Of a source that is stored while it is read, `entities` are only those of the kinds KEPT.
     """
 
-    entities: list[Found] = field(default_factory=list)
+    entities: list[FoundEntity] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
     is_whole: bool = True
@@ -92,7 +92,7 @@ class Reading:
     beside: Mapping[str, Any] = field(default_factory=dict)
 
 
-def kept_of(entities: Iterable[Found]) -> list[Found]:
+def kept_of(entities: Iterable[FoundEntity]) -> list[FoundEntity]:
     """Those of the kinds KEPT."""
     return [found for found in entities if found.entity.document["kind"] in KEPT]
 
@@ -103,16 +103,16 @@ def finding_at(path: str, code: str, sentence: str, entity: ParsedEntity) -> Fin
     return Finding(path, entity.line, code, sentence, str(entity.ref), owner_ref=owner, excerpt=entity.excerpt())
 
 
-def entity_plain(found: Found) -> list[Any]:
+def entity_plain(found: FoundEntity) -> list[Any]:
     """An entity, as JSON keeps it; its path is known."""
     entity = found.entity
     return [entity.document, entity.line, entity.raw, entity.raw_line, found.digest]
 
 
-def entity_from(path: str, plain: list[Any]) -> Found:
+def entity_from(path: str, plain: list[Any]) -> FoundEntity:
     """What `entity_plain` kept."""
     *entity, digest = plain
-    return Found(ParsedEntity(*entity), path, digest)
+    return FoundEntity(ParsedEntity(*entity), path, digest)
 
 
 def plain_of(finding: Finding) -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from catalog.index import bulk
-from catalog.intake.reading import FileRead, Seen, entity_from, entity_plain, finding_from, plain_of
+from catalog.intake.reading import FileRead, Remnant, entity_from, entity_plain, finding_from, plain_of
 from catalog.models import Source, SourceFile
 
 BATCH = 2000
@@ -72,7 +72,7 @@ def _file(
         path,
         mark,
         includes,
-        [Seen(ref, int(line), digest, path) for digest, line, ref in lines],
+        [Remnant(ref, int(line), digest, path) for digest, line, ref in lines],
         [entity_from(path, each) for each in kept],
         [finding_from(path, each) for each in problems],
         frozenset(broken),

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from catalog.descriptors.kinds import KINDS
 from catalog.index import writing
-from catalog.intake.reading import Found
+from catalog.intake.reading import FoundEntity
 from catalog.models import Entity, FormerName, Source
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
@@ -20,7 +20,7 @@ ALIKE = 0.75
 NAMES = ("name", "title", "uid", "etag")
 
 
-def renamed(source: Source, fresh: Sequence[Found], files: Mapping[str, set[str]]) -> dict[str, Entity]:
+def renamed(source: Source, fresh: Sequence[FoundEntity], files: Mapping[str, set[str]]) -> dict[str, Entity]:
     """By new reference, the rows that these new entities are, under another name. Writes nothing.
 
     fresh  entities whose references no row has
@@ -39,7 +39,7 @@ def renamed(source: Source, fresh: Sequence[Found], files: Mapping[str, set[str]
         return {}
     found = {each.ref: row for each in new for row in gone if _says_uid(each) == str(row.uid)}
     taken = {row.pk for row in found.values()}
-    by_place = defaultdict[tuple[str, str], tuple[list[Found], list[Entity]]](lambda: ([], []))
+    by_place = defaultdict[tuple[str, str], tuple[list[FoundEntity], list[Entity]]](lambda: ([], []))
     for each in new:
         if each.ref not in found:
             by_place[each.path, each.entity.ref.kind.lower()][0].append(each)
@@ -52,13 +52,13 @@ def renamed(source: Source, fresh: Sequence[Found], files: Mapping[str, set[str]
     return found
 
 
-def _may_move(found: Found) -> bool:
+def _may_move(found: FoundEntity) -> bool:
     """A team has an identity of its own: catalog/teams.py."""
     kind = KINDS.get(found.entity.ref.kind)
     return kind is not None and not kind.is_team
 
 
-def _says_uid(found: Found) -> str:
+def _says_uid(found: FoundEntity) -> str:
     return str(found.entity.document["metadata"].get("uid") or "").lower()
 
 
@@ -85,7 +85,7 @@ def _leaves(value: Any, path: str) -> Iterator[str]:
         yield f"{path}={value!r}"
 
 
-def rename(row: Entity, found: Found, commit: str) -> None:
+def rename(row: Entity, found: FoundEntity, commit: str) -> None:
     """Gives the row its new name; what it says is written afterwards. Its key, uid, history and owners stay."""
     before, now_called = row.ref, found.entity.ref
     organisation_id = row.organisation_id
@@ -106,6 +106,6 @@ def rename(row: Entity, found: Found, commit: str) -> None:
         verb="entity.renamed",
         subject=row,
         subject_label=found.ref,
-        summary=f"Found {before} under its new name, {found.ref}",
+        summary=f"FoundEntity {before} under its new name, {found.ref}",
         data={"was": before, "is": found.ref, "commit": commit},
     )

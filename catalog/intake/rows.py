@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from catalog.descriptors import relations
-from catalog.intake.reading import Found
+from catalog.intake.reading import FoundEntity
 from catalog.models import Entity, EntityBody, Source
 
 
-def filled(row: Entity, source: Source, found: Found, moment: datetime) -> Entity:
+def filled(row: Entity, source: Source, found: FoundEntity, moment: datetime) -> Entity:
     """The row with every column read from the document."""
     document, ref = found.entity.document, found.entity.ref
     metadata, spec = document["metadata"], document.get("spec") or {}

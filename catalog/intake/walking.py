@@ -14,7 +14,7 @@ from catalog.descriptors.findings import Finding
 from catalog.descriptors.placeholders import CannotRead
 from catalog.intake.onefile import file_read
 from catalog.intake.readers import Readers
-from catalog.intake.reading import FORMAT, FileRead, Found, Reading, Seen, finding_at
+from catalog.intake.reading import FORMAT, FileRead, FoundEntity, Reading, Remnant, finding_at
 from catalog.intake.sources.tree import FileUnreadable, SourceUnreadable, Tree, inside, matching
 
 # So many files, or so many characters of them, are begun before the first of them is taken.
@@ -28,8 +28,8 @@ MAX_PROBLEMS = 20_000
 def read(tree: Tree, start: str) -> Reading:
     """Everything that a small source says, in memory. Raises SourceUnreadable when there is nothing to begin with."""
     with Readers() as readers:
-        walk = Walk(tree, start, readers)
-        entities = [found for taken in walk for found in taken.entities if isinstance(found, Found)]
+        walk = SourceWalk(tree, start, readers)
+        entities = [found for taken in walk for found in taken.entities if isinstance(found, FoundEntity)]
     return walk.reading(entities)
 
 
@@ -59,10 +59,10 @@ class Taken:
     """One file of a reading, and those of its entities that no file before it describes."""
 
     file: FileRead
-    entities: list[Found] | list[Seen]
+    entities: list[FoundEntity] | list[Remnant]
 
 
-class Walk:
+class SourceWalk:
     """One reading, file by file in the order in which they are named.
 
     remembered  what files said at an earlier reading: those are not read again whose bytes, and the bytes of what they
@@ -81,7 +81,7 @@ class Walk:
         self.queue = deque(_Wanted(path) for path in first)
         self.seen = set(first)
         self.first: dict[str, tuple[str, int]] = {}  # where each reference is described first
-        self.kept: list[Found] = []
+        self.kept: list[FoundEntity] = []
         self.problems: list[Finding] = []
         self.unkept = 0  # problems that were too many
         self.broken: set[str] = set()
@@ -95,7 +95,7 @@ class Walk:
         """How many files are known to be named so far."""
         return len(self.seen)
 
-    def reading(self, entities: list[Found] | None = None) -> Reading:
+    def reading(self, entities: list[FoundEntity] | None = None) -> Reading:
         """What there is to say when the walk is over."""
         problems = sorted(set(self.problems))
         if self.unkept:
@@ -245,17 +245,17 @@ class Walk:
             self._problem(wanted.named_in or wanted.path, wanted.line, "unreadable-file", sentence)
             self.is_whole = False
 
-    def _is_first(self, found: Found | Seen) -> bool:
+    def _is_first(self, found: FoundEntity | Remnant) -> bool:
         here = (found.path, found.line)
         first = self.first.setdefault(found.ref, here)
         if first is here:
             return True
         sentence = f"{found.ref} stands here and in {first[0]}, line {first[1]}; the first one counts."
-        if isinstance(found, Found):  # so it is, unless the file went in this moment
+        if isinstance(found, FoundEntity):  # so it is, unless the file went in this moment
             self._note([finding_at(found.path, "described-twice", sentence, found.entity)])
         return False
 
-    def _follow(self, found: Found) -> None:
+    def _follow(self, found: FoundEntity) -> None:
         spec: dict[str, Any] = found.entity.document["spec"]
         targets = [*([spec["target"]] if "target" in spec else []), *spec.get("targets", [])]
         for target in targets:

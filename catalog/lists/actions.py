@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from catalog.lists.choosing import Wanted, clean_columns
+from catalog.lists.choosing import ListChoice, clean_columns
 from catalog.lists.models import ListSetting, SavedView, Star
 from catalog.models import Entity
 from portal.accounts.actor import Actor
@@ -59,7 +59,7 @@ def save_view(
     organisation: Organisation,
     actor: Actor,
     name: str,
-    wanted: Wanted,
+    wanted: ListChoice,
     columns: Sequence[str] = (),
     is_shared: bool = False,
     view: SavedView | None = None,

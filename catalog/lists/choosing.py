@@ -61,7 +61,7 @@ def clean_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ListChoice:
     """What a list shows: empty means any. `sort` is a column's name, with a minus for the other direction."""
 
     kind: str = ""
@@ -80,7 +80,7 @@ class Wanted:
     sort: str = ""
 
     @classmethod
-    def read(cls, said: Mapping[str, str]) -> Wanted:
+    def read(cls, said: Mapping[str, str]) -> ListChoice:
         """From an address. What cannot be meant is left out: a list is never refused for its address."""
         texts = {name: _clean(said.get(name, "")) for name in (*_TEXTS, "q")}
         kind = next((name for name in KINDS if name.lower() == texts["kind"].lower()), texts["kind"])
@@ -103,7 +103,7 @@ class Wanted:
         )
 
     @classmethod
-    def from_query(cls, query: str) -> Wanted:
+    def from_query(cls, query: str) -> ListChoice:
         """From what `query` wrote."""
         return cls.read(dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True)))
 
@@ -130,7 +130,7 @@ class Wanted:
             return self.sort.removeprefix("-"), self.sort.startswith("-")
         return ("name" if self.kind else ALL_SORT), False
 
-    def without(self, *names: str) -> Wanted:
+    def without(self, *names: str) -> ListChoice:
         """The same with these choices open."""
         return replace(self, **{name: type(getattr(self, name))() for name in names})
 
@@ -163,7 +163,7 @@ class Mine:
     nobody: frozenset[str] = frozenset()
 
 
-def node_of(wanted: Wanted, mine: Mine) -> Node:
+def node_of(wanted: ListChoice, mine: Mine) -> Node:
     """The choices as a filter of the catalog; text, health, problems and stars are not among its words."""
     parts: list[Node] = [
         In(key, (str(value).lower(),)) for name, key in KEYS.items() if (value := getattr(wanted, name))

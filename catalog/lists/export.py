@@ -10,7 +10,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from catalog.lists.choosing import COLUMNS, Wanted
+from catalog.lists.choosing import COLUMNS, ListChoice
 from catalog.lists.reading import Listed
 from catalog.models import Entity
 from catalog.presenting import with_refs
@@ -22,7 +22,7 @@ BATCH = 500
 FORMS = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
 
 
-async def exported(access: Access, wanted: Wanted, columns: Sequence[str], form: str) -> AsyncIterator[str]:
+async def exported(access: Access, wanted: ListChoice, columns: Sequence[str], form: str) -> AsyncIterator[str]:
     """The file as text. Each batch is read in a tenant transaction of its own: what changes meanwhile is as it is then.
 
     csv   the entity's reference, its name and the columns of the list
@@ -42,7 +42,7 @@ async def exported(access: Access, wanted: Wanted, columns: Sequence[str], form:
         yield "]"
 
 
-def _batch(access: Access, wanted: Wanted, columns: Sequence[str], form: str, after: str) -> tuple[str, str]:
+def _batch(access: Access, wanted: ListChoice, columns: Sequence[str], form: str, after: str) -> tuple[str, str]:
     with tenant(access.organisation):
         listed = Listed(access, wanted, columns, is_counted=False)
         page = listed.page(size=BATCH, after=after)

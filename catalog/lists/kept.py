@@ -19,7 +19,7 @@ SHARE, CARE = "views.share", "views.manage"
 
 
 @dataclass(frozen=True)
-class Kept:
+class ListBeginning:
     """What a person's lists begin with: the views that they see, their columns by kind, and the view they open with."""
 
     views: list[SavedView]
@@ -27,7 +27,7 @@ class Kept:
     opens_with: int | None
 
 
-def kept_of(access: Access) -> Kept:
+def kept_of(access: Access) -> ListBeginning:
     """One statement: it stands beside the person's membership, which there always is."""
     mine = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user)
     told = JSONObject(columns="columns", opens_with="opens_with")
@@ -38,7 +38,7 @@ def kept_of(access: Access) -> Kept:
     ).first()
     said = (row.setting if row else None) or {}
     views = [SavedView(organisation=access.organisation, **told) for told in row.views] if row else []
-    return Kept(views, said.get("columns") or {}, said.get("opens_with"))
+    return ListBeginning(views, said.get("columns") or {}, said.get("opens_with"))
 
 
 _SHOWN = ("id", "name", "query", "columns", "is_shared", "is_default", "owner_id")

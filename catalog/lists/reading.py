@@ -22,8 +22,8 @@ from catalog.freshness import stale_sources
 from catalog.index import sets
 from catalog.index.finding import text_node
 from catalog.index.ordering import Lacking, Order, page
-from catalog.index.reading import Condition, Found, Question, Values, all_of, find
-from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, Mine, Wanted, node_of, tier_of
+from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, all_of, find
+from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, ListChoice, Mine, node_of, tier_of
 from catalog.lists.rows import Row, Rows, Segment, in_segments, of_page
 from catalog.lists.seen import starred_uids
 from catalog.models import EntityBody
@@ -39,7 +39,7 @@ MOST_SEGMENTS = 200
 
 
 @dataclass(frozen=True)
-class Option:
+class ListOption:
     """A value that could be chosen, and how many entities it would leave."""
 
     value: str
@@ -78,7 +78,7 @@ WHERE t.organisation_id = %s AND m.user_id = %s
 
 def _unknown_owners(organisation: Organisation) -> frozenset[str]:
     """Owners that something names and that are neither in the catalog nor a team: three statements."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     owners = question.values(KEYS["owner"])
     question.ask()
     named = {row.value for row in owners.rows}
@@ -91,7 +91,7 @@ def _unknown_owners(organisation: Organisation) -> frozenset[str]:
 class _Asked:
     """One question to the index and what was asked with it."""
 
-    question: Question
+    question: IndexQuestion
     bits: int
     under: Mapping[str, int]
     values: Mapping[str, Values]
@@ -101,7 +101,9 @@ class _Asked:
 class Listed:
     """One list, as one person sees it. Nothing is read before it is asked for, and the index but once."""
 
-    def __init__(self, access: Access, wanted: Wanted, columns: Sequence[str] = (), *, is_counted: bool = True) -> None:
+    def __init__(
+        self, access: Access, wanted: ListChoice, columns: Sequence[str] = (), *, is_counted: bool = True
+    ) -> None:
         """`columns` says what of the rows is shown: some of it is read only then. `is_counted`: whether anybody wants
         to know what else could be chosen."""
         self.access, self.wanted, self.columns, self.is_counted = access, wanted, columns, is_counted
@@ -116,7 +118,7 @@ class Listed:
     def mine(self) -> Mine:
         return mine_of(self.access, self.wanted.whose)
 
-    def _condition(self, wanted: Wanted) -> Condition:
+    def _condition(self, wanted: ListChoice) -> Condition:
         node = node_of(wanted, self.mine)
         return all_of([node, text_node(wanted.text)]) if wanted.text else node
 
@@ -153,7 +155,7 @@ class Listed:
 
     @cached_property
     def _asked(self) -> _Asked:
-        question, wanted = Question(self.organisation), self.wanted
+        question, wanted = IndexQuestion(self.organisation), self.wanted
         meant = question.filter(self._condition(wanted))
         chosen = [name for name in KEYS if self.is_counted and getattr(wanted, name)]
         under = {name: question.filter(self._condition(wanted.without(name))) for name in chosen}
@@ -175,9 +177,9 @@ class Listed:
         return self.bits.bit_count()
 
     @cached_property
-    def counts(self) -> dict[str, list[Option]]:
+    def counts(self) -> dict[str, list[ListOption]]:
         """For each choice the commonest values under all other choices, the commonest first; kinds are all told."""
-        found: dict[str, list[Option]] = {name: [] for name in KEYS}
+        found: dict[str, list[ListOption]] = {name: [] for name in KEYS}
         for name, known in self._asked.values.items():
             bits = self._asked.under[name]
             counted = known.count(None if bits == self._asked.question.live else bits)
@@ -189,9 +191,9 @@ class Listed:
         known = self._asked.values[name]
         return len(known.rows) > COUNTED or len(self.counts[name]) > OFFERED
 
-    def options(self, name: str, typed: str) -> list[Option]:
+    def options(self, name: str, typed: str) -> list[ListOption]:
         """The commonest values of one choice that begin with this, under all other choices: one statement."""
-        question = Question(self.organisation)
+        question = IndexQuestion(self.organisation)
         under = question.filter(self._condition(self.wanted.without(name)))
         starts = [typed.lower()]
         if name == "owner" and typed and ":" not in typed:
@@ -203,7 +205,7 @@ class Listed:
 
     # --- order and pages ---
 
-    def _ask_order(self, question: Question) -> dict[str, Any]:
+    def _ask_order(self, question: IndexQuestion) -> dict[str, Any]:
         """What the order needs to know, asked with everything else."""
         name = self.wanted.order[0]
         if name in ("name", "health"):
@@ -249,8 +251,8 @@ class Listed:
         return ListedPage(shown, ends[1] if ends and has_after else "", ends[0] if ends and has_before else "")
 
     @property
-    def _found(self) -> Found:
-        return Found(self.organisation.pk, self.bits, self._asked.question.live)
+    def _found(self) -> FoundSet:
+        return FoundSet(self.organisation.pk, self.bits, self._asked.question.live)
 
     def _segments(self, name: str, *, is_down: bool) -> list[Segment] | None:
         """The values in their order, each with who stands there; None where there are too many to tell."""
@@ -295,8 +297,8 @@ WHERE p.organisation_id = %s AND p.entity_ref <> ''
 """
 
 
-def _commonest(counted: Sequence[tuple[str, int]]) -> list[Option]:
-    found = [Option(value, count) for value, count in counted if value]
+def _commonest(counted: Sequence[tuple[str, int]]) -> list[ListOption]:
+    found = [ListOption(value, count) for value, count in counted if value]
     return sorted(found, key=lambda option: (-option.count, option.value.lower()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.index import sets
 from catalog.index.ordering import SMALL, Order, Page, page
-from catalog.index.reading import Found
+from catalog.index.reading import FoundSet
 from catalog.models import Entity
 
 # An Entity; beside it stand `is_starred`, `order_value` and `order_label` (its place), and `tier` where that is shown.
@@ -56,7 +56,7 @@ def of_page(rows: Rows, chosen: Page) -> tuple[list[Row], bool]:
 
 
 def in_segments(
-    rows: Rows, found: Found, segments: Sequence[Segment], size: int, place: Place | None, *, is_back: bool
+    rows: Rows, found: FoundSet, segments: Sequence[Segment], size: int, place: Place | None, *, is_back: bool
 ) -> tuple[list[Row], bool]:
     """A page that begins behind, or ends before, a place; by name within each segment.
 
@@ -95,7 +95,7 @@ def _is_beyond(value: str | None, other: str | None, *, is_up: bool) -> bool:
 class _Walk:
     """Collects rows until there are enough."""
 
-    def __init__(self, rows: Rows, found: Found, enough: int, *, is_back: bool) -> None:
+    def __init__(self, rows: Rows, found: FoundSet, enough: int, *, is_back: bool) -> None:
         self.rows, self.found, self.enough, self.is_back = rows, found, enough, is_back
         self.read = list[Row]()
         self.waiting = list[tuple[Segment, tuple[str, int] | None]]()

@@ -21,7 +21,7 @@ def with_star(rows: Any, user: User) -> Any:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SeenEntity:
     """An entity that a person starred or looked at, as far as a link to it needs."""
 
     ref: str
@@ -50,7 +50,7 @@ SELECT * FROM (
 """  # noqa: S608 - the columns are written above
 
 
-def starred_and_visited(access: Access, most: int) -> tuple[list[Kept], list[Kept]]:
+def starred_and_visited(access: Access, most: int) -> tuple[list[SeenEntity], list[SeenEntity]]:
     """What a person starred and what they looked at, each the newest first: one statement.
 
     What is not in the catalog any more is left out.
@@ -58,7 +58,7 @@ def starred_and_visited(access: Access, most: int) -> tuple[list[Kept], list[Kep
     here = access.organisation.pk
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST, [here, access.user.pk, most, here, here, access.membership.pk, most, here])
-        rows = [(what, Kept(*rest)) for what, _, *rest in cursor.fetchall()]
+        rows = [(what, SeenEntity(*rest)) for what, _, *rest in cursor.fetchall()]
     return [kept for what, kept in rows if what == "star"], [kept for what, kept in rows if what == "visit"]
 
 

@@ -29,7 +29,7 @@ class Deleted:
 
 
 @dataclass(frozen=True)
-class Asked:
+class WaitingTeam:
     """What one team waits for.
 
     is_new    the team itself waits; otherwise it stands, and its file says another place, or is another file
@@ -61,7 +61,7 @@ class Asked:
         return "" if self.above.stands else f"{self.above} waits itself: confirm it first, or together with this."
 
 
-def waiting(organisation: Organisation, only: Team | None = None) -> list[Asked]:
+def waiting(organisation: Organisation, only: Team | None = None) -> list[WaitingTeam]:
     """Every team that waits for something, by name. Some statements, however many teams."""
     rows = entities_of(organisation).filter(kind="Group").select_related("source", "body")
     if only is not None:
@@ -107,14 +107,14 @@ class _Told:
         }
 
 
-def _asked(team: Team, group: Entity | None, place: str, every: dict[str, Team], told: _Told) -> Asked:
+def _asked(team: Team, group: Entity | None, place: str, every: dict[str, Team], told: _Told) -> WaitingTeam:
     if group is None:
         place = team.parent.ref if team.parent else ""
     people = tuple(told.people.get(team.ref, ()))
     is_other = group is not None and groups.claims(team, group)
     source = groups.uid_of(group) if group else ""
     looked_at = "\n".join([team.ref, team.slug, str(team.stands), source, place, *people])
-    return Asked(
+    return WaitingTeam(
         team=team,
         is_new=not team.stands,
         place=place,
@@ -156,7 +156,7 @@ def confirm_all(*, organisation: Organisation, actor: Actor) -> int:
     return done
 
 
-def _same(now: dict[str, Asked], token: str) -> Asked:
+def _same(now: dict[str, WaitingTeam], token: str) -> WaitingTeam:
     found = now.get(token.partition("~")[0])
     if found is None:
         raise NotFound("This team waits for nothing: somebody confirmed it, or its file is gone.")
@@ -165,7 +165,7 @@ def _same(now: dict[str, Asked], token: str) -> Asked:
     return found
 
 
-def _confirm_one(organisation: Organisation, actor: Actor, one: Asked) -> Team:
+def _confirm_one(organisation: Organisation, actor: Actor, one: WaitingTeam) -> Team:
     if one.needs:
         raise Conflict(one.needs, code="waits")
     team = one.team

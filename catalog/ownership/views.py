@@ -13,7 +13,7 @@ from catalog.asking.filters import All, In, Not
 from catalog.asking.query import entities_of
 from catalog.descriptors.kinds import HAS_MEMBER, KINDS
 from catalog.index import edges
-from catalog.index.reading import Question
+from catalog.index.reading import IndexQuestion
 from catalog.index.rows import first
 from catalog.models import Entity, Problem
 from catalog.naming import named
@@ -94,7 +94,7 @@ def teams(request: TenantRequest) -> HttpResponse:
 
 def owned_by_kind(organisation: Organisation, refs: list[str]) -> dict[str, dict[str, int]]:
     """For each owner how many of each kind: one statement."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     kinds = {name: question.filter(In("kind", (name.lower(),))) for name in KINDS}
     owned = {ref: question.filter(In(OWNED_BY, (ref,))) for ref in refs}
     question.ask()
@@ -140,7 +140,7 @@ def teams_confirm(request: TenantRequest) -> HttpResponse:
     return redirect("teams", org=organisation.slug)
 
 
-def _waiting(request: TenantRequest, only: Team | None = None) -> list[confirming.Asked]:
+def _waiting(request: TenantRequest, only: Team | None = None) -> list[confirming.WaitingTeam]:
     """What waits, for those who may confirm it; on a team's own page everybody reads that it waits."""
     if not may_manage(request.access, None):
         return []

@@ -11,7 +11,7 @@ from django.utils import timezone
 from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
 from catalog.index.rows import first
-from catalog.lists.seen import Kept, starred_and_visited
+from catalog.lists.seen import SeenEntity, starred_and_visited
 from catalog.models import Entity, Source
 from catalog.problems import open_of
 from portal.accounts.access import Access
@@ -64,8 +64,8 @@ class MyOverview:
     matters: list[Matter]
     teams: list[Team]
     has_catalog: bool
-    starred: list[Kept]
-    visited: list[Kept]
+    starred: list[SeenEntity]
+    visited: list[SeenEntity]
 
 
 def overview(access: Access) -> MyOverview:

@@ -29,7 +29,7 @@ class Unfetched(Invalid):
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedPage:
     """What was answered with 200: the bytes, and what they are said to be (`text/html`, lower case; "" unsaid)."""
 
     content: bytes
@@ -38,7 +38,7 @@ class Fetched:
 
 def fetch(
     address: str, *, most: int, deadline: float, headers: Mapping[str, str] | None = None, accept: str = "*/*"
-) -> Fetched:
+) -> FetchedPage:
     """What stands at the address: at most `most` bytes, by the monotonic moment `deadline`.
 
     Raises Unfetched, Away, or the refusal of the address rule (outbound.destination). Unencrypted addresses are read
@@ -86,7 +86,7 @@ class _Exchange:
     most: int
     deadline: float
 
-    def get(self, path: str, headers: Mapping[str, str]) -> Fetched:
+    def get(self, path: str, headers: Mapping[str, str]) -> FetchedPage:
         host = self.connection.host
         try:
             with _cut_at(self.connection.sock, self.deadline):
@@ -99,7 +99,7 @@ class _Exchange:
         finally:
             self.connection.close()
 
-    def _answer(self, path: str, headers: Mapping[str, str]) -> Fetched:
+    def _answer(self, path: str, headers: Mapping[str, str]) -> FetchedPage:
         self.connection.request("GET", path, headers=headers)
         answer = self.connection.getresponse()
         host = self.connection.host
@@ -110,7 +110,7 @@ class _Exchange:
             )
         if answer.status != 200:
             raise Unfetched(f"{host} answered {answer.status} for {path}.")
-        return Fetched(self._body(answer), answer.headers.get_content_type())
+        return FetchedPage(self._body(answer), answer.headers.get_content_type())
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         content = bytearray()

@@ -30,7 +30,7 @@ from django.utils import timezone  # noqa: E402
 
 from catalog.descriptors.parsing import ParsedEntity  # noqa: E402
 from catalog.index import writing  # noqa: E402
-from catalog.intake.reading import Found  # noqa: E402
+from catalog.intake.reading import FoundEntity  # noqa: E402
 from catalog.intake.rows import filled  # noqa: E402
 from catalog.models import Entity, Source  # noqa: E402
 from portal.accounts.models import Membership, User  # noqa: E402
@@ -121,7 +121,7 @@ def fill(world: World, entities: int, people: int, runs: int) -> None:
         publish_shipped(organisation=world.acme, actor=by(world.ada))
     begun, part = time.perf_counter(), list[Entity]()
     for document in documents(entities):
-        found = Found(ParsedEntity(document, 1), "all.yaml")
+        found = FoundEntity(ParsedEntity(document, 1), "all.yaml")
         part.append(filled(Entity(organisation=world.acme), source, found, timezone.now()))
         if len(part) == AT_ONCE:
             put(world, part)

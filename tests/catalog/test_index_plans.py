@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.asking.filters import In
 from catalog.index.parts import NAMED
-from catalog.index.reading import Question, Term
+from catalog.index.reading import FactTerm, IndexQuestion
 from catalog.models import Fact, FactKey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,13 +48,14 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "wanted",
-    [[Term(NAMED, "word000007")], [Term(NAMED, f"word00{n:04}") for n in range(12)], [Term(NAMED, "word00001", True)],
-     [Term(NAMED, "word0000", True), In("kind", ("api",)), Term(NAMED, "nothing")]],
+    [[FactTerm(NAMED, "word000007")], [FactTerm(NAMED, f"word00{n:04}") for n in range(12)],
+     [FactTerm(NAMED, "word00001", True)],
+     [FactTerm(NAMED, "word0000", True), In("kind", ("api",)), FactTerm(NAMED, "nothing")]],
     ids=["a word", "twelve words", "a beginning", "a beginning and others"],
 )  # fmt: skip
 def test_no_more_facts_are_read_than_have_the_value(skewed: Any, wanted: list[Any]) -> None:
     with skewed.tenant():
-        question = Question(skewed.acme)
+        question = IndexQuestion(skewed.acme)
         for node in wanted:
             question.filter(node)
         with CaptureQueriesContext(connection) as caught:

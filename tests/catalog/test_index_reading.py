@@ -14,7 +14,7 @@ from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix, m
 from catalog.index import finding, ordering, reading, sets, writing
 from catalog.index.ordering import Lacking, Order, page
 from catalog.index.parts import ABOUT, NAMED, near_parts
-from catalog.index.reading import Question, Term, find
+from catalog.index.reading import FactTerm, IndexQuestion, find
 from tests.catalog.rows import entity_row
 from tests.catalog.whole_index import facts_told, living
 
@@ -117,7 +117,7 @@ def test_random_filters_mean_what_plain_evaluation_says_and_facets_count_under_t
     for turn in range(60):
         node = All(()) if turn == 0 else any_filter(picks, values)
         expected = {number for number, each in plain.known.items() if matches(node, each)}
-        question = Question(catalog.acme)
+        question = IndexQuestion(catalog.acme)
         wanted, counted = question.filter(node), {key: question.values(key) for key in KEYS[turn % 2 :: 2]}
         question.ask()
         assert set(sets.numbers_of(wanted.bits)) == expected, node
@@ -161,11 +161,11 @@ class Asked:
     """One filter in one order, a page at a time."""
 
     def __init__(self, world: Any, node: Node, order: Order, size: int) -> None:
-        question = Question(world.acme)
+        question = IndexQuestion(world.acme)
         wanted, having = question.filter(node), question.filter(Exists(order.key))
         several = question.values(order.key, only_many=True)
         question.ask()
-        self.found = reading.Found(world.acme.pk, wanted.bits, question.live)
+        self.found = reading.FoundSet(world.acme.pk, wanted.bits, question.live)
         self.order, self.size, self.known = order, size, Lacking(having.bits, several)
 
     def page(self, place: Any = None, **more: Any) -> tuple[list[Any], bool]:
@@ -234,8 +234,8 @@ def test_words_find_and_errors_of_typing_are_forgiven(world):
         assert by(finding.text_node('"payments"')) == {"dunning-job"}
         assert by(finding.text_node("payment -gateway2")) == {"payment-gateway"}
         assert by(finding.text_node("refunds or late")) == {"refunds", "dunning-job"}
-        assert by(finding.text_node("%")) == by(Term(NAMED, "gatewa")) == set()
-        assert by(Term(ABOUT, "lat", True)) == {"dunning-job"}
+        assert by(finding.text_node("%")) == by(FactTerm(NAMED, "gatewa")) == set()
+        assert by(FactTerm(ABOUT, "lat", True)) == {"dunning-job"}
         found = finding.candidates(world.acme, ("dunningjob",), "dunningjob", most=9)
         assert [names[each] for each in found] == ["dunning-job"]
         found = finding.candidates(world.acme, ("dunning", "job"), "dunning job", most=9)

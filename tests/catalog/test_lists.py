@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from catalog import actions
-from catalog.lists.choosing import COLUMNS, Mine, Wanted, node_of
+from catalog.lists.choosing import COLUMNS, ListChoice, Mine, node_of
 from catalog.lists.reading import OFFERED
 from catalog.models import Entity, Problem, Source
 from portal.accounts.models import AuditEvent, Team, TeamMembership
@@ -262,14 +262,14 @@ def test_a_choice_counts_under_all_other_choices(shop, client_for):
 
 def test_the_address_has_one_spelling():
     query = "kind=API&type=openapi&owner=group%3Adefault%2Fx&whose=teams&q=a+b&problems=1&starred=1&sort=-owner"
-    assert Wanted.from_query(query).query == query
-    assert Wanted.from_query(f"?{query}&nonsense=1&after=x").query == query
-    assert Wanted().query == "kind="
+    assert ListChoice.from_query(query).query == query
+    assert ListChoice.from_query(f"?{query}&nonsense=1&after=x").query == query
+    assert ListChoice().query == "kind="
 
 
 def test_a_filter_without_teams_finds_nothing_rather_than_everything(shop, client_for):
     assert names(client_for(shop.vic), kind="Component", whose="mine") == []
-    assert node_of(Wanted(whose="mine"), Mine()).parts
+    assert node_of(ListChoice(whose="mine"), Mine()).parts
 
 
 # --- as a file ---

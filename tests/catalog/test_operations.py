@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.asking.operations import MOST, Operation, operations_of
+from catalog.asking.operations import MOST, NamedOperation, operations_of
 from portal.kit.yamltext import load_all
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
@@ -44,9 +44,9 @@ components:
 
 def test_block_style() -> None:
     assert operations_of(BLOCK) == [
-        Operation("GET", "/payments/{id}", "getPayment", "Read: one"),
-        Operation("DELETE", "/payments/{id}"),
-        Operation("POST", "/quoted", "make"),
+        NamedOperation("GET", "/payments/{id}", "getPayment", "Read: one"),
+        NamedOperation("DELETE", "/payments/{id}"),
+        NamedOperation("POST", "/quoted", "make"),
     ]
 
 

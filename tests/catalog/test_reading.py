@@ -18,7 +18,7 @@ from catalog.intake.onefile import parsed
 from catalog.intake.readers import Readers
 from catalog.intake.sources import tree as trees
 from catalog.intake.sources.tree import FolderTree, MemoryTree, SourceUnreadable
-from catalog.intake.walking import Walk, read
+from catalog.intake.walking import SourceWalk, read
 from catalog.models import Entity, FormerName, Problem, SourceFile
 from portal.kit.refs import ref_to
 from tests.catalog.test_bad_input import LAUGHS
@@ -365,7 +365,7 @@ def test_a_file_that_takes_too_long_or_too_much_costs_itself_alone(tmp_path, set
     with Readers() as all_of_them:
         current.append(all_of_them)
         monkeypatch.setattr(readers, "send", stop_at_b)
-        walk = Walk(MemoryTree(files, ""), "**", all_of_them)
+        walk = SourceWalk(MemoryTree(files, ""), "**", all_of_them)
         entities = [found.ref for taken in walk for found in taken.entities]
         reading = walk.reading()
     assert entities == [ref_to("component", "a"), ref_to("component", "c")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.utils import timezone
 
 from catalog.descriptors.findings import Finding
-from catalog.intake.reading import Found, Reading
+from catalog.intake.reading import FoundEntity, Reading
 from catalog.intake.sources.tree import Bounds, FileUnreadable, RawFile, Tree
 from catalog.models import Entity, Source
 from portal.accounts.actor import Actor
@@ -44,7 +44,7 @@ BOUNDS = Bounds(MAX_FILES, MAX_FILE_BYTES, MAX_TREE_BYTES)
 class Brought:
     """One template as its source has it now; `trouble` says why its files cannot be taken at all."""
 
-    found: Found
+    found: FoundEntity
     author: str = ""
     prepared: Prepared | None = None
     trouble: str = ""
@@ -59,7 +59,7 @@ def take(source: Source, tree: Tree, reading: Reading) -> list[Brought]:
     return [_taken(source, tree, found) for found in templates]
 
 
-def _taken(source: Source, tree: Tree, found: Found) -> Brought:
+def _taken(source: Source, tree: Tree, found: FoundEntity) -> Brought:
     if source.kind == Source.Kind.PORTAL:
         return Brought(found, trouble="A template written in the portal has no files. Publish it from a repository.")
     folder = folder_of(found.path)

@@ -15,7 +15,7 @@ from catalog.asking import facts
 from catalog.asking.filters import All, BadFilter, In, matches, parse_catalog_filter
 from catalog.asking.query import entities_of
 from catalog.index.finding import NOTHING
-from catalog.index.reading import Condition, Contains, Question, all_of, any_of, find
+from catalog.index.reading import Condition, Contains, IndexQuestion, all_of, any_of, find
 from catalog.index.rows import first
 from catalog.models import Entity
 from portal.accounts.access import Access
@@ -162,7 +162,7 @@ def cluster_options(organisation: Organisation) -> list[Option]:
 
 def tag_options(organisation: Organisation) -> list[Option]:
     """Tags in use, by name."""
-    question = Question(organisation)
+    question = IndexQuestion(organisation)
     tags = question.values("metadata.tags", most=LIMIT)
     question.ask()
     return [Option(tag, tag) for tag, _ in tags.count(None)]
