@@ -158,7 +158,7 @@ def change_all(page: Any) -> None:
 
 
 def changed_all(page: Any) -> None:
-    """Everything here comes from files: what became of it is a patch."""
+    """What has this tag comes from a folder: what became of it is a patch."""
     change_all(page)
     page.get_by_label("Tag").fill("harbour")
     with page.expect_navigation():
@@ -224,7 +224,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("views", "views", f"{O}/catalog/views/"),
     Stop("view-new", "view-new", f"{O}/catalog/views/new/?kind=Component&owner=payments&sort=-name"),
     Stop("bulk-new", "bulk-new", f"{O}/catalog/?kind=Component", act=change_all),
-    Stop("bulk", "bulk", f"{O}/catalog/?kind=Component&owner=payments", act=changed_all),
+    Stop("bulk", "bulk", f"{O}/catalog/?kind=Component&tag=pci", act=changed_all),
     Stop("entity", "entity", f"{O}/catalog/component/default/{{repo}}/"),
     Stop("entity-demo", "entity", f"{O}/catalog/component/default/payment-gateway/"),
     Stop("entity-api", "entity", f"{O}/catalog/api/default/payment-api/"),
