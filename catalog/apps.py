@@ -52,7 +52,7 @@ class CatalogConfig(AppConfig):
         checking.register_checking()
         telling.register_telling()
         register_duty(Duty("problems", turn="catalog.telling.sweep_fresh", every=60.0))
-        register_duty(Duty("problem-digests", turn="catalog.telling.sweep_digests", every=3600.0))
+        register_duty(Duty("digests", turn="catalog.telling.sweep_digests", every=3600.0))
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))
         register_topic(TopicKind(kind="source", permission="catalog.view", render=topics.source_state))
         register_topic(

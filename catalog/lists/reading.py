@@ -31,6 +31,7 @@ from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
 from portal.clusters import status
 from portal.kit.errors import Invalid
+from portal.kit.refs import ref_to
 
 # So many choices are offered at once; the others are found by typing. So many are counted to find the commonest.
 OFFERED, COUNTED = 12, 50
@@ -197,7 +198,7 @@ class Listed:
         under = question.filter(self._condition(self.wanted.without(name)))
         starts = [typed.lower()]
         if name == "owner" and typed and ":" not in typed:
-            starts = [f"{kind}:default/{typed.lower()}" for kind in ("group", "user")]
+            starts = [ref_to(kind, typed.lower()) for kind in ("group", "user")]
         values = [question.values(KEYS[name], most=COUNTED, prefix=start) for start in starts]
         question.ask()
         bits = self._within(under.bits)

@@ -1,6 +1,5 @@
 """What stands around every request: refusals become answers, answers get their headers."""
 
-import ipaddress
 import logging
 import re
 from typing import Any
@@ -15,6 +14,7 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from portal.kit import addresses
 from portal.kit.away import is_database_away
 from portal.kit.errors import Away, Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 from portal.kit.refusing import answer, body_of
@@ -64,7 +64,7 @@ class PlainAddressMiddleware(MiddlewareMixin):
 def is_address(text: str) -> bool:
     """Whether it is an IP address that a row can keep: without a zone."""
     try:
-        ipaddress.ip_address(text)
+        addresses.parse(text)
     except ValueError:
         return False
     return "%" not in text

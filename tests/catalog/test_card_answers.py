@@ -255,7 +255,9 @@ def test_a_host_that_answers_one_letter_at_a_time_is_left_in_time(
     ],
 )
 def test_a_template_that_fails_or_never_ends_is_a_sentence_on_the_card(world, host, scale, template, words):
-    asked = fetched.question(make(world, host, template=template), scale)
+    card = make(world, host, template=template)
+    with world.tenant():
+        asked = fetched.question(card, scale)
     assert asked is not None
     told = fetched.ask(asked)
     assert told.error

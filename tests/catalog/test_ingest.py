@@ -17,6 +17,7 @@ from catalog.index.reading import find
 from catalog.intake import ingest, pieces, readers
 from catalog.intake.sources.tree import SourceUnreadable
 from catalog.models import Edge, Entity, Problem, Source
+from catalog.ownership import confirming
 from portal.accounts.models import AuditEvent, Team
 from portal.clusters.models import Binding
 from portal.kit.errors import Conflict, Invalid
@@ -86,6 +87,9 @@ def test_the_demo_company_comes_in_by_the_ordinary_path(world, acme):
 def test_groups_become_teams_with_their_parents(world, acme):
     add(world, kind="folder", target=str(DEMO / "parcelwright" / "catalog"))
     lockers = Team.objects.for_tenant(acme).get(ref="group:default/lockers")
+    assert (lockers.slug, lockers.parent) == ("lockers", None), "a file's word gives no place before somebody confirms"
+    confirming.confirm_all(organisation=acme, actor=by(world.ada))
+    lockers.refresh_from_db()
     assert (lockers.slug, lockers.parent.ref, lockers.parent.parent.name) == (
         "lockers", "group:default/last-mile", "Operations Technology")  # fmt: skip
     assert Team.objects.for_tenant(acme).get(ref="group:default/payments").pk == world.payments.pk

@@ -227,7 +227,7 @@ def test_only_who_asked_and_who_reads_the_log_sees_what_became_of_it(shop, clien
 def test_teams_made_in_the_portal_are_changed_as_teams(shop, client_for):
     client = client_for(shop.ada)
     with shop.tenant():
-        create_team(organisation=shop.acme, actor=by(shop.ada), name="Lockers", slug="lockers")
+        create_team(organisation=shop.acme, actor=by(shop.ada), name="Lockers", slug="lockers", stands=True)
     page = ask(shop, client, "tag", "pci", chosen=["lockers"], query="kind=Group")
     assert "Change the team" in outcomes(shop, page)["lockers"][1]
 

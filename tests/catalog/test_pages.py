@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog import actions
 from catalog.models import Entity, Source
+from catalog.ownership import confirming
 from catalog.views_lists import PAGE_SIZE
 from portal.accounts.models import AuditEvent
 from tests.conftest import by
@@ -408,6 +409,8 @@ def test_odd_addresses_are_answered(company, client_for, place):
 
 
 def test_the_teams_page_is_a_tree_with_what_each_owns(company, client_for):
+    with company.tenant():
+        confirming.confirm_all(organisation=company.acme, actor=by(company.ada))
     html = page(client_for(company.dev), "/o/acme/teams/")
     assert html.index("Commercial Technology") < html.index(">Booking<") < html.index("Core Technology")
     assert "yours" in html

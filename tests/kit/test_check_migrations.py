@@ -3,7 +3,7 @@
 import pytest
 from django.test import override_settings
 
-from tests.check_migrations import lint, ours
+from tests.check_migrations import JUDGED, lint, ours
 
 
 def test_ours_are_the_apps_of_this_repository() -> None:
@@ -16,7 +16,8 @@ def test_ours_are_the_apps_of_this_repository() -> None:
 def test_every_migration_of_ours_is_looked_at_and_safe() -> None:
     linter = lint(ours())
     assert linter.nb_total == len([key for key in linter.migration_loader.disk_migrations if key[0] in ours()])
-    assert (linter.nb_ignored, linter.nb_erroneous) == (0, 0)
+    # Judged by somebody, each with the reason beside its name.
+    assert (linter.nb_ignored, linter.nb_erroneous) == (len(JUDGED), 0)
     assert linter.nb_total >= 6
 
 
