@@ -135,7 +135,8 @@ def preview(work: Work) -> JobDone:
     """Asks as the card would for one entity, and keeps nothing but the job's result."""
     given = work.arguments
     with tenant(work.organisation):
-        entity = Entity.objects.for_tenant(work.organisation).filter(ref=given["entity"]).first()
+        rows = Entity.objects.for_tenant(work.organisation).select_related("body")
+        entity = rows.filter(ref=given["entity"]).first()
     if entity is None:
         raise NotFound(f"There is no {given['entity']} in this catalog.", field="entity")
     header = header_in(given)

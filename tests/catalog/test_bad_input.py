@@ -223,7 +223,8 @@ def test_an_archive_inside_an_archive_is_not_opened(world, client_for):
     client = client_for(world.dev)
     form = {"kind": "upload", "upload": SimpleUploadedFile("outer.zip", in_zip_of_zips())}
     html = client.get(client.post(REGISTER, form)["Location"]).content.decode()
-    assert "&quot;7.zip&quot; is not text in UTF-8." in html
+    assert "&quot;0.zip&quot; is not text in UTF-8." in html
+    assert "50 problems" in html, "each of the inner ones is, on several pages"
 
 
 def test_one_bad_file_of_an_archive_does_not_hide_the_others(world, client_for):

@@ -14,12 +14,12 @@ RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], 
 def assert_is_sound(page: Any) -> None:
     """axe finds nothing, and the phone scrolls one way only. Begins light and wide; ends dark and narrow."""
     page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE) == []
+    assert (found := page.evaluate(RUN_AXE)) == [], found
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size(NARROW)
     page.locator("html[data-bs-theme=dark]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    assert page.evaluate(RUN_AXE) == []
+    assert (found := page.evaluate(RUN_AXE)) == [], found
 
 
 def assert_is_sound_here(page: Any) -> None:
