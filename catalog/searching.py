@@ -150,7 +150,7 @@ def _operation(access: Access, api: Entity, one: NamedOperation) -> Hit:
         key=f"operation:{api.ref}:{one.title}",
         title=one.title,
         note=f"{one.summary} · {api.title or api.name}" if one.summary else api.title or api.name,
-        kind="NamedOperation",
+        kind="Operation",
         icon="api",
         url=entity_page(access.organisation, api, "api"),
         names=tuple(name for name in (one.title, one.path, one.name, one.summary) if name),

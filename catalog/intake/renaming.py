@@ -106,6 +106,6 @@ def rename(row: Entity, found: FoundEntity, commit: str) -> None:
         verb="entity.renamed",
         subject=row,
         subject_label=found.ref,
-        summary=f"FoundEntity {before} under its new name, {found.ref}",
+        summary=f"Found {before} under its new name, {found.ref}",
         data={"was": before, "is": found.ref, "commit": commit},
     )
