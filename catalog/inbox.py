@@ -54,7 +54,7 @@ class Narrow:
 
     def query(self, **changes: object) -> str:
         """The address's query with changes, without what is empty: `?owner=mine&code=tag`."""
-        told = replace(self, **changes)  # type: ignore[arg-type]
+        told = replace(self, **changes)  # type: ignore[arg-type]  # by field, checked when asked
         values = {name: value for name, value in vars(told).items() if value}
         return "?" + urlencode({**values, **({"aside": 1} if told.aside else {})})
 

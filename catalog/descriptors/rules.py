@@ -520,5 +520,5 @@ def _quote(value: object) -> str:
 
 
 def _list(words: object) -> str:
-    items = [str(word) for word in words]  # type: ignore[attr-defined]
+    items = [str(word) for word in words]  # type: ignore[attr-defined]  # a list in every rule
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
