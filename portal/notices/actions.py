@@ -27,7 +27,7 @@ def mark(*, membership: Membership, is_read: bool, notices: Collection[int] | No
     """Marks a member's notices as read or as unread: those named, or all (of a kind, or of every kind). Returns how
     many changed. Must run inside the tenant."""
     rows = Notice.objects.for_tenant(membership.organisation_id).filter(membership=membership)
-    rows = rows.filter(read_at__isnull=not is_read)
+    rows = rows.filter(read_at__isnull=is_read)
     if notices is not None:
         if len(notices) > MOST_NAMED:
             raise Invalid(f"Name at most {MOST_NAMED} notices at once.", field="notices")

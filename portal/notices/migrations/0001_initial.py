@@ -7,7 +7,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-from portal.accounts.tenancy import EnableTenantPolicy, WallForeignKeys
+from portal.accounts.tenancy import EnableTenantPolicy
 
 
 class Migration(migrations.Migration):
@@ -415,8 +415,4 @@ class Migration(migrations.Migration):
         EnableTenantPolicy("notice", sweepable=True),
         EnableTenantPolicy("delivery", sweepable=True),
         *(EnableTenantPolicy(name) for name in ("destination", "preference", "rhythm", "followedteam")),
-        *(
-            WallForeignKeys(name)
-            for name in ("notice", "destination", "delivery", "preference", "rhythm", "followedteam")
-        ),
     ]
