@@ -31,7 +31,7 @@ from portal.kit.refs import ref_to
 
 LISTED = (
     "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
-    "owner_ref", "system_ref", "tags", "sort_name",
+    "owner_ref", "owner_how", "system_ref", "tags", "sort_name",
 )  # fmt: skip
 
 

@@ -245,7 +245,14 @@ class ListView:
         ]
         problems = ("With problems", self.href(problems=not wanted.problems), wanted.problems)
         unseen = ("Not seen for 30 days", self.href(unseen=not wanted.unseen), wanted.unseen)
-        return [*shown, problems, unseen]
+        fallback = ("Owned by fallback", self.href(fallback=not wanted.fallback), wanted.fallback)
+        direct = ("Without teams below", self.href(direct=not wanted.direct), wanted.direct)
+        return [*shown, problems, unseen, fallback, *([direct] if self.has_below else [])]
+
+    @property
+    def has_below(self) -> bool:
+        """Whether the owner that was chosen is a team with teams below it, or was chosen without them."""
+        return self.wanted.direct or len(self.listed.mine.owners) > 1
 
     @property
     def view_links(self) -> list[tuple[SavedView, str, bool]]:
