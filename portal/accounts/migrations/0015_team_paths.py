@@ -88,7 +88,12 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "organisation_id", "below_id", "above_id", blank=True, editable=False, primary_key=True,
+                        "organisation_id",
+                        "below_id",
+                        "above_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
                         serialize=False,
                     ),
                 ),
