@@ -56,7 +56,8 @@ def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> Q
 def _page_entity(organisation_id: int, user_id: int, ref: str) -> QuerySet[Entity]:
     """The entity with all that its page shows of its own row, in one statement."""
     rows = Entity.objects.for_tenant(organisation_id).select_related("source", "body").filter(ref=ref)
-    return with_star(with_names(with_configured(rows)), user_id)
+    found: QuerySet[Entity] = with_star(with_names(with_configured(rows)), user_id)
+    return found
 
 
 @gate("catalog.view")

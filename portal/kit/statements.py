@@ -40,7 +40,7 @@ def written_once(build: Callable[_P, QuerySet[_M]]) -> Callable[_P, list[_M]]:
         shape = tuple(_shape(value) for value in values)
         if shape not in kept:
             if len(kept) >= MOST_SHAPES:
-                return list(build(*values))
+                return list(build(*values, **named))
             kept[shape] = _write(build, values)
         written = kept[shape]
         return written.rows(_flat(values)) if written else []
@@ -48,7 +48,7 @@ def written_once(build: Callable[_P, QuerySet[_M]]) -> Callable[_P, list[_M]]:
     return ask
 
 
-def _shape(value: Any) -> Hashable:
+def _shape(value: Any) -> Any:
     """What of a value the statement's words depend on."""
     if value is None or isinstance(value, bool):
         return value
@@ -119,7 +119,9 @@ class _Written:
         compiler = copy.copy(self.compiler)
         compiler.connection = connections[self.queryset.db]
         compiler.as_sql = lambda *_, **__: (self.words, parameters)
-        return list(self.queryset._iterable_class(_Asked(self.queryset, _Words(self.queryset.query, compiler))))
+        asked: Any = _Asked(self.queryset, _Words(self.queryset.query, compiler))
+        rows: Any = self.queryset._iterable_class(asked)
+        return [*rows]
 
 
 class _Words:

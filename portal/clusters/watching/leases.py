@@ -50,7 +50,7 @@ def claim(owner: str) -> list[tuple[Held, Cluster]]:
 
 # One statement for all clusters of an organisation: this is asked every few seconds, for as long as the process lives.
 _RENEW = """
-UPDATE clusters_cluster AS mine SET lease_until = now() + %s
+UPDATE clusters_cluster AS mine SET lease_until = now() + make_interval(secs => %s)
 FROM unnest(%s::bigint[], %s::bigint[]) AS held (pk, epoch)
 WHERE mine.id = held.pk AND mine.epoch = held.epoch AND mine.lease_owner = %s AND mine.organisation_id = %s
 RETURNING mine.id, mine.epoch
@@ -66,7 +66,7 @@ def renew(owner: str, held: Iterable[Held]) -> set[Held]:
     for organisation_id, items in by_tenant.items():
         keys = [item.pk for item in items], [item.epoch for item in items]
         with tenant(organisation_id), connection.cursor() as cursor:
-            cursor.execute(_RENEW, [LEASE, *keys, owner, organisation_id])
+            cursor.execute(_RENEW, [LEASE.total_seconds(), *keys, owner, organisation_id])
             kept |= {Held(organisation_id, pk, epoch) for pk, epoch in cursor.fetchall()}
     return kept
 
