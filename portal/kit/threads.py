@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from django.db import connections
 
+from portal.kit.memory import give_back
+
 _T = TypeVar("_T")
 _Work = tuple["Future[Any]", Callable[[], Any]]
 # Seconds after which a thread that was needed beside others gives its connection back.
@@ -79,11 +81,15 @@ class WarmThreads(Executor):
         return None
 
     def _await(self, box: SimpleQueue[_Work]) -> _Work:
+        is_rested = False
         while True:
             try:
                 return box.get(timeout=self._idle_after)
             except Empty:
                 pass
+            if not is_rested:
+                give_back()
+                is_rested = True
             with self._lock:
                 is_next = self._idle[-1:] == [box]
             if not is_next:
