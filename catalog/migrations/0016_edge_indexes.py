@@ -34,7 +34,7 @@ END $look$
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("catalog", "0013_index_narrow")]
+    dependencies = [("catalog", "0015_wall_statements")]
 
     operations = [
         migrations.RunSQL("DROP INDEX IF EXISTS edge_key", migrations.RunSQL.noop),
