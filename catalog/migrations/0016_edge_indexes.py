@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
     dependencies = [("catalog", "0015_wall_statements")]
 
     operations = [
-        migrations.RunSQL("DROP INDEX IF EXISTS edge_key", migrations.RunSQL.noop),
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS edge_key", migrations.RunSQL.noop),
         migrations.RunSQL(
             "CREATE UNIQUE INDEX CONCURRENTLY edge_key ON catalog_edge (num, organisation_id, type, target)",
             migrations.RunSQL.noop,
