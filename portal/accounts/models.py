@@ -188,7 +188,7 @@ class Team(TenantModel):
 
 class TeamPath(TenantModel):
     """That a team is above another, or is itself. The database keeps these rows whoever writes a team's place: nothing
-    else writes them (migration 0015).
+    else writes them (migration 0016).
 
     depth   how many levels lie between; 0 for a team and itself
     stands  whether every team from the one to the other is confirmed, so that rights come down to it

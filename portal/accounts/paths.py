@@ -1,6 +1,6 @@
 """The tree of teams as a table of paths: who is above and below whom, in one look-up however deep.
 
-The database keeps the table (migration 0015); nothing here writes it.
+The database keeps the table (migration 0016); nothing here writes it.
 """
 
 from __future__ import annotations

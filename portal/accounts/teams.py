@@ -22,7 +22,7 @@ AFTER_CHANGE: dict[str, Callable[[Actor, Team], None]] = {}
 BEFORE_DELETE: dict[str, Callable[[Actor, Team], None]] = {}
 # What a change of the tree takes before the tree itself, so that everybody takes both in one order.
 LOCK_FIRST: dict[str, Callable[[int], None]] = {}
-# First key of the advisory lock that lets one at a time change the tree; the database takes it too (migration 0015).
+# First key of the advisory lock that lets one at a time change the tree; the database takes it too (migration 0016).
 LOCK_SPACE = 20_263
 
 

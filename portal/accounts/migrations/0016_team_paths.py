@@ -79,7 +79,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0014_teams_wait")]
+    dependencies = [("accounts", "0015_for_notices")]
 
     operations = [
         migrations.CreateModel(
