@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import select
 import signal
@@ -94,7 +95,8 @@ class House:
             self.supervisor.turn(0.0)
         self.await_engines()
         if not was_ready:
-            self.once("prepare", ("prepare",), "The database could not be prepared")
+            # An upgrade takes as long as what is there is large, and says how far it is: nothing ends it half done.
+            self.once("prepare", ("prepare",), "The database could not be prepared", seconds=math.inf)
         self.stem.ripen()
         if has_sandbox:
             self.keep_fork("sandbox", self.sandbox())
@@ -158,8 +160,10 @@ class House:
     def keep_fork(self, name: str, main: Callable[[], Any], *grants: str) -> None:
         self.supervisor.keep(KeptProcess(name, lambda: self.stem.fork(name, main, *grants)))
 
-    def once(self, name: str, arguments: tuple[str, ...], complaint: str, **environment: str) -> None:
-        """Runs a management command to its end; raises CannotStart when it fails."""
+    def once(
+        self, name: str, arguments: tuple[str, ...], complaint: str, *, seconds: float = 600, **environment: str
+    ) -> None:
+        """Runs a management command to its end; raises CannotStart when it fails or takes longer than that."""
         if self.supervisor.stopping:
             return
         if self.postgres is not None and name == "prepare":
@@ -173,8 +177,10 @@ class House:
                 status.append(os.waitstatus_to_exitcode(code))
             return bool(done)
 
-        if not self.supervisor.wait(ended, 600):
+        if not self.supervisor.wait(ended, seconds):
             os.kill(pid, signal.SIGTERM)
+            if not self.supervisor.stopping:
+                raise CannotStart(f"{complaint} in {seconds:.0f} s: see the lines above.")
         elif status != [0]:
             raise CannotStart(f"{complaint}: see the lines above.")
 
