@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from portal.embedded import free_port as free_port
 from tests.contract.planes import real_cluster as real_cluster
 from tests.contract.planes import sandbox_cluster as sandbox_cluster
+from tests.emptying import empty_database
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -33,8 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup() -> None:
+def django_db_setup() -> Iterator[None]:
     """The database is made and migrated by tests/settings.py, as the owner; tests run as the application's role."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())
+        yield
 
 
 @dataclass
@@ -180,8 +184,11 @@ def worker_argv(concurrency: int = 2) -> list[str]:
 
 
 @pytest.fixture
-def start_process() -> Iterator[Callable[..., Process]]:
+def start_process(request: pytest.FixtureRequest) -> Iterator[Callable[..., Process]]:
     """start_process("name", [argv…], EXTRA="env") -> Process; all are stopped at the end of the test."""
+    if "transactional_db" in request.fixturenames:
+        # What they write goes after they have gone: fixtures end in the opposite order.
+        request.getfixturevalue("transactional_db")
     started: list[Process] = []
 
     def start(name: str, argv: list[str], **extra: str) -> Process:

@@ -86,9 +86,6 @@ def _start() -> None:
             half = engines.database("migrating")
             env = {**os.environ, "DATABASE_URL": half.owner_url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
             subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True, cwd=ROOT, env=env)
-            with engines.superuser("migrating") as inside:
-                # Tests that need real commits clean up with TRUNCATE; the product's role has no such right.
-                inside.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO slipway_app")
             connection.execute(f"ALTER DATABASE migrating RENAME TO {template}")
         connection.execute("DROP DATABASE IF EXISTS slipway_test WITH (FORCE)")
         connection.execute(f"CREATE DATABASE slipway_test TEMPLATE {template} OWNER {OWNER}")

@@ -8,11 +8,12 @@ from typing import Any
 
 from catalog.asking import facts
 from catalog.asking.operations import operations_of
+from catalog.asking.owned import OWNER_HOW, with_owner_how
 from catalog.asking.words import run_together, split_words
 
 # What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
 # organisation's index is made anew (see rebuilding).
-FORMAT = 2
+FORMAT = 3
 
 # Keys of our own. No author's key can be asked for that begins with "=".
 HAS = "=has"  # the entity has this key; the empty one: it is there at all
@@ -30,14 +31,16 @@ MOST_OPERATION_WORDS = 5_000
 Fact = tuple[str, str, str]
 
 
-def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: str) -> set[Fact]:
+def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: str, owner_how: str = "") -> set[Fact]:
     """All facts that the entity has by itself; those of its relations are made of edges.
 
     annotations: what the server knows of its place; the author's own win.
+    owner_how: how its owner is known, where that is not simply as the document says; nobody writes that but us.
     """
     metadata = document.get("metadata") or {}
     own = metadata.get("annotations")
-    placed = {**metadata, "annotations": {**annotations, **(own if isinstance(own, dict) else {})}}
+    known = with_owner_how({**annotations, **(own if isinstance(own, dict) else {})}, owner_how)
+    placed = {**metadata, "annotations": known}
     found: set[Fact] = {(HAS, EVERYTHING, "")}
     for key, value in facts.rows({**document, "metadata": placed}, (), uid):
         if not key.startswith("="):
@@ -50,6 +53,11 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
             found.add((WHOLE, whole, ""))
     found.update((OPERATION, word, "") for word in words_of_operations(document))
     return found
+
+
+def owner_facts(owner_how: str) -> set[Fact]:
+    """What facts_of says of how its owner is known."""
+    return fact_of(f"metadata.annotations.{OWNER_HOW}", owner_how) if owner_how else set()
 
 
 def words_of_operations(document: Mapping[str, Any]) -> set[str]:

@@ -28,8 +28,10 @@ ENTITY = """
 INSERT INTO catalog_entity (id, organisation_id, uid, kind, namespace, name, ref, title, description, type, lifecycle,
     owner_ref, system_ref, tags, document, facts, labels, sort_name, words, source_id, path, line, raw, digest,
     created_at, updated_at, removed_at, removed_reason)
-VALUES (%(id)s, %(organisation)s, gen_random_uuid(), %(kind)s, 'default', %(name)s::text, %(ref)s, '', %(description)s, '',
-    '', '', '', '{}', %(document)s, '{}', '{}', %(name)s::text, %(name)s::text, %(source)s, 'all.yaml', %(id)s, %(raw)s, %(digest)s,
+VALUES (%(id)s, %(organisation)s, gen_random_uuid(), %(kind)s, 'default', %(name)s::text, %(ref)s, '',
+    %(description)s, '',
+    '', '', '', '{}', %(document)s, '{}', '{}', %(name)s::text, %(name)s::text, %(source)s, 'all.yaml', %(id)s,
+    %(raw)s, %(digest)s,
     now() - interval '40 days', now() - interval '40 days', %(removed)s, '')
 """
 RELATION = """
