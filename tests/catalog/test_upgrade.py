@@ -29,10 +29,9 @@ INSERT INTO catalog_entity (id, organisation_id, uid, kind, namespace, name, ref
     owner_ref, system_ref, tags, document, facts, labels, sort_name, words, source_id, path, line, raw, digest,
     created_at, updated_at, removed_at, removed_reason)
 VALUES (%(id)s, %(organisation)s, gen_random_uuid(), %(kind)s, 'default', %(name)s::text, %(ref)s, '',
-    %(description)s, '',
-    '', '', '', '{}', %(document)s, '{}', '{}', %(name)s::text, %(name)s::text, %(source)s, 'all.yaml', %(id)s,
-    %(raw)s, %(digest)s,
-    now() - interval '40 days', now() - interval '40 days', %(removed)s, '')
+    %(description)s, '', '', %(owner)s, %(system)s, '{}', %(document)s, '{}', '{}', %(name)s::text, %(name)s::text,
+    %(source)s, 'all.yaml', %(id)s, %(raw)s, %(digest)s, now() - interval '40 days', now() - interval '40 days',
+    %(removed)s, '')
 """
 RELATION = """
 INSERT INTO catalog_relation (organisation_id, from_entity_id, source_ref, type, target_ref)
@@ -85,6 +84,8 @@ def fill(connection: psycopg.Connection[Any], organisation: int) -> None:
             "name": name,
             "ref": f"{known['kind']}:default/{name}".lower(),
             "description": known["metadata"].get("description", ""),
+            "owner": relations.owner_of(known),
+            "system": relations.system_among(relations.outgoing(known)),
             "document": json.dumps(known),
             "raw": f"# {name}",
             "digest": f"{number:064x}",
