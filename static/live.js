@@ -85,7 +85,7 @@
       if (isLate) late.add(topic);
       show(state);
     }
-    if (isLate) return;
+    if (isLate && html === undefined) return; // late with a rendering: as good as can be told without announcements
     versions.set(topic, version);
     for (const element of document.querySelectorAll(`[data-live="${CSS.escape(topic)}"]`)) {
       if (html === undefined) {
@@ -158,7 +158,7 @@
       tell({ kind: "state", state: failures > 2 ? "off" : "waiting" });
       failures += 1;
       // The browser retries by itself unless the server refused; then we do, less and less often.
-      if (stream.readyState === EventSource.CLOSED) reopen(Math.min(60000, 1000 * 2 ** failures) * (0.5 + Math.random()));
+      if (stream.readyState === EventSource.CLOSED) reopen(Math.min(failures < 20 ? 3000 : 60000, 1000 * 2 ** failures) * (0.5 + Math.random()));
     };
     const pass = (event) => {
       const data = JSON.parse(event.data);

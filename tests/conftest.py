@@ -22,6 +22,7 @@ from portal.embedded import free_port as free_port
 from tests.contract.planes import real_cluster as real_cluster
 from tests.contract.planes import sandbox_cluster as sandbox_cluster
 from tests.emptying import empty_database
+from tests.stem import Forked, can_fork
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -151,8 +152,11 @@ class Process:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{name}.log"
         self.file = self.log.open("wb")
-        self.popen = subprocess.Popen(
-            argv, cwd=ROOT, env=process_environment(**extra), stdout=self.file, stderr=subprocess.STDOUT
+        environment = process_environment(**extra)
+        self.popen: subprocess.Popen[bytes] | Forked = (
+            Forked(argv, self.log, environment)
+            if can_fork(argv, extra)
+            else subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=self.file, stderr=subprocess.STDOUT)
         )
 
     def wait_for(self, text: str, seconds: float = 30) -> None:

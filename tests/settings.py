@@ -1,8 +1,8 @@
 """Settings of the test run: the product's own, on embedded engines of this checkout's var/test folder.
 
 Importing this module starts PostgreSQL and Valkey once, for the process that runs the tests; what it starts (workers,
-web servers) finds the addresses in its environment. A migrated database is kept as a template named for the
-migrations' digest, so that a second run starts in a second.
+web servers) finds the addresses in its environment. A stopped PostgreSQL with a migrated database is kept under the
+migrations' digest; every run begins with a copy of it, in a second.
 """
 
 import atexit
@@ -10,15 +10,19 @@ import base64
 import fcntl
 import hashlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 ROOT = Path(__file__).resolve().parent.parent
+DATABASE = "slipway_test"
 
 
 def _own_folder() -> Path:
@@ -57,19 +61,66 @@ def _migrations_digest() -> str:
     return digest.hexdigest()[:12]
 
 
+def _copy_migrated(var: Path) -> None:
+    """Puts a stopped PostgreSQL whose database is migrated into the folder; whoever comes first makes it."""
+    from portal.embedded import FORGETFUL, Engines
+
+    made = ROOT / "var" / f"test-made-{_migrations_digest()}"
+    made.parent.mkdir(exist_ok=True)
+    with (made.parent / "test-made.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            for stale in made.parent.glob("test-made-*"):
+                shutil.rmtree(stale)
+            half = made.parent / "test-made-half"
+            engines = Engines(half, options=FORGETFUL)
+            engines.start_postgres()
+            try:
+                _migrate(engines.database(DATABASE).owner_url, engines.database(DATABASE).app_url, half)
+            finally:
+                engines.stop()
+            half.rename(made)
+        # With owners and rights: where we are root, PostgreSQL runs as another user.
+        subprocess.run(["cp", "-a", str(made / "pg"), str(var / "pg")], check=True)
+
+
+def _remove_last_runs(var: Path) -> None:
+    """Of a run that was killed, PostgreSQL may still be there."""
+    from portal.embedded import Postgres, has_ended
+
+    if (var / "pg").exists() and (left := Postgres.lay_out(var).pid()):
+        os.kill(left, signal.SIGINT)
+        while not has_ended(left):
+            time.sleep(0.05)
+    shutil.rmtree(var / "pg", ignore_errors=True)
+
+
+def _migrate(owner_url: str, app_url: str, var: Path) -> None:
+    # Valkey is asked for nothing here.
+    env = {
+        **os.environ, "SECRET_KEY": "migrates", "SLIPWAY_VAR": str(var), "VALKEY_URL": "redis://127.0.0.1:1/0",
+        "DATABASE_URL": owner_url, "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0", "--skip-checks"], check=True, cwd=ROOT, env=env)
+
+
 def _start() -> None:
-    from portal.embedded import FORGETFUL, OWNER, Engines
+    from portal.embedded import FORGETFUL, Engines
 
     var = _own_folder()
     _own_temporary_folder(var)
+    _remove_last_runs(var)
+    _copy_migrated(var)
     engines = Engines(var, options=FORGETFUL)
     engines.start_postgres()
     atexit.register(engines.stop)
-    template = f"template_{_migrations_digest()}"
     key = X25519PrivateKey.generate()
+    database = engines.database(DATABASE)
     os.environ.update(
         SECRET_KEY="only-for-tests-" + "0" * 40,
         SLIPWAY_VAR=str(var),
+        DATABASE_URL=database.app_url,
+        DATABASE_OWNER_URL=database.owner_url,
         VALKEY_URL=engines.start_valkey(),
         ALLOWED_NETWORKS="127.0.0.0/8",
         SOURCE_FOLDERS=f"{ROOT / 'demo'},{var},/tmp",
@@ -78,20 +129,6 @@ def _start() -> None:
         LOG_LEVEL="WARNING",
         SLIPWAY_TEST_ENGINES="started",
     )
-    with engines.superuser() as connection:
-        names = {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
-        if template not in names:
-            for stale in (name for name in names if name.startswith("template_")):
-                connection.execute(f"DROP DATABASE {stale} WITH (FORCE)")
-            half = engines.database("migrating")
-            env = {**os.environ, "DATABASE_URL": half.owner_url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True, cwd=ROOT, env=env)
-            connection.execute(f"ALTER DATABASE migrating RENAME TO {template}")
-        connection.execute("DROP DATABASE IF EXISTS slipway_test WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE slipway_test TEMPLATE {template} OWNER {OWNER}")
-    database = engines.database("slipway_test")
-    os.environ["DATABASE_URL"] = database.app_url
-    os.environ["DATABASE_OWNER_URL"] = database.owner_url
 
 
 if os.environ.get("SLIPWAY_TEST_ENGINES") != "started":

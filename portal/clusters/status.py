@@ -20,8 +20,8 @@ from portal.clusters.health.judging import hint, note, roll_up, sentence, worst_
 from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
 from portal.kit import away
-from portal.kit.announcing import valkey
 from portal.kit.errors import NotFound
+from portal.kit.valkey import valkey
 
 log = logging.getLogger(__name__)
 
