@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -161,11 +161,17 @@ class House:
         self.supervisor.keep(KeptProcess(name, lambda: self.stem.fork(name, main, *grants)))
 
     def once(
-        self, name: str, arguments: tuple[str, ...], complaint: str, *, seconds: float = 600, **environment: str
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        complaint: str,
+        extra: Mapping[str, str] | None = None,
+        seconds: float = 600,
     ) -> None:
         """Runs a management command to its end; raises CannotStart when it fails or takes longer than that."""
         if self.supervisor.stopping:
             return
+        environment = dict(extra or {})
         if self.postgres is not None and name == "prepare":
             environment["DATABASE_OWNER_URL"] = self.postgres.addresses(DATABASE).owner_url
         pid = self.stem.fork(name, stems.manage(*arguments), *stems.PRIVATE, **environment)
@@ -195,7 +201,7 @@ class House:
             extra["KUBECONFIG"] = str(kubeconfig)
             # Only into a cluster of our own: what somebody else runs is not the place for a demo's workloads.
             arguments.append("--workloads")
-        self.once("demo", tuple(arguments), "The demo could not be loaded", **extra)
+        self.once("demo", tuple(arguments), "The demo could not be loaded", extra)
 
 
 def end_leftover(pid: int, born: int) -> None:
