@@ -7,7 +7,6 @@ import functools
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from portal import stem as stems
 from portal.demo_people import SIGN_INS
 from portal.embedded import Postgres, Valkey
+from portal.guard import asleep
 from portal.supervisor import KeptProcess, Ledger, Supervisor, free_port, identity, spawn
 from portal.wish import (
     ROOT,
@@ -36,8 +36,10 @@ DATABASE = "slipway"
 class House:
     """Everything that `make up` keeps, and the order in which it comes up."""
 
-    def __init__(self, wish: StartWish, private: int, starter: tuple[str, int]) -> None:
-        """`starter` is who started us: its role, guard or spare, and its pid."""
+    def __init__(self, wish: StartWish, private: int, starter: tuple[str, int], *ends: int) -> None:
+        """`starter` is who started us: its role, guard or spare, and its pid. `ends` are descriptors that it watches:
+        they close when we end.
+        """
         self.wish = wish
         self.private = private
         self.starter = starter
@@ -46,6 +48,9 @@ class House:
         # What a later guard and supervisor are started with: without the addresses of engines that are ours.
         self.asked = dict(os.environ)
         self.lock = only_one(wish.var)
+        # The same for the guards that we start: they read from the one end, and we alone have the other.
+        self.lifeline, end = os.pipe()
+        self.ends = (*ends, end)
         self.supervisor = Supervisor(self.ledger, self.take_over(), say=say)
         self.stem = stems.Stem(private, self.leave)
 
@@ -53,6 +58,8 @@ class House:
         """In a forked child."""
         self.supervisor.leave()
         self.lock.close()
+        for descriptor in (self.lifeline, *self.ends):
+            os.close(descriptor)
 
     def take_over(self) -> dict[str, Any]:
         """The facts of this start. What another start with other facts has left running is stopped first."""
@@ -74,6 +81,9 @@ class House:
                 self.supervisor.turn()
         except CannotStart as error:
             say(f"\n  {error}\n")
+            # The guard, which sleeps, learns by what it reads with which status to end.
+            for end in self.ends:
+                os.write(end, b"1\n")
             return 1
         finally:
             # The guard, which the terminal waits for, ends when we have.
@@ -116,10 +126,8 @@ class House:
             self.supervisor.keep(kept, pid if name == role else None)
 
     def start_guard(self, role: str) -> int:
-        return spawn(
-            [sys.executable, "-m", "portal.up", role, str(self.private), str(os.getpid())],
-            env=self.asked, cwd=ROOT, pass_fds=[self.private],
-        )  # fmt: skip
+        command = asleep(role, os.getpid(), self.private)
+        return spawn(command, stdin=self.lifeline, env=self.asked, cwd=ROOT, pass_fds=[self.private])
 
     def start_engines(self) -> dict[str, str]:
         """Starts what nobody has named an address of; returns the addresses by the names that settings read."""

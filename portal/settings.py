@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "portal.jobs",
     "portal.clusters",
     "portal.githosts",
+    "portal.notices",
     "catalog",
     "catalog.lists",
     "catalog.ownership",

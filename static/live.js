@@ -47,7 +47,8 @@
       off: ["Not live", "Changes will appear when the connection is back."],
     }[shown];
     spoken ||= next !== "waiting";
-    light.hidden = topicsHere().length === 0 || !spoken;
+    // The bell is on every page: it alone makes no page a live one.
+    light.hidden = topicsHere().every((topic) => topic.startsWith("bell:")) || !spoken;
     if (light.dataset.state === shown) return;
     light.dataset.state = shown;
     light.querySelector(".live-words").textContent = words;

@@ -359,8 +359,10 @@ def _relate(
     after = {state.ref: state for _, state in pairs if state}
     both = [edge for each in news for edge in (each, (each[2], REVERSE[each[1]], each[0]))]
     others = {edge[0] for edge in both} - set(before) - set(after)
-    says = edges.who_says(organisation_id, [edge for edge in both if edge[0] in others])
     numbers = _numbers(organisation_id, others)
+    called = {number: ref for ref, number in numbers.items()}
+    asked = [(numbers[ref], kind, target) for ref, kind, target in both if ref in numbers]
+    says = {(called[number], kind, target) for number, kind, target in edges.who_says(organisation_id, asked)}
     numbers |= {ref: state.num for ref, state in after.items() if ref in before}
 
     def holds(states: Mapping[str, _State], edge: tuple[str, str, str]) -> bool:

@@ -92,6 +92,8 @@ class Membership(TenantModel):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=[(role, role.capitalize()) for role in ROLES], default="viewer")
+    # Counted by portal/notices/unread.py alone.
+    unread_notices = models.PositiveIntegerField(default=0, db_default=0, blank=True)
     created_at = models.DateTimeField(default=now)
 
     class Meta:
