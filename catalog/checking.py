@@ -172,9 +172,11 @@ def run_check(work: Work) -> JobDone:
     given = work.arguments
     if given["archive"]:
         tree = tree_of(work.payload, str(given["filename"]))
+        tree.is_repository = True  # what is checked is on its way into one
     else:
         files: dict[str, str] = json.loads(work.payload)
-        tree = MemoryTree({path: text.encode("utf-8", "surrogatepass") for path, text in files.items()}, "")
+        contents = {path: text.encode("utf-8", "surrogatepass") for path, text in files.items()}
+        tree = MemoryTree(contents, "", is_repository=True)
     checked = check(organisation=work.organisation, tree=tree, start=given["start"], source=given["source"])
     return JobDone(result=checked.plain())
 
