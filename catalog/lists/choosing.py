@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from catalog.asking.filters import All, Either, Exists, In, Node, Not
 from catalog.asking.owned import OWNER_HOW
-from catalog.descriptors.kinds import KINDS, owner_ref
+from catalog.descriptors.kinds import KINDS, OWNED_BY, REVERSE, owner_ref
 from portal.kit.refs import completed
 from portal.kit.words import HEALTH_TONES
 
@@ -80,6 +80,7 @@ class ListChoice:
     unseen: bool = False
     direct: bool = False
     fallback: bool = False
+    alone: bool = False
     sort: str = ""
 
     @classmethod
@@ -104,6 +105,7 @@ class ListChoice:
             unseen=bool(said.get("unseen")),
             direct=bool(said.get("direct")) and bool(texts["owner"]),
             fallback=bool(said.get("fallback")),
+            alone=bool(said.get("alone")),
             sort=sort,
         )
 
@@ -183,6 +185,8 @@ def node_of(wanted: ListChoice, mine: Mine) -> Node:
         parts.append(In(BY_HOW, (FALLBACK,)))
     if wanted.tier:
         parts.append(tier_node(wanted.tier))
+    if wanted.alone:
+        parts += [Not(Exists(f"relations.{kind.lower()}")) for kind in sorted(REVERSE) if kind != OWNED_BY]
     if wanted.whose:
         parts.append(whose_node(wanted.whose, mine))
     return All(tuple(parts))
