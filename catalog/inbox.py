@@ -115,7 +115,8 @@ def page_of(rows: Rows, *, oldest_first: bool = False, after: str = "") -> Inbox
         else:
             rows = rows.filter(Q(first_seen_at__lt=at) | Q(first_seen_at=at, id__lt=ident))
     order = ("first_seen_at", "id") if oldest_first else ("-first_seen_at", "-id")
-    found = list(rows.select_related("source", "aside_by").order_by(*order)[: PAGE + 1])
+    # Joined in one statement, the wall around sources hides from the planner how many there are, and it sorts them all.
+    found = list(rows.prefetch_related("source", "aside_by").order_by(*order)[: PAGE + 1])
     last = found[PAGE - 1] if len(found) > PAGE else None
     return InboxPage(found[:PAGE], seal([last.first_seen_at.isoformat(), last.pk]) if last else "")
 

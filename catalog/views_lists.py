@@ -40,6 +40,13 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+EXPLAINED: Mapping[str, str] = {
+    "unseen": "Their source is gone or was not read for thirty days: what they say may be over.",
+    "alone": "Nothing refers to them, and they name nothing but an owner: no system, no dependency, no API. Either"
+    " nobody needs them, or whoever does has not written it down.",
+}
+
+
 @dataclass(frozen=True)
 class ShownChoice:
     """A value that can be chosen, as people read it and as they would type it."""
@@ -245,7 +252,13 @@ class ListView:
         ]
         problems = ("With problems", self.href(problems=not wanted.problems), wanted.problems)
         unseen = ("Not seen for 30 days", self.href(unseen=not wanted.unseen), wanted.unseen)
-        return [*shown, problems, unseen]
+        alone = ("Unconnected", self.href(alone=not wanted.alone), wanted.alone)
+        return [*shown, problems, unseen, alone]
+
+    @property
+    def explained(self) -> list[str]:
+        """What the choices mean whose name alone does not say it."""
+        return [EXPLAINED[name] for name in EXPLAINED if getattr(self.wanted, name)]
 
     @property
     def view_links(self) -> list[tuple[SavedView, str, bool]]:

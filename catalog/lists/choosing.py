@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
 from catalog.asking.filters import All, Either, Exists, In, Node, Not
-from catalog.descriptors.kinds import KINDS, owner_ref
+from catalog.descriptors.kinds import KINDS, OWNED_BY, REVERSE, owner_ref
 from portal.kit.refs import completed
 from portal.kit.words import HEALTH_TONES
 
@@ -77,6 +77,7 @@ class ListChoice:
     problems: bool = False
     starred: bool = False
     unseen: bool = False
+    alone: bool = False
     sort: str = ""
 
     @classmethod
@@ -99,6 +100,7 @@ class ListChoice:
             problems=bool(said.get("problems")),
             starred=bool(said.get("starred")),
             unseen=bool(said.get("unseen")),
+            alone=bool(said.get("alone")),
             sort=sort,
         )
 
@@ -170,6 +172,8 @@ def node_of(wanted: ListChoice, mine: Mine) -> Node:
     ]
     if wanted.tier:
         parts.append(tier_node(wanted.tier))
+    if wanted.alone:
+        parts += [Not(Exists(f"relations.{kind.lower()}")) for kind in sorted(REVERSE) if kind != OWNED_BY]
     if wanted.whose:
         parts.append(whose_node(wanted.whose, mine))
     return All(tuple(parts))
