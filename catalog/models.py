@@ -300,7 +300,9 @@ class Edge(_IndexTable):
     target = models.CharField(max_length=400, db_collation="C")
 
     class Meta:
-        indexes = [models.Index(fields=["organisation", "target", "type", "num"], name="edge_backward")]
+        # Both indexes begin with what is looked up, not with the organisation: the wrong one is then never as cheap as
+        # the right one, whatever is known of the table. That of the key is (num, organisation, type, target).
+        indexes = [models.Index(fields=["target", "organisation", "type", "num"], name="edge_by_target")]
 
     def __str__(self) -> str:
         return f"{self.num} {self.type} {self.target}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -143,7 +144,7 @@ def _owners(source: Source, findings: Iterable[Finding]) -> dict[str, str]:
     return owners | ({"": whole[0]} if len(whole) == 1 else {})
 
 
-def open_of(organisation: Any) -> TenantQuerySet[Problem]:
-    """Those that nobody has set aside for now."""
+def open_of(organisation: Any, moment: datetime | None = None) -> TenantQuerySet[Problem]:
+    """Those that nobody has set aside for now, or at that moment."""
     rows = Problem.objects.for_tenant(organisation)
-    return rows.exclude(aside_until__gt=now())
+    return rows.exclude(aside_until__gt=moment or now())

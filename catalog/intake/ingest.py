@@ -13,6 +13,7 @@ from catalog import problems, readings
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import ParsedEntity
 from catalog.index import writing
+from catalog.index.looking import Look
 from catalog.index.owning import Told
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
@@ -120,6 +121,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datet
     there is no size that takes too long.
     """
     work = _Work(source, pieces.tree.revision, pieces.tree.author, is_first=not pieces.digests)
+    look = Look(source.organisation_id)
     for piece in pieces:
         if piece.is_last:
             break
@@ -127,6 +129,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datet
             writing.lock(source.organisation_id)
             watch.prove()
             work.take(piece)
+        look.added(work.added)
         watch.tell(*pieces.progress)
     reading = pieces.reading()
     reading = replace(reading, beside=beside(source, pieces.tree, reading))
