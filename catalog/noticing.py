@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from catalog.asking.filters import In
+from catalog.asking.within import OWNED_BY
 from catalog.following import CHANGED, FAILED, HEALTH
 from catalog.index.reading import find
 from catalog.lists.models import FollowedEntity, Star
@@ -27,7 +28,6 @@ from portal.kit.refs import name_of
 from portal.notices.models import FollowedTeam
 from portal.notices.telling import Telling, tell
 
-OWNED_BY = "relations.ownedby"
 # So many entities of an organisation are followed at most.
 MOST = 20_000
 # A change of health is looked for so far back: a live process that was away that long tells nothing stale.
