@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -24,6 +24,7 @@ from portal.accounts.models import Organisation, Team, TeamMembership
 from portal.accounts.teams import may_manage, require_manage
 from portal.kit.errors import Invalid, NotFound
 from portal.kit.sheets import sheet
+from portal.kit.statements import written_once
 
 OWNED_SHOWN = 500
 OWNED_BY = "relations.ownedby"
@@ -147,22 +148,45 @@ def _waiting(request: TenantRequest, only: Team | None = None) -> list[confirmin
     return confirming.waiting(request.access.organisation, only)
 
 
+@written_once
+def _team(organisation_id: int, slug: str) -> QuerySet[Team]:
+    return Team.objects.for_tenant(organisation_id).select_related("parent").filter(slug=slug)
+
+
+@written_once
+def _members(organisation_id: int, team_id: int) -> QuerySet[TeamMembership]:
+    return TeamMembership.objects.for_tenant(organisation_id).filter(team_id=team_id).select_related("user")
+
+
+@written_once
+def _subteams(organisation_id: int, team_id: int) -> QuerySet[Team]:
+    return Team.objects.for_tenant(organisation_id).filter(parent_id=team_id)
+
+
+@written_once
+def _problems(organisation_id: int, ref: str) -> QuerySet[Problem]:
+    """Problems of what the team owns."""
+    rows = Problem.objects.for_tenant(organisation_id).filter(Q(owner_ref=ref) | Q(entity_ref=ref))
+    return rows.select_related("source").order_by("path", "line", "id")[:50]
+
+
 @gate("org.view")
 def team(request: TenantRequest, team: str) -> HttpResponse:
     """One team."""
     organisation = request.access.organisation
-    found = Team.objects.for_tenant(organisation).select_related("parent").filter(slug=team).first()
+    here = organisation.pk
+    found = next(iter(_team(here, team)), None)
     if found is None:
         raise NotFound("There is no such team.")
-    members = TeamMembership.objects.for_tenant(organisation).filter(team=found).select_related("user")
+    members = _members(here, found.pk)
     owned = owned_by(organisation, found.ref)
-    problems = list(problems_of(organisation, found.ref))
+    problems = _problems(here, found.ref)
     context = {
         "team": found,
         "members": sorted(members, key=lambda each: (not each.is_lead, str(each.user).lower())),
         "described": described_members(organisation, found.ref, {each.user.email.lower() for each in members}),
         "contact": found.contact,
-        "subteams": list(Team.objects.for_tenant(organisation).filter(parent=found)),
+        "subteams": _subteams(here, found.pk),
         "owned": owned,
         "owned_count": sum(len(rows) for _, rows in owned),
         "problems": problems,
@@ -183,12 +207,6 @@ def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple
         for name, kind in KINDS.items()
         if (shown := [(row, state) for row, state in statuses if row.kind == name])
     ]
-
-
-def problems_of(organisation: Organisation, ref: str) -> Any:
-    """Problems of what the team owns."""
-    rows = Problem.objects.for_tenant(organisation).filter(Q(owner_ref=ref) | Q(entity_ref=ref))
-    return rows.select_related("source").order_by("path", "line", "id")[:50]
 
 
 def described_members(organisation: Organisation, ref: str, emails: set[str]) -> list[tuple[str, str]]:
