@@ -12,8 +12,6 @@ import hashlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +20,6 @@ from typing import IO
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 ROOT = Path(__file__).resolve().parent.parent
-DATABASE = "slipway_test"
 
 
 def _own_folder() -> Path:
@@ -53,37 +50,6 @@ def _own_temporary_folder(var: Path) -> None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
 
 
-def _migrations_digest() -> str:
-    digest = hashlib.sha256()
-    for file in sorted([*ROOT.glob("portal/**/migrations/*.py"), *ROOT.glob("catalog/**/migrations/*.py")]):
-        digest.update(file.read_bytes())
-    digest.update((ROOT / "requirements.txt").read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _copy_migrated(var: Path) -> None:
-    """Puts a stopped PostgreSQL whose database is migrated into the folder; whoever comes first makes it."""
-    from portal.embedded import FORGETFUL, Engines
-
-    made = ROOT / "var" / f"test-made-{_migrations_digest()}"
-    made.parent.mkdir(exist_ok=True)
-    with (made.parent / "test-made.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            for stale in made.parent.glob("test-made-*"):
-                shutil.rmtree(stale)
-            half = made.parent / "test-made-half"
-            engines = Engines(half, options=FORGETFUL)
-            engines.start_postgres()
-            try:
-                _migrate(engines.database(DATABASE).owner_url, engines.database(DATABASE).app_url, half)
-            finally:
-                engines.stop()
-            half.rename(made)
-        # With owners and rights: where we are root, PostgreSQL runs as another user.
-        subprocess.run(["cp", "-a", str(made / "pg"), str(var / "pg")], check=True)
-
-
 def _remove_last_runs(var: Path) -> None:
     """Of a run that was killed, PostgreSQL may still be there."""
     from portal.embedded import Postgres, has_ended
@@ -95,22 +61,14 @@ def _remove_last_runs(var: Path) -> None:
     shutil.rmtree(var / "pg", ignore_errors=True)
 
 
-def _migrate(owner_url: str, app_url: str, var: Path) -> None:
-    # Valkey is asked for nothing here.
-    env = {
-        **os.environ, "SECRET_KEY": "migrates", "SLIPWAY_VAR": str(var), "VALKEY_URL": "redis://127.0.0.1:1/0",
-        "DATABASE_URL": owner_url, "DJANGO_SETTINGS_MODULE": "portal.settings",
-    }  # fmt: skip
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0", "--skip-checks"], check=True, cwd=ROOT, env=env)
-
-
 def _start() -> None:
     from portal.embedded import FORGETFUL, Engines
+    from tests.migrated import DATABASE, copy_migrated
 
     var = _own_folder()
     _own_temporary_folder(var)
     _remove_last_runs(var)
-    _copy_migrated(var)
+    copy_migrated(var)
     engines = Engines(var, options=FORGETFUL)
     engines.start_postgres()
     atexit.register(engines.stop)
