@@ -22,6 +22,7 @@ class CatalogConfig(AppConfig):
             naming,
             refreshing,
             searching,
+            settling,
             teams,
             telling,
             topics,
@@ -51,6 +52,7 @@ class CatalogConfig(AppConfig):
         refreshing.register_kinds()
         mending.register_mending()
         checking.register_checking()
+        settling.register_settling()
         telling.register_telling()
         register_duty(Duty("problems", turn="catalog.telling.sweep_fresh", every=60.0))
         register_duty(Duty("digests", turn="catalog.telling.sweep_digests", every=3600.0))

@@ -234,7 +234,9 @@
       document.getElementById("shortcuts")?.showModal();
     } else if (event.key === "g") {
       went = event.timeStamp;
-    } else if (event.timeStamp - went < 1200) {
+    } else if (event.timeStamp - went >= 1200) {
+      document.querySelector(`main [data-copy-key="${CSS.escape(event.key)}"]`)?.click();
+    } else {
       const label = { h: "Home", c: "Catalog", p: "Golden paths", r: "Runs", k: "Clusters", t: "Teams" }[event.key];
       const entry = event.key === "n" ? document.querySelector("[data-bell]") : $$(".nav-entry").find((one) => one.textContent.trim() === label);
       if (entry) location.assign(entry.href);
