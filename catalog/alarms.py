@@ -240,7 +240,8 @@ def _wanted(
     organisation_id: int, troubles: Mapping[str, Trouble], held: Sequence[_Held]
 ) -> dict[str, tuple[Problem, Entity]]:
     rows = Entity.objects.for_tenant(organisation_id).filter(pk__in={each.entity_id for each in held})
-    known = {row.pk: row for row in rows.exclude(source=None).defer("description", "tags")} if held else {}
+    rows = rows.exclude(source=None).select_related("source").defer("description", "tags")
+    known = {row.pk: row for row in rows} if held else {}
     found = {}
     for each in held:
         entity, trouble = known.get(each.entity_id), troubles[each.holder]
@@ -252,7 +253,7 @@ def _wanted(
         is_owner = each.role == Role.OWNER.value
         found[key] = (
             Problem(
-                organisation_id=organisation_id, source_id=entity.source_id, key=key, path=entity.path,
+                organisation_id=organisation_id, source=entity.source, key=key, path=entity.path,
                 line=entity.line, code=trouble.code, severity=kind_of_problem(trouble.code).rank,
                 sentence=trouble.sentence(each.role), entity_ref=entity.ref,
                 field=f"{each.role} {each.holder}"[:300],

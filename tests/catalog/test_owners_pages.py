@@ -367,3 +367,29 @@ def test_next_door_reads_and_states_nothing(shop, client_for):
     assert client.post(f"{there}ownership/state/", {"role": "owner", "holder": "x"}).status_code == 404
     assert client.get(f"{there}ownership/settle/").status_code == 404
     assert client.get("/o/rival/catalog/holders/", {"holder": "pay"}).content.decode().count("<option") == 0
+
+
+# --- the answer of search ---
+
+
+def test_the_answer_follows_the_record(shop, client_for):
+    client = client_for(shop.vic)
+
+    def asked(line: str) -> str:
+        return html_of(client, f"/o/acme/search/?q={line.replace(' ', '+')}")
+
+    assert "Payments owns pay." in asked("who owns pay")
+    hand(shop, CHECKOUT)
+    hand(shop, ref_of(shop.dev), "oncall")
+    html = asked("who owns pay")
+    assert "Checkout owns pay." in html
+    assert "https://chat.example/checkout" in html
+    assert "On call" in html
+    assert shop.dev.email in html
+    assert f"On call for pay: Dev, {shop.dev.email}" in asked("on call for pay")
+    hand(shop, "")
+    assert "Nobody is named for pay. By fallback Checkout answers, who owns shop." in asked("who owns pay")
+    hand(shop, ref_of(shop.mae))
+    html = asked("who owns pay")
+    assert "Mae owns pay." in html
+    assert shop.mae.email in html
