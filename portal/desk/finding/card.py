@@ -20,7 +20,7 @@ from catalog.index.ordering import Order
 from catalog.index.rows import first
 from catalog.models import Entity, How, Role
 from catalog.naming import address, named, named_and_reached
-from catalog.owners.reading import standing
+from catalog.panels import with_standing
 from catalog.searching import TEAM, as_found
 from portal.accounts.access import Access
 from portal.accounts.contact import LABELS, Contact
@@ -89,7 +89,7 @@ class AnswerMaker:
     def __init__(self, access: Access, question: PlainQuestion, subject: Hit) -> None:
         self.access, self.question, self.subject = access, question, subject
         self.organisation = access.organisation
-        rows = entities_of(self.organisation).filter(ref=subject.key).select_related("body")
+        rows = with_standing(entities_of(self.organisation).filter(ref=subject.key).select_related("body"))
         self.entity: Entity | None = rows.first()
         self.is_team = subject.kind == TEAM
         owner = subject.key if self.is_team else subject.owner_ref
@@ -133,10 +133,11 @@ class AnswerMaker:
         """Who holds the other roles of the entity; and the owner, where that is a person: their name, their contact."""
         told = {}
         if self.entity is not None and not self.is_team:
-            others = [role.value for role in Role if role != Role.OWNER]
-            stands = standing(self.organisation, [self.entity.pk], others)
-            told = {role: each.holder_ref for (_, role), each in stands.items() if each.holder_ref}
-        names, reached = named_and_reached(self.organisation.pk, [*told.values(), owner])
+            stands = self.entity.standing  # type: ignore[attr-defined]  # annotated by with_standing
+            told = {each["role"]: each["holder_ref"] for each in stands if each["holder_ref"]}
+            told.pop(Role.OWNER.value, None)
+        persons = [owner] if owner and self.team is None else []
+        names, reached = named_and_reached(self.organisation.pk, [*told.values(), *persons])
         found = tuple(
             RoleLine(
                 role,
@@ -148,7 +149,8 @@ class AnswerMaker:
             for role in Role.values
             if (ref := told.get(role))
         )
-        return found, (names[owner].title if owner in names else name_of(owner), reached.get(owner) or Contact())
+        called = self.team.name if self.team else names[owner].title if owner in names else name_of(owner)
+        return found, (called, reached.get(owner) or Contact())
 
     def _contact(self) -> Contact:
         """What the thing itself says, such as its own runbook, before what its team says."""
