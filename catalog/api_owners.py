@@ -165,7 +165,7 @@ class OwnershipUndoView(OwnershipView):
     """Taking the latest statement back."""
 
     permission: ClassVar[str | dict[str, str]] = {"get": "ownership.state", "post": "ownership.state"}
-    http_method_names: ClassVar[list[str]] = ["post", "options"]
+    http_method_names = ["post", "options"]
 
     @extend_schema(
         tags=["Ownership"],
@@ -194,7 +194,7 @@ class ManyView(CatalogView):
     """Many statements at once."""
 
     permission: ClassVar[str | dict[str, str]] = {"get": "ownership.state", "post": "ownership.state"}
-    http_method_names: ClassVar[list[str]] = ["post", "options"]
+    http_method_names = ["post", "options"]
 
     @extend_schema(
         tags=["Ownership"],

@@ -96,7 +96,7 @@ def written_owner(entity: Entity) -> str:
     return ref.name if ref.namespace == entity.namespace.lower() else f"{ref.namespace}/{ref.name}"
 
 
-def save(access: Access, entity: Entity) -> None:
+def write_into_text(access: Access, entity: Entity) -> None:
     """Writes the owner into the text of an entity that lives in the portal. Raises Invalid where no machine can."""
     try:
         text = changed_text(entity)

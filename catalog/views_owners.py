@@ -103,7 +103,7 @@ def _settled(request: TenantRequest, found: Entity, how: settling.Settling) -> H
     if how.refusal:
         raise Forbidden(how.refusal)
     if how.way == "save":
-        settling.save(request.access, found)
+        settling.write_into_text(request.access, found)
         messages.success(request, "Its text names the owner on record now.")
         return redirect(entity_address(request, found))
     job = submit(
