@@ -81,7 +81,7 @@ class CatalogConfig(AppConfig):
                 "layout-grid",
                 "catalog.view",
                 20,
-                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
+                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*", "ownership-*"),
                 words="services components entities",
             ),
             NavEntry(

@@ -91,6 +91,8 @@ PAGES: dict[str, str] = {
     "ownership-state": "developer",
     "ownership-undo": "developer",
     "ownership-settle": "viewer",
+    "ownership-export": "viewer",
+    "ownership-import": "developer",
     "entities-removed": "viewer",
     "entities-unseen": "viewer",
     "conflicts": "viewer",

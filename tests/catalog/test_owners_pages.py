@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -393,3 +396,81 @@ def test_the_answer_follows_the_record(shop, client_for):
     html = asked("who owns pay")
     assert "Mae owns pay." in html
     assert shop.mae.email in html
+
+
+# --- files ---
+
+IMPORT = "/o/acme/catalog/ownership/import/"
+
+
+def taken_out(client: Client, query: str = "kind=") -> list[list[str]]:
+    from asgiref.sync import async_to_sync
+
+    answer = client.get(f"/o/acme/catalog/ownership/export/?{query}")
+    assert answer.status_code == 200
+
+    async def whole() -> str:
+        return "".join([part.decode() async for part in answer.streaming_content])
+
+    return list(csv.reader(io.StringIO(async_to_sync(whole)())))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_goes_out_comes_in_again_without_a_change(committed_world, client_for):
+    world = committed_world
+    with world.tenant():
+        Team.objects.create(organisation=world.acme, slug="checkout", name="Checkout", ref=CHECKOUT)
+        actions.write_entity(organisation=world.acme, actor=by(world.ada), text=system("shop", "checkout"))
+        actions.write_entity(organisation=world.acme, actor=by(world.ada), text=component("pay", system="shop"))
+    hand(world, "", why="=evil()")
+    hand(world, ref_of(world.vic), "oncall")
+    lines = taken_out(client_for(world.mae))
+    told = {(line[0], line[1]): line for line in lines[1:]}
+    assert told["component:default/pay", "owner"][2:5] == ["", "'=evil()", "transfer"]
+    assert told["component:default/pay", "owner"][7] == CHECKOUT
+    assert told["component:default/pay", "oncall"][2] == ref_of(world.vic)
+    assert told["system:default/shop", "owner"][2] == CHECKOUT
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    with world.tenant():
+        access = enter(world.mae, "acme", way=Way.PAGE, address=None)
+        plan = planned(access, lines_of(text.getvalue()))
+    assert (plan.changes, plan.refused, plan.same) == ([], [], len(lines) - 1)
+    assert len(taken_out(client_for(world.mae), "kind=System")) == 2
+
+
+def test_a_file_is_looked_at_before_it_is_stated(shop, client_for):
+    client = client_for(shop.mae)
+    html_of(client, IMPORT)
+    text = "entity,role,holder,why\npay,owner,checkout,Moved\npay,oncall,vic@acme.example,\n"
+    looked = client.post(IMPORT, {"text": text})
+    assert "State 2 changes" in looked.content.decode()
+    assert owner(shop) == PAYMENTS
+    token = looked.context["plan"].token
+    with shop.tenant():
+        state(organisation=shop.acme, actor=by(shop.mae), changes=[(pay(shop), "oncall", CHECKOUT)], how="transfer")
+    again = client.post(IMPORT, {"text": text, "token": token})
+    assert again.status_code == 409, "it is not what was looked at"
+    assert owner(shop) == PAYMENTS
+    token = client.post(IMPORT, {"text": text}).context["plan"].token
+    assert client.post(IMPORT, {"text": text, "token": token}).status_code == 302
+    assert owner(shop) == CHECKOUT
+    with shop.tenant():
+        assert reading.history(shop.acme, pay(shop), "owner")[0].why == "Moved"
+
+
+def test_a_file_is_refused_as_a_whole_and_only_for_what_one_may(shop, client_for):
+    client = client_for(shop.dev)
+    text = "entity,holder\npay,refunds\nshop,payments\n"
+    looked = client.post(IMPORT, {"text": text})
+    assert "Line 3" in looked.content.decode()
+    assert "<button" in looked.content.decode()
+    assert "State 1 change" not in looked.content.decode()
+    token = looked.context["plan"].token
+    assert client.post(IMPORT, {"text": text, "token": token}).status_code == 400
+    assert owner(shop) == PAYMENTS
+    upload = SimpleUploadedFile("x.csv", b"\xff\xfe\x00")
+    assert client.post(IMPORT, {"file": upload}).status_code == 400
+    assert client_for(shop.vic).get(IMPORT).status_code == 403
+    assert client_for(shop.eve).get(IMPORT).status_code == 404
+    assert client_for(shop.eve).get("/o/acme/catalog/ownership/export/").status_code == 404
