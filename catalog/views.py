@@ -32,7 +32,7 @@ from portal.kit.statements import written_once
 
 LISTED = (
     "id", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type", "lifecycle",
-    "owner_ref", "system_ref", "tags", "sort_name",
+    "owner_ref", "owner_how", "system_ref", "tags", "sort_name",
 )  # fmt: skip
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,7 +105,8 @@ class House:
             self.supervisor.turn(0.0)
         self.await_engines()
         if not was_ready:
-            self.once("prepare", ("prepare",), "The database could not be prepared")
+            # An upgrade takes as long as what is there is large, and says how far it is: nothing ends it half done.
+            self.once("prepare", ("prepare",), "The database could not be prepared", seconds=math.inf)
         self.stem.ripen()
         if has_sandbox:
             self.keep_fork("sandbox", self.sandbox())
@@ -166,10 +168,18 @@ class House:
     def keep_fork(self, name: str, main: Callable[[], Any], *grants: str) -> None:
         self.supervisor.keep(KeptProcess(name, lambda: self.stem.fork(name, main, *grants)))
 
-    def once(self, name: str, arguments: tuple[str, ...], complaint: str, **environment: str) -> None:
-        """Runs a management command to its end; raises CannotStart when it fails."""
+    def once(
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        complaint: str,
+        extra: Mapping[str, str] | None = None,
+        seconds: float = 600,
+    ) -> None:
+        """Runs a management command to its end; raises CannotStart when it fails or takes longer than that."""
         if self.supervisor.stopping:
             return
+        environment = dict(extra or {})
         if self.postgres is not None and name == "prepare":
             environment["DATABASE_OWNER_URL"] = self.postgres.addresses(DATABASE).owner_url
         pid = self.stem.fork(name, stems.manage(*arguments), *stems.PRIVATE, **environment)
@@ -181,8 +191,10 @@ class House:
                 status.append(os.waitstatus_to_exitcode(code))
             return bool(done)
 
-        if not self.supervisor.wait(ended, 600):
+        if not self.supervisor.wait(ended, seconds):
             os.kill(pid, signal.SIGTERM)
+            if not self.supervisor.stopping:
+                raise CannotStart(f"{complaint} in {seconds:.0f} s: see the lines above.")
         elif status != [0]:
             raise CannotStart(f"{complaint}: see the lines above.")
 
@@ -197,7 +209,7 @@ class House:
             extra["KUBECONFIG"] = str(kubeconfig)
             # Only into a cluster of our own: what somebody else runs is not the place for a demo's workloads.
             arguments.append("--workloads")
-        self.once("demo", tuple(arguments), "The demo could not be loaded", **extra)
+        self.once("demo", tuple(arguments), "The demo could not be loaded", extra)
 
 
 def end_leftover(pid: int, born: int) -> None:

@@ -143,6 +143,15 @@
     toast(KEY_WORDS[exception?.name] ?? "That did not work. Reload the page and try again.", "error", 12000);
   });
 
+  // ---- fields that search while one types: leaving one is no choice of its own, and no step back -----------------------------
+  document.addEventListener(
+    "change",
+    (event) => {
+      if (event.target.matches?.("[data-searches]")) event.stopPropagation();
+    },
+    true,
+  );
+
   // ---- htmx: refusals arrive as a toast of their own, everything else in words ---------------------------------------------
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.getResponseHeader("HX-Retarget")) event.detail.shouldSwap = true;

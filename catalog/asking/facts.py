@@ -1,11 +1,11 @@
 """The search rows of an entity: every path with its value, lower-cased for matching, as written for counting."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_KEY = MAX_VALUE = 200
-_SKIPPED = {"attachments", "relations", "status"}
+_SKIPPED = frozenset({"attachments", "relations", "status", "metadata.etag", "metadata.uid"})
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ def rows(
     document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = ""
 ) -> list[tuple[str, str | None]]:
     """(path, value) rows of the search index, values in their own case, None where a value cannot be matched."""
-    found = list(_flatten(document, ""))
+    found = list[tuple[str, str | None]]()
+    _flatten(found, document, "")
     metadata = document.get("metadata") or {}
     found.append(("metadata.name", str(metadata.get("name", ""))))
     found.append(("metadata.namespace", str(metadata.get("namespace") or "default")))
@@ -46,19 +47,19 @@ def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: 
     return Facts(sorted(facts), sorted(labels))
 
 
-def _flatten(value: Any, path: str) -> Iterator[tuple[str, str | None]]:
+def _flatten(found: list[tuple[str, str | None]], value: Any, path: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{path}.{key}" if path else key
-            if where not in _SKIPPED and where not in ("metadata.etag", "metadata.uid"):
-                yield from _flatten(inner, where)
+            if where not in _SKIPPED:
+                _flatten(found, inner, where)
     elif isinstance(value, list):
         for item in value:
-            yield from _flatten(item, path)
+            _flatten(found, item, path)
             if isinstance(item, str):
-                yield f"{path}.{item}", "true"
+                found.append((f"{path}.{item}", "true"))
     else:
-        yield path, text_of(value)
+        found.append((path, text_of(value)))
 
 
 def text_of(value: object) -> str | None:

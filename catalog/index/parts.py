@@ -1,7 +1,6 @@
 """What the index holds of one entity: its facts, words and the pieces of its name. Data in, data out."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, islice
 from typing import Any
@@ -44,7 +43,7 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
     found: set[Fact] = {(HAS, EVERYTHING, "")}
     for key, value in facts.rows({**document, "metadata": placed}, (), uid):
         if not key.startswith("="):
-            found |= fact_of(key.lower(), value)
+            found.update(fact_of(key.lower(), value))
     found.update((NAMED, word, "") for word in words_of_name(document))
     found.update((ABOUT, word, "") for word in split_words(str(metadata.get("description") or "")[:MOST_DESCRIPTION]))
     for text in (metadata.get("name"), metadata.get("title")):
@@ -57,7 +56,7 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
 
 def owner_facts(owner_how: str) -> set[Fact]:
     """What facts_of says of how its owner is known."""
-    return fact_of(f"metadata.annotations.{OWNER_HOW}", owner_how) if owner_how else set()
+    return set(fact_of(f"metadata.annotations.{OWNER_HOW}", owner_how)) if owner_how else set()
 
 
 def words_of_operations(document: Mapping[str, Any]) -> set[str]:
@@ -67,28 +66,34 @@ def words_of_operations(document: Mapping[str, Any]) -> set[str]:
     return set(islice((word for one in found for word in one.words), MOST_OPERATION_WORDS))
 
 
-def fact_of(key: str, value: str | None) -> set[Fact]:
+def fact_of(key: str, value: str | None) -> tuple[Fact, ...]:
     """That it has the key, and the value, unless that is null or too long to be asked for."""
     clean = key.replace("\0", "")
-    has = {(HAS, clean, "")}
+    has = (HAS, clean, "")
     if value is None:
-        return has
+        return (has,)
     plain = value.replace("\0", "")
     lower = plain.lower()
-    return has | {(clean, lower, "" if plain == lower else plain)}
+    return has, (clean, lower, "" if plain == lower else plain)
 
 
 def relation_facts(edges: Iterable[tuple[str, str]]) -> set[Fact]:
     """The facts of (type, other end) pairs."""
     found: set[Fact] = set()
     for kind, target in edges:
-        found |= fact_of(f"relations.{kind}".lower(), target if len(target) <= facts.MAX_VALUE else None)
+        found.update(fact_of(f"relations.{kind}".lower(), target if len(target) <= facts.MAX_VALUE else None))
     return found
 
 
 def many_of(found: Iterable[Fact]) -> set[str]:
     """The keys for which the entity has several values."""
-    return {key for key, count in Counter(key for key, *_ in found).items() if count > 1 and not key.startswith("=")}
+    seen, many = set[str](), set[str]()
+    for key, _, _ in found:
+        if key in seen:
+            many.add(key)
+        else:
+            seen.add(key)
+    return {key for key in many if not key.startswith("=")}
 
 
 def words_of_name(document: Mapping[str, Any]) -> set[str]:

@@ -6,9 +6,10 @@ a time, so that what is read, changed and written again is nobody else's meanwhi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.utils.timezone import now
@@ -29,6 +30,10 @@ from portal.kit.refs import kind_of
 # First key of the advisory lock that lets one writer at a time change the catalog of an organisation.
 LOCK_SPACE = 20_261
 AT_ONCE = 500
+# An upgrade says how far it is with catalogs of more than this, each time that so many more are done.
+SAID_FROM, SAID_EVERY = 1000, 5000
+# Called with how many are done, and of how many.
+Tell = Callable[[int, int], None]
 # What a change of the document may change on the row.
 COLUMNS = [
     "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "owner_how", "owner_since",
@@ -52,13 +57,19 @@ _Pair = tuple[_State | None, _State | None]
 
 def lock(organisation_id: int) -> None:
     """Waits for whoever else writes in this catalog; none does until the transaction ends. Makes the index ready."""
+    if _wait(organisation_id) != FORMAT:
+        make_ready(organisation_id)
+
+
+def _wait(organisation_id: int) -> int | None:
+    """Takes the lock; the format of the index as it was when the statement began, None where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, %s), (SELECT format FROM catalog_indexstate WHERE organisation_id = %s)",
             [LOCK_SPACE, organisation_id, organisation_id],
         )
-        if cursor.fetchone()[1] != FORMAT:
-            make_ready(organisation_id)
+        found: int | None = cursor.fetchone()[1]
+        return found
 
 
 def put(organisation_id: int, rows: Sequence[Entity], told: Told = Told()) -> list[OwnerChange]:  # noqa: B008 - frozen
@@ -157,22 +168,33 @@ def moved(before: Source, after: Source) -> None:
         _change(organisation_id, pairs)
 
 
-def make_ready(organisation_id: int) -> None:
+def make_ready(organisation_id: int, tell: Tell | None = None) -> None:
     """Makes the index anew when it is written in another format than ours: the old facts could not be told any more."""
     known = IndexState.objects.for_tenant(organisation_id).values_list("format", flat=True).first()
     if known != FORMAT:
-        rebuild(organisation_id)
+        rebuild(organisation_id, tell)
 
 
-def after_migration(**_: object) -> None:
-    """The hook: the same for every organisation, before anybody reads."""
-    for organisation_id in Organisation.objects.order_by("pk").values_list("pk", flat=True):
+def after_migration(stdout: Any = None, **_: object) -> None:
+    """The hook: the same for every organisation, before anybody reads. Says on `stdout` how far it is with large ones:
+    whoever upgrades waits for it."""
+    for organisation_id, name in Organisation.objects.order_by("pk").values_list("pk", "name"):
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            if stdout is not None and total > SAID_FROM:
+                stdout.write(f"  The catalog of {name}: {done:,} of {total:,} entities made findable.\n")
+                stdout.flush()
+
         with tenant(organisation_id):
-            lock(organisation_id)
+            _wait(organisation_id)
+            make_ready(organisation_id, tell)
 
 
-def rebuild(organisation_id: int) -> int:
-    """Makes the index anew from the entities that are there. Returns how many. Must run under the lock."""
+def rebuild(organisation_id: int, tell: Tell | None = None) -> int:
+    """Makes the index anew from the entities that are there. Returns how many. Must run under the lock.
+
+    tell  called with (how many are done, of how many), now and then and at the end
+    """
     _settle_all(organisation_id)
     for model in (FactRow, FactBlock, FactKey, Near):
         model.objects.for_tenant(organisation_id).delete()
@@ -185,6 +207,9 @@ def rebuild(organisation_id: int) -> int:
         for row in part:
             _arrive(change, _state_of(row, set()), related[row.num])
         terms.apply(organisation_id, change)
+        done = start + len(part)
+        if tell and (done % SAID_EVERY == 0 or done == len(keys)):
+            tell(done, len(keys))
     IndexState.objects.update_or_create(organisation_id=organisation_id, defaults={"format": FORMAT})
     return len(keys)
 

@@ -186,6 +186,28 @@ class Team(TenantModel):
         return self.origin == TeamOrigin.FILE
 
 
+class TeamPath(TenantModel):
+    """That a team is above another, or is itself. The database keeps these rows whoever writes a team's place: nothing
+    else writes them (migration 0016).
+
+    depth   how many levels lie between; 0 for a team and itself
+    stands  whether every team from the one to the other is confirmed, so that rights come down to it
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    pk = models.CompositePrimaryKey("organisation_id", "below_id", "above_id")
+    below_id = models.BigIntegerField()
+    above_id = models.BigIntegerField()
+    depth = models.SmallIntegerField()
+    stands = models.BooleanField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "above_id", "below_id"], name="team_path_down")]
+
+    def __str__(self) -> str:
+        return f"{self.below_id} below {self.above_id}"
+
+
 class TeamMembership(TenantModel):
     """A person in a team. Rights over what the team owns come from here, never from a file."""
 
