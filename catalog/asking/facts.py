@@ -17,10 +17,13 @@ class Facts:
 
 
 def rows(
-    document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = ""
+    document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = "", *, only: str = ""
 ) -> list[tuple[str, str | None]]:
-    """(path, value) rows of the search index, values in their own case, None where a value cannot be matched."""
-    found = list(_flatten(document, ""))
+    """(path, value) rows of the search index, values in their own case, None where a value cannot be matched.
+
+    only: those of this path, in lower case, and some others: what cannot lead there is not looked at
+    """
+    found = list(_flatten(document, "", only))
     metadata = document.get("metadata") or {}
     found.append(("metadata.name", str(metadata.get("name", ""))))
     found.append(("metadata.namespace", str(metadata.get("namespace") or "default")))
@@ -46,15 +49,17 @@ def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: 
     return Facts(sorted(facts), sorted(labels))
 
 
-def _flatten(value: Any, path: str) -> Iterator[tuple[str, str | None]]:
+def _flatten(value: Any, path: str, only: str) -> Iterator[tuple[str, str | None]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{path}.{key}" if path else key
+            if only and not only.startswith(where.lower()):
+                continue
             if where not in _SKIPPED and where not in ("metadata.etag", "metadata.uid"):
-                yield from _flatten(inner, where)
+                yield from _flatten(inner, where, only)
     elif isinstance(value, list):
         for item in value:
-            yield from _flatten(item, path)
+            yield from _flatten(item, path, only)
             if isinstance(item, str):
                 yield f"{path}.{item}", "true"
     else:
