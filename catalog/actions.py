@@ -346,7 +346,8 @@ def write_entity(
             defaults={"schedule_minutes": 0, "created_by": actor.person},
         )
         path = path_of(parse(text, "").entities[0].ref)
-        ingest.store_part(source, ingest.read_tree(source, MemoryTree({path: text.encode()}, "")))
+        reading = ingest.read_tree(source, MemoryTree({path: text.encode()}, ""))
+        ingest.store_part(source, reading, actor.person)
         written: Entity = entities_of(organisation).get(ref=ref)
         record(
             organisation=organisation,

@@ -25,6 +25,7 @@ from catalog.api_query import (
 )
 from catalog.asking.filters import All, BadFilter, Node, parse_filters, parse_query
 from catalog.asking.query import entities_of
+from catalog.asking.within import widened
 from catalog.descriptors.parsing import check_entity
 from catalog.index.ordering import Order
 from catalog.index.reading import find
@@ -33,11 +34,16 @@ from catalog.presenting import ShownEntity, at_page, fields_of, project, with_re
 from portal.accounts.apiview import TenantAPIView
 from portal.accounts.contract import one_of, text, texts
 from portal.accounts.contract import whole as whole_number
+from portal.accounts.models import Organisation
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.kit.plain import read_json
 from portal.kit.refs import ref_to
 
-FILTER = texts("filter", about="`key=value,key` are ANDed; several `filter` parameters are ORed.")
+FILTER = texts(
+    "filter",
+    about="`key=value,key` are ANDed; several `filter` parameters are ORed. `owner=payments` means a team with all "
+    "teams below it, `owner.direct=payments` the team alone.",
+)
 FIELDS = texts(
     "fields", about="Each is a dot path to keep, or several with commas between; no lists.", pattern=r"^[^\[]*$"
 )
@@ -48,10 +54,10 @@ MOST = 10_000
 MOST_REFS = 1000
 
 
-def condition(filters: list[str], query: Any = None) -> Node:
+def condition(organisation: Organisation, filters: list[str], query: Any = None) -> Node:
     """The filters or the predicate of a request; raises Invalid."""
     try:
-        return parse_query(query) if query is not None else parse_filters(filters)
+        return widened(organisation, parse_query(query) if query is not None else parse_filters(filters))
     except BadFilter as problem:
         raise Invalid(str(problem), field="query" if query is not None else "filter") from problem
 
@@ -89,7 +95,7 @@ class EntitiesView(CatalogView):
         """Entities that match, as a plain list."""
         limit, offset = self._window(request)
         orders = self._order(request.query_params.getlist("order"))
-        node = condition(request.query_params.getlist("filter"))
+        node = condition(self.access.organisation, request.query_params.getlist("filter"))
         page = window(self.access.organisation, node, orders, size=limit or MOST, offset=offset)
         found, _ = page.cut(at_page(self.access.organisation, page))
         response = Response(self.shown(found, fields_of(request.query_params.getlist("fields"))))
@@ -156,7 +162,7 @@ class ByQueryView(CatalogView):
 
     def _page(self, listing: Listing, limit: int | None, offset: int, fields: list[str]) -> Response:
         size = DEFAULT_PAGE if limit is None else limit
-        node = condition(listing.filters, listing.query)
+        node = condition(self.access.organisation, listing.filters, listing.query)
         page = entities_page(self.access.organisation, node, listing, size=size, offset=offset)
         info = {name: value for name, value in (("nextCursor", page.after), ("prevCursor", page.before)) if value}
         return Response({"items": self.shown(page.rows, fields), "totalItems": page.total, "pageInfo": info})
@@ -178,7 +184,7 @@ class ByRefsView(CatalogView):
         refs = body.get("entityRefs")
         if not isinstance(refs, list) or not all(isinstance(ref, str) for ref in refs) or len(refs) > MOST_REFS:
             raise Invalid(f"`entityRefs` must be a list of up to {MOST_REFS} references.", field="entityRefs")
-        node = condition(request.query_params.getlist("filter"), body.get("query"))
+        node = condition(self.access.organisation, request.query_params.getlist("filter"), body.get("query"))
         clean = [ref.replace("\0", "").lower() for ref in refs]
         rows = with_refs(self.access.organisation, clean)
         if node != All(()):
@@ -257,7 +263,7 @@ class FacetsView(CatalogView):
     def get(self, request: Request, org: str) -> Response:
         """The values of each facet with their counts."""
         query = request.query_params
-        return self._facets(query.getlist("facet"), condition(query.getlist("filter")))
+        return self._facets(query.getlist("facet"), condition(self.access.organisation, query.getlist("filter")))
 
     @extend_schema(
         tags=["Catalog"],
@@ -271,7 +277,9 @@ class FacetsView(CatalogView):
         wanted = body.get("facets")
         if not isinstance(wanted, list):
             raise Invalid("`facets` must be a list of keys.", field="facets")
-        return self._facets([str(each) for each in wanted], condition([], body.get("query", {})))
+        return self._facets(
+            [str(each) for each in wanted], condition(self.access.organisation, [], body.get("query", {}))
+        )
 
     def _facets(self, keys: list[str], node: Node) -> Response:
         keys = [key.replace("\0", "") for key in keys if key][:50]

@@ -262,7 +262,7 @@ class LocationsByQueryView(CatalogView):
         if cursor := body.get("cursor"):
             query, size, place = _unsealed(cursor)
         size = min(body.get("limit") or size, LARGEST_PAGE)
-        node = _known(condition([], query))
+        node = _known(condition(self.access.organisation, [], query))
         rows = Source.objects.for_tenant(self.access.organisation).exclude(kind=Source.Kind.PORTAL).order_by("id")
         # An organisation has few sources: the predicate is evaluated here, on what each is shown as.
         found = [(row.pk, shown) for row in rows if matches(node, _facts(shown := location(row)))]

@@ -39,7 +39,11 @@ class ProblemsView(CatalogView):
         parameters=[
             text("code", most=40),
             one_of("severity", SEVERITIES),
-            text("owner", most=400, about="A reference; `mine` for my teams', `none` for nobody's."),
+            text(
+                "owner",
+                most=400,
+                about="A reference, a team with all teams below it; `mine` for my teams', `none` for nobody's.",
+            ),
             whole("source", most=10**9 - 1, about="The number of a source."),
             one_of("age", inbox.AGES),
             one_of("order", ("new", "old")),

@@ -28,7 +28,7 @@ class CatalogConfig(AppConfig):
         )  # fmt: skip
         from catalog.index import writing
         from catalog.intake import ingest
-        from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE
+        from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE, LOCK_FIRST
         from portal.clusters import logrights, status
         from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.announcing import TopicKind, register_topic
@@ -40,6 +40,7 @@ class CatalogConfig(AppConfig):
         logrights.owners_from(bindings.owners_of)
         status.entities_from(bindings.is_known)
         ingest.AFTER_REMOVAL["teams"] = teams.after_removal
+        LOCK_FIRST["catalog"] = writing.lock
         AFTER_CHANGE["catalog"] = teams.after_change
         BEFORE_DELETE["catalog"] = teams.before_delete
         register_duty(Duty("teams", turn="catalog.teams.write_missing_groups", every=300.0))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from catalog.descriptors.findings import Finding
+from catalog.asking.query import entities_of
+from catalog.descriptors import relations
+from catalog.descriptors.findings import Finding, excerpt_of
 from catalog.intake import ingest
 from catalog.intake.pieces import Pieces
 from catalog.intake.reading import FoundEntity
@@ -19,11 +22,12 @@ from catalog.intake.sources.registry import start_of
 from catalog.intake.sources.tree import FileUnreadable, MemoryTree, inside
 from catalog.intake.sources.upload import MAX_FILES, tree_of
 from catalog.models import Entity, Source
-from portal.accounts.models import Organisation
+from portal.accounts.models import Organisation, Team
 from portal.accounts.tenancy import tenant
 from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
 from portal.kit.errors import Invalid, TooLarge
+from portal.kit.yamltext import FieldPath, Unreadable, read_document
 
 CHECK = "catalog.check"
 PLAIN_NAME = "catalog-info.yaml"
@@ -98,6 +102,7 @@ def check(
         findings.update(look(beside.get(name)))
     with tenant(organisation):
         known = _known(organisation, found)
+        findings.update(_dangling(organisation, found))
     findings.update(_conflicts(found, known, ours) if source else ())
     entities = [(each.ref, "known" if each.ref in known else "new", each.path, each.line) for each in found]
     return CheckedFiles(sorted(findings), entities)
@@ -131,14 +136,47 @@ def _conflicts(found: list[FoundEntity], known: Mapping[str, Entity], ours: list
     ]
 
 
+def _dangling(organisation: Organisation, found: list[FoundEntity]) -> Iterator[Finding]:
+    """What is named and that neither these files nor the catalog describe: owners, systems, dependencies. A hint, for
+    the other side may come later; the entity's page says the same once it is in."""
+    named = [(each, *said) for each in found for said in relations.named_by(each.entity.document)]
+    wanted = {target for *_, target in named} - {each.ref for each in found}
+    there = set(entities_of(organisation).filter(ref__in=wanted).values_list("ref", flat=True))
+    there |= set(Team.objects.for_tenant(organisation).filter(ref__in=wanted - there).values_list("ref", flat=True))
+    lacking = wanted - there
+    for each, field_path, _, target in named:
+        if target in lacking:
+            yield _nowhere(each, field_path, target)
+
+
+def _nowhere(found: FoundEntity, field_path: FieldPath, target: str) -> Finding:
+    entity = found.entity
+    line = entity.line
+    with contextlib.suppress(Unreadable):
+        line = read_document(entity.raw, entity.raw_line).line_of(field_path)
+    name = ".".join(str(part) for part in field_path if isinstance(part, str))
+    return Finding(
+        found.path,
+        line,
+        "dangling",
+        f"`{name}` names {target}, which is not in the catalog.",
+        found.ref,
+        field=".".join(map(str, field_path)),
+        owner_ref=relations.owner_of(entity.document),
+        excerpt=excerpt_of(entity.raw.splitlines(), line, first=entity.raw_line),
+    )
+
+
 def run_check(work: Work) -> JobDone:
     """The check as a worker does it: the files are the job's payload, gone when it ends."""
     given = work.arguments
     if given["archive"]:
         tree = tree_of(work.payload, str(given["filename"]))
+        tree.is_repository = True  # what is checked is on its way into one
     else:
         files: dict[str, str] = json.loads(work.payload)
-        tree = MemoryTree({path: text.encode("utf-8", "surrogatepass") for path, text in files.items()}, "")
+        contents = {path: text.encode("utf-8", "surrogatepass") for path, text in files.items()}
+        tree = MemoryTree(contents, "", is_repository=True)
     checked = check(organisation=work.organisation, tree=tree, start=given["start"], source=given["source"])
     return JobDone(result=checked.plain())
 

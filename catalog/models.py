@@ -146,6 +146,11 @@ class Entity(_Slim):
     updated_at = models.DateTimeField(default=now)
     removed_at = models.DateTimeField(null=True, blank=True)
     removed_reason = models.CharField(max_length=1000, blank=True)
+    # `owner_ref` is whom the newest statement names, else the owner of what it is part of. "" here: as its document
+    # has said from the first; then nothing is written down of it, and it is so since `created_at`.
+    owner_how = models.CharField(max_length=14, blank=True, default="", db_default="")
+    # Since when the newest statement stands that is written down; none while none is.
+    owner_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         # The columns that pages are ordered by ride along, so that a page is found without looking at rows.
@@ -213,6 +218,67 @@ class EntityBody(_Slim):
         return str(self.pk)
 
 
+class Role(models.TextChoices):
+    """What somebody can be for an entity."""
+
+    OWNER = "owner", "Owner"
+    ONCALL = "oncall", "On call"
+    TECHNICAL = "technical", "Technical contact"
+    APPROVER = "approver", "Approver"
+
+
+class How(models.TextChoices):
+    """How a statement came to be."""
+
+    FILE = "file", "Its file"
+    TRANSFER = "transfer", "Transfer"
+    REVIEW = "review", "Review"
+    CLAIM = "claim", "Claim"
+    REORGANISATION = "reorganisation", "Reorganisation"
+    DIRECTORY = "directory", "Directory"
+    UNDO = "undo", "Undo"
+    # Never written down: nobody says so, the owner is that of what it is part of.
+    INHERITANCE = "inheritance", "Fallback"
+
+
+class Statement(_Slim):
+    """That somebody holds a role of an entity: who said so, how and why, from when until when. The newest stands.
+
+    holder_ref  group:… or user:…; "" says that nobody is named
+    until       none for the statement that stands
+    path, commit, by_label: of the file that says it, or who acted as they were called then
+    An entity's first owner, as its first document named it, is written down only when a second statement comes.
+    """
+
+    entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="statements", db_index=False)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    holder_ref = models.CharField(max_length=400, blank=True, db_collation="C")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)
+    how = models.CharField(max_length=14, choices=How.choices)
+    by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    by_label = models.CharField(max_length=300, blank=True)
+    why = models.CharField(max_length=1000, blank=True)
+    path = models.CharField(max_length=1000, blank=True)
+    commit = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "entity", "role"], condition=Q(until=None), name="statement_stands_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organisation", "entity", "role", "id"], name="statement_history"),
+            models.Index(
+                fields=["organisation", "holder_ref", "role"], condition=Q(until=None), name="statement_holder"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.holder_ref or 'nobody'}"
+
+
 class _IndexTable(TenantModel):
     """A table of catalog/index: many rows, made by one writer from rows that are checked. So it has no foreign keys."""
 
@@ -234,7 +300,9 @@ class Edge(_IndexTable):
     target = models.CharField(max_length=400, db_collation="C")
 
     class Meta:
-        indexes = [models.Index(fields=["organisation", "target", "type", "num"], name="edge_backward")]
+        # Both indexes begin with what is looked up, not with the organisation: the wrong one is then never as cheap as
+        # the right one, whatever is known of the table. That of the key is (num, organisation, type, target).
+        indexes = [models.Index(fields=["target", "organisation", "type", "num"], name="edge_by_target")]
 
     def __str__(self) -> str:
         return f"{self.num} {self.type} {self.target}"

@@ -27,6 +27,7 @@ from portal.clusters import status
 from portal.clusters.status import EntityStatus
 from portal.kit.references import Named
 from portal.kit.refs import name_of
+from portal.kit.statements import written_once
 
 OVERVIEW = "overview"
 MOST_RELATIONS = 1000
@@ -81,8 +82,7 @@ class Look:
 
     @cached_property
     def problems(self) -> list[Problem]:
-        rows = Problem.objects.for_tenant(self.organisation).filter(entity_ref=self.entity.ref)
-        return list(rows.select_related("source").order_by("path", "line", "id")[:50])
+        return _problems(self.organisation.pk, self.entity.ref)
 
     @cached_property
     def seen(self) -> EntityStatus | None:
@@ -129,6 +129,12 @@ class Look:
         """The audit events of the entity, newest first."""
         rows = AuditEvent.objects.for_tenant(self.organisation)
         return rows.filter(subject_kind="entity", subject_id=str(self.entity.pk)).order_by("-at", "-id")
+
+
+@written_once
+def _problems(organisation_id: int, ref: str) -> QuerySet[Problem]:
+    rows = Problem.objects.for_tenant(organisation_id).filter(entity_ref=ref)
+    return rows.select_related("source").order_by("path", "line", "id")[:50]
 
 
 def with_configured(rows: QuerySet[Entity]) -> QuerySet[Entity]:

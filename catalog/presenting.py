@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from catalog.asking.locations import annotations_of, location_of
+from catalog.asking.owned import with_owner_how
 from catalog.descriptors.kinds import REVERSE
 from catalog.index.edges import TYPES
 from catalog.index.ordering import Page
@@ -24,7 +25,7 @@ REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
 # Everything that is shown of each entity, whoever chose them: one statement, relations and problems as columns.
 _SHOWN = """
-SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, b.document,
+SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.document,
   s.id, s.kind, s.target, s.revision,
   (SELECT jsonb_agg(jsonb_build_array(x.type, x.target)) FROM catalog_edge x
     WHERE x.organisation_id = %s AND x.num = e.num),
@@ -97,8 +98,8 @@ def _json(text: Any) -> Any:
 
 
 def _entity(
-    uid: Any, path: str, digest: str, document: Any, source_id: int | None, kind: str, target: str, revision: str,
-    said: Any, mirrored: Any, troubles: Any,
+    uid: Any, path: str, digest: str, owner_how: str, document: Any, source_id: int | None, kind: str, target: str,
+    revision: str, said: Any, mirrored: Any, troubles: Any,
 ) -> dict[str, Any]:  # fmt: skip
     known = _json(document)
     source = Source(id=source_id, kind=kind, target=target, revision=revision) if source_id else None
@@ -106,7 +107,9 @@ def _entity(
         **known["metadata"],
         "uid": str(uid),
         "etag": known["metadata"].get("etag") or digest[:40],
-        "annotations": {**annotations_of(source, path), **_safe(known["metadata"].get("annotations"))},
+        "annotations": with_owner_how(
+            {**annotations_of(source, path), **_safe(known["metadata"].get("annotations"))}, owner_how
+        ),
     }
     edges = {(TYPES[number], other) for number, other in _json(said) or ()}
     edges |= {(REVERSE[TYPES[number]], other) for number, other in _json(mirrored) or ()}

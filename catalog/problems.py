@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.timezone import now
@@ -52,10 +54,12 @@ def keep(source: Source, findings: Iterable[Finding], *, paths: Collection[str] 
     if over:
         rows_of(source).filter(pk__in=[row.pk for row in over]).delete()
     owners = _owners(source, [finding for key, finding in wanted.items() if key not in there])
+    unsure = [each for key, each in wanted.items() if key not in there or there[key].owner_ref != each.owner_ref]
+    stated = _stated(source, unsure)
     fresh, moved = list[Problem](), list[Problem]()
     for key, finding in wanted.items():
         row = there.get(key)
-        values = _values(finding, {finding.entity_ref: row.owner_ref} if row else owners)
+        values = _values(finding, {finding.entity_ref: row.owner_ref} if row else owners, stated)
         if row is None:
             fresh.append(
                 Problem(
@@ -99,7 +103,10 @@ def _keyed(findings: Iterable[Finding]) -> dict[str, Finding]:
     return keyed
 
 
-def _values(finding: Finding, owners: dict[str, str]) -> dict[str, Any]:
+def _values(
+    finding: Finding, owners: Mapping[str, str], stated: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    owner = stated.get(finding.entity_ref) or finding.owner_ref or owners.get(finding.entity_ref) or owners.get("", "")
     return {
         "path": finding.path[:1000],
         "line": finding.line,
@@ -108,10 +115,18 @@ def _values(finding: Finding, owners: dict[str, str]) -> dict[str, Any]:
         "sentence": finding.sentence,
         "entity_ref": finding.entity_ref[:200],
         "field": finding.field[:300],
-        "owner_ref": (finding.owner_ref or owners.get(finding.entity_ref) or owners.get("", ""))[:400],
+        "owner_ref": owner[:400],
         "excerpt_json": finding.excerpt.plain() if finding.excerpt else None,
         "edit_json": finding.edit.plain() if finding.edit else None,
     }
+
+
+def _stated(source: Source, findings: Iterable[Finding]) -> dict[str, str]:
+    """Owners of those of the source's entities whose owner is not simply as the file says. At most one statement."""
+    refs = sorted({finding.entity_ref for finding in findings if finding.entity_ref})
+    rows = Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None, ref__in=refs)
+    elsewhere = rows.exclude(owner_how="", owner_since=None)
+    return dict(elsewhere.values_list("ref", "owner_ref")) if refs else {}
 
 
 def _owners(source: Source, findings: Iterable[Finding]) -> dict[str, str]:
@@ -129,7 +144,7 @@ def _owners(source: Source, findings: Iterable[Finding]) -> dict[str, str]:
     return owners | ({"": whole[0]} if len(whole) == 1 else {})
 
 
-def open_of(organisation: Any) -> TenantQuerySet[Problem]:
-    """Those that nobody has set aside for now."""
+def open_of(organisation: Any, moment: datetime | None = None) -> TenantQuerySet[Problem]:
+    """Those that nobody has set aside for now, or at that moment."""
     rows = Problem.objects.for_tenant(organisation)
-    return rows.exclude(aside_until__gt=now())
+    return rows.exclude(aside_until__gt=moment or now())

@@ -12,6 +12,7 @@ from catalog.asking.filters import All, In, Node
 from catalog.asking.operations import NamedOperation
 from catalog.asking.query import entities_of
 from catalog.asking.ranking import rank
+from catalog.asking.within import OWNER, widened
 from catalog.asking.words import parts, run_together
 from catalog.choosing import chosen, operations
 from catalog.descriptors.kinds import KINDS, owner_ref
@@ -40,7 +41,7 @@ def within(access: Access, filters: Mapping[str, str]) -> Node:
     if kind := filters.get("kind"):
         wanted.append(In("kind", ("group" if kind == "team" else "user" if kind in PEOPLE else kind,)))
     if owner := filters.get("owner"):
-        wanted.append(In("relations.ownedby", tuple(owners(access, owner))))
+        wanted.append(widened(access.organisation, In(OWNER, tuple(owners(access, owner)))))
     if system := filters.get("system"):
         wanted.append(In("relations.partof", (completed("-".join(system.split()), kind="system"),)))
     return All(tuple(wanted))

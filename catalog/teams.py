@@ -6,6 +6,7 @@ written here. Who belongs to a team is decided in the portal; both kinds show th
 
 import re
 from collections.abc import Iterable
+from itertools import chain, count
 
 import yaml
 from django.db import transaction
@@ -183,7 +184,7 @@ def _slug(group: Entity, taken: set[str]) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", group.name.lower()).strip("-")
     base = plain if group.namespace == DEFAULT_NAMESPACE else f"{group.namespace}-{plain}"
     base = base[:56].strip("-")
-    return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
+    return next(slug for slug in chain([base], (f"{base}-{n}" for n in count(2))) if slug not in taken)
 
 
 def said_parents(organisation: Organisation, groups: Iterable[Entity]) -> dict[str, str]:

@@ -82,11 +82,12 @@ def _edit(request: TenantRequest, found: Entity | None, text: str) -> HttpRespon
 
 
 def _write(request: TenantRequest, text: str, found: Entity | None) -> Entity:
-    """Saves the text, if the person may act for the owner that it names."""
+    """Saves the text, if the person may act for the owner that it names, where it names another than before."""
     text = text.replace("\r\n", "\n")
     actions.check_text(text, found)
     owner = owner_of(parse(text, "").entities[0].document)
-    request.access.require("catalog.edit", owner or None)
+    if found is None or owner != owner_of(found.document):
+        request.access.require("catalog.edit", owner or None)
     return actions.write_entity(
         organisation=request.access.organisation, actor=request.access.actor, text=text, entity=found
     )

@@ -40,6 +40,13 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+EXPLAINED: Mapping[str, str] = {
+    "unseen": "Their source is gone or was not read for thirty days: what they say may be over.",
+    "alone": "Nothing refers to them, and they name nothing but an owner: no system, no dependency, no API. Either"
+    " nobody needs them, or whoever does has not written it down.",
+}
+
+
 @dataclass(frozen=True)
 class ShownChoice:
     """A value that can be chosen, as people read it and as they would type it."""
@@ -245,7 +252,20 @@ class ListView:
         ]
         problems = ("With problems", self.href(problems=not wanted.problems), wanted.problems)
         unseen = ("Not seen for 30 days", self.href(unseen=not wanted.unseen), wanted.unseen)
-        return [*shown, problems, unseen]
+        alone = ("Unconnected", self.href(alone=not wanted.alone), wanted.alone)
+        fallback = ("Owned by fallback", self.href(fallback=not wanted.fallback), wanted.fallback)
+        direct = ("Without teams below", self.href(direct=not wanted.direct), wanted.direct)
+        return [*shown, problems, unseen, alone, fallback, *([direct] if self.has_below else [])]
+
+    @property
+    def has_below(self) -> bool:
+        """Whether the owner that was chosen is a team with teams below it, or was chosen without them."""
+        return self.wanted.direct or len(self.listed.mine.owners) > 1
+
+    @property
+    def explained(self) -> list[str]:
+        """What the choices mean whose name alone does not say it."""
+        return [EXPLAINED[name] for name in EXPLAINED if getattr(self.wanted, name)]
 
     @property
     def view_links(self) -> list[tuple[SavedView, str, bool]]:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Case, When
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,6 +27,7 @@ from portal.jobs.models import Job
 from portal.jobs.states import ACTIVE_JOB
 from portal.jobs.views import follow
 from portal.kit.errors import NotFound, Refusal
+from portal.kit.sheets import sheet
 
 # The inbox has them all.
 MOST_PROBLEMS = 30
@@ -34,13 +36,14 @@ MOST_PROBLEMS = 30
 @gate("catalog.view")
 def sources(request: TenantRequest) -> HttpResponse:
     """All sources, those in trouble first."""
-    rows = Source.objects.for_tenant(request.access.organisation).select_related("created_by")
-    shown = sorted(
-        rows, key=lambda row: (row.state != Source.State.FAILED, not row.problem_count, row.kind, row.target)
-    )
-    return render(
-        request, "catalog/sources.html", {"sources": shown, "may_register": request.access.can("catalog.register")}
-    )
+    rows = Source.objects.for_tenant(request.access.organisation)
+    trouble = Case(When(state=Source.State.FAILED, then=0), When(problem_count__gt=0, then=1), default=2)
+    ordered = rows.order_by(trouble, "kind", "target", "pk")
+    context = {
+        "page": sheet(ordered, request.GET.get("page", "")),
+        "may_register": request.access.can("catalog.register"),
+    }
+    return render(request, "catalog/sources.html", context)
 
 
 def _source(request: TenantRequest, source: int) -> Source:

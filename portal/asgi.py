@@ -15,6 +15,7 @@ git_door = get_asgi_application()
 from portal.accounts.stream import live_door  # noqa: E402
 from portal.kit.bodies import BoundedBodies  # noqa: E402
 from portal.kit.chain import Chain  # noqa: E402
+from portal.kit.postgres.waiting import hurry  # noqa: E402
 
 _STREAM = re.compile(r"^/o/[^/]+/live/$")
 _GIT = re.compile(r"^/o/[^/]+/git/")
@@ -31,6 +32,7 @@ chain = Chain(_is_patient)
 
 async def doors(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Each request through its door."""
+    hurry()  # here and not at import: every process of `make up` is forked from one that has imported this
     if scope["type"] != "http":
         await git_door(scope, receive, send)
     elif _STREAM.match(scope["path"]):

@@ -33,10 +33,12 @@ app.conf.update(
         "unacked_restore_throttle": 1,
         "socket_keepalive": True,
         "health_check_interval": 25,
+        # A publish while Valkey is away, or says nothing, must fail fast: the sweeper finds the row. Longer than a
+        # worker's own call for the next message (1 s), which is an answer when there is none.
         "socket_connect_timeout": 2,
-        # A publish while Valkey is away must fail fast: the sweeper finds the row.
+        "socket_timeout": 3,
         "max_retries": 1,
-        "retry_on_timeout": True,
+        "retry_on_timeout": False,
     },
     task_publish_retry=False,
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from portal import stem as stems
 from portal.demo_people import SIGN_INS
 from portal.embedded import Postgres, Valkey
+from portal.guard import asleep
 from portal.supervisor import KeptProcess, Ledger, Supervisor, free_port, identity, spawn
 from portal.wish import (
     ROOT,
@@ -36,8 +37,10 @@ DATABASE = "slipway"
 class House:
     """Everything that `make up` keeps, and the order in which it comes up."""
 
-    def __init__(self, wish: StartWish, private: int, starter: tuple[str, int]) -> None:
-        """`starter` is who started us: its role, guard or spare, and its pid."""
+    def __init__(self, wish: StartWish, private: int, starter: tuple[str, int], *ends: int) -> None:
+        """`starter` is who started us: its role, guard or spare, and its pid. `ends` are descriptors that it watches:
+        they close when we end.
+        """
         self.wish = wish
         self.private = private
         self.starter = starter
@@ -46,6 +49,9 @@ class House:
         # What a later guard and supervisor are started with: without the addresses of engines that are ours.
         self.asked = dict(os.environ)
         self.lock = only_one(wish.var)
+        # The same for the guards that we start: they read from the one end, and we alone have the other.
+        self.lifeline, end = os.pipe()
+        self.ends = (*ends, end)
         self.supervisor = Supervisor(self.ledger, self.take_over(), say=say)
         self.stem = stems.Stem(private, self.leave)
 
@@ -53,6 +59,8 @@ class House:
         """In a forked child."""
         self.supervisor.leave()
         self.lock.close()
+        for descriptor in (self.lifeline, *self.ends):
+            os.close(descriptor)
 
     def take_over(self) -> dict[str, Any]:
         """The facts of this start. What another start with other facts has left running is stopped first."""
@@ -74,6 +82,9 @@ class House:
                 self.supervisor.turn()
         except CannotStart as error:
             say(f"\n  {error}\n")
+            # The guard, which sleeps, learns by what it reads with which status to end.
+            for end in self.ends:
+                os.write(end, b"1\n")
             return 1
         finally:
             # The guard, which the terminal waits for, ends when we have.
@@ -94,7 +105,8 @@ class House:
             self.supervisor.turn(0.0)
         self.await_engines()
         if not was_ready:
-            self.once("prepare", ("prepare",), "The database could not be prepared")
+            # An upgrade takes as long as what is there is large, and says how far it is: nothing ends it half done.
+            self.once("prepare", ("prepare",), "The database could not be prepared", seconds=math.inf)
         self.stem.ripen()
         if has_sandbox:
             self.keep_fork("sandbox", self.sandbox())
@@ -116,10 +128,8 @@ class House:
             self.supervisor.keep(kept, pid if name == role else None)
 
     def start_guard(self, role: str) -> int:
-        return spawn(
-            [sys.executable, "-m", "portal.up", role, str(self.private), str(os.getpid())],
-            env=self.asked, cwd=ROOT, pass_fds=[self.private],
-        )  # fmt: skip
+        command = asleep(role, os.getpid(), self.private)
+        return spawn(command, stdin=self.lifeline, env=self.asked, cwd=ROOT, pass_fds=[self.private])
 
     def start_engines(self) -> dict[str, str]:
         """Starts what nobody has named an address of; returns the addresses by the names that settings read."""
@@ -158,10 +168,18 @@ class House:
     def keep_fork(self, name: str, main: Callable[[], Any], *grants: str) -> None:
         self.supervisor.keep(KeptProcess(name, lambda: self.stem.fork(name, main, *grants)))
 
-    def once(self, name: str, arguments: tuple[str, ...], complaint: str, **environment: str) -> None:
-        """Runs a management command to its end; raises CannotStart when it fails."""
+    def once(
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        complaint: str,
+        extra: Mapping[str, str] | None = None,
+        seconds: float = 600,
+    ) -> None:
+        """Runs a management command to its end; raises CannotStart when it fails or takes longer than that."""
         if self.supervisor.stopping:
             return
+        environment = dict(extra or {})
         if self.postgres is not None and name == "prepare":
             environment["DATABASE_OWNER_URL"] = self.postgres.addresses(DATABASE).owner_url
         pid = self.stem.fork(name, stems.manage(*arguments), *stems.PRIVATE, **environment)
@@ -173,8 +191,10 @@ class House:
                 status.append(os.waitstatus_to_exitcode(code))
             return bool(done)
 
-        if not self.supervisor.wait(ended, 600):
+        if not self.supervisor.wait(ended, seconds):
             os.kill(pid, signal.SIGTERM)
+            if not self.supervisor.stopping:
+                raise CannotStart(f"{complaint} in {seconds:.0f} s: see the lines above.")
         elif status != [0]:
             raise CannotStart(f"{complaint}: see the lines above.")
 
@@ -189,7 +209,7 @@ class House:
             extra["KUBECONFIG"] = str(kubeconfig)
             # Only into a cluster of our own: what somebody else runs is not the place for a demo's workloads.
             arguments.append("--workloads")
-        self.once("demo", tuple(arguments), "The demo could not be loaded", **extra)
+        self.once("demo", tuple(arguments), "The demo could not be loaded", extra)
 
 
 def end_leftover(pid: int, born: int) -> None:

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "portal.jobs",
     "portal.clusters",
     "portal.githosts",
+    "portal.notices",
     "catalog",
     "catalog.lists",
     "catalog.ownership",
@@ -103,14 +104,23 @@ TEMPLATES = [
 
 # --- data -------------------------------------------------------------------------------------------------------------
 
-DATABASES = {"default": dj_database_url.parse(env.text("DATABASE_URL", example="postgresql://slipway_app@db/slipway"))}
+_database_url = env.text("DATABASE_URL", example="postgresql://slipway_app@db/slipway")
+DATABASES = {"default": dj_database_url.parse(_database_url, engine="portal.kit.postgres")}
 # A connection for each thread, kept; portal/kit/connecting.py looks at it before a thread uses it again.
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"].setdefault("OPTIONS", {})
 # Values travel beside the statement, and a statement that comes often is planned once.
 DATABASES["default"]["OPTIONS"].setdefault("server_side_binding", True)
 DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
-DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+# A server that says nothing is told from a slow one by portal/kit/postgres; these end what the kernel alone can see.
+for _name, _value in {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}.items():
+    DATABASES["default"]["OPTIONS"].setdefault(_name, _value)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 VALKEY_URL = env.text("VALKEY_URL", example="redis://127.0.0.1:6379/0")
@@ -119,7 +129,7 @@ CACHES = {
         "BACKEND": "portal.kit.cache.TolerantCache",
         "LOCATION": VALKEY_URL,
         "KEY_PREFIX": "cache",
-        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+        "OPTIONS": {"pool_class": "portal.kit.valkey.Pool", "socket_connect_timeout": 1, "socket_timeout": 1.5},
     }
 }
 

@@ -123,7 +123,9 @@ def sandbox(port: str, kubeconfig: Path, state: Path) -> Callable[[], None]:
     def run() -> None:
         from portal.sandbox import server
 
-        sys.exit(server.run(server.Options(port=int(port), kubeconfig=kubeconfig, state=state)))
+        # Whoever was away for longer than so many changes lists again; each is an object as it was then, in memory.
+        wish = server.Options(port=int(port), kubeconfig=kubeconfig, state=state, history=2_000)
+        sys.exit(server.run(wish))
 
     return run
 

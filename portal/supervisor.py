@@ -51,7 +51,7 @@ def spawn(argv: Sequence[str], **how: Any) -> int:
 
     Whoever keeps it waits for it by its pid.
     """
-    popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **how)
+    popen = subprocess.Popen(argv, **{"stdin": subprocess.DEVNULL, **how})
     # The object would complain that nobody waits for it, and take the status away from who does.
     popen.returncode = 0
     return popen.pid

@@ -12,7 +12,7 @@ import os
 import sys
 
 from portal import stem as stems
-from portal.guard import guard, start_supervisor
+from portal.guard import begin, guard
 from portal.supervisor import Ledger
 from portal.wish import CannotStart, StartWish, close_to_others, environment, only_one, require_free, wished
 
@@ -25,9 +25,9 @@ def main(argv: list[str]) -> int:
             # The guards, which start here too, need nothing of it.
             from portal.house import House
 
-            return House(wish, int(argv[1]), (argv[2], int(argv[3]))).run()
+            return House(wish, int(argv[1]), (argv[2], int(argv[3])), *map(int, argv[4:])).run()
         if argv[:1] in (["guard"], ["spare"]):
-            return guard(wish, int(argv[2]), int(argv[1]), role=argv[0])
+            return guard(wish, int(argv[2]), int(argv[1]), role=argv[0], status=int(argv[3]))
         if argv[:1] == ["run"] and argv[1:]:
             return run(wish, argv[1:])
         # By whoever starts anew, and by nobody beside a supervisor that may be making the database in there.
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
             require_free(wish.host, wish.port)
         known = environment(wish)
         private = stems.seal({name: known.get(name, "") for name in stems.PRIVATE})
-        return guard(wish, start_supervisor(wish, private, "guard"), private)
+        begin(wish, private)
     except CannotStart as error:
         sys.stderr.write(f"\n  {error}\n\n")
         return 1

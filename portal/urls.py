@@ -12,9 +12,10 @@ from portal.desk import urls as insights
 from portal.githosts import urls as githosts
 from portal.goldenpaths import urls as goldenpaths
 from portal.jobs import urls as jobs
+from portal.notices import urls as notices
 from portal.provisioning import urls as provisioning
 
-APPS = (insights, provisioning, goldenpaths, ownership, catalog, clusters, githosts, jobs, accounts)
+APPS = (insights, provisioning, goldenpaths, ownership, catalog, clusters, githosts, notices, jobs, accounts)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", start, name="start"),

@@ -1,6 +1,6 @@
 """What `make up` is asked for: what the environment says, the folder with its lock and keys, what its processes see.
 
-The guards live by this and little else, so it imports little.
+The guards wake to this and little else, so it imports little.
 """
 
 from __future__ import annotations

@@ -85,6 +85,14 @@
     else button.setAttribute("aria-label", button.getAttribute("aria-label").replace(/^\w+/, isOn ? "Unstar" : "Star"));
   });
 
+  // ---- following a notice reads it: <a data-reads="the id of the form that says so"> ---------------------------------------
+  for (const type of ["click", "auxclick"]) {
+    on(type, "a[data-reads]", (event, link) => {
+      const form = document.getElementById(link.dataset.reads);
+      if (form && event.button < 2) navigator.sendBeacon(form.action, new FormData(form));
+    });
+  }
+
   // ---- ticking all rows of a form: data-check-all="the form's id" -----------------------------------------------------------
   on("change", "[data-check-all]", (event, all) => {
     for (const box of $$(`#${all.dataset.checkAll} tbody input[type=checkbox]`)) box.checked = all.checked;
@@ -134,6 +142,15 @@
     const { exception } = event.detail;
     toast(KEY_WORDS[exception?.name] ?? "That did not work. Reload the page and try again.", "error", 12000);
   });
+
+  // ---- fields that search while one types: leaving one is no choice of its own, and no step back -----------------------------
+  document.addEventListener(
+    "change",
+    (event) => {
+      if (event.target.matches?.("[data-searches]")) event.stopPropagation();
+    },
+    true,
+  );
 
   // ---- htmx: refusals arrive as a toast of their own, everything else in words ---------------------------------------------
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -219,7 +236,7 @@
       went = event.timeStamp;
     } else if (event.timeStamp - went < 1200) {
       const label = { h: "Home", c: "Catalog", p: "Golden paths", r: "Runs", k: "Clusters", t: "Teams" }[event.key];
-      const entry = $$(".nav-entry").find((one) => one.textContent.trim() === label);
+      const entry = event.key === "n" ? document.querySelector("[data-bell]") : $$(".nav-entry").find((one) => one.textContent.trim() === label);
       if (entry) location.assign(entry.href);
       went = 0;
     }

@@ -47,7 +47,8 @@
       off: ["Not live", "Changes will appear when the connection is back."],
     }[shown];
     spoken ||= next !== "waiting";
-    light.hidden = topicsHere().length === 0 || !spoken;
+    // The bell is on every page: it alone makes no page a live one.
+    light.hidden = topicsHere().every((topic) => topic.startsWith("bell:")) || !spoken;
     if (light.dataset.state === shown) return;
     light.dataset.state = shown;
     light.querySelector(".live-words").textContent = words;
@@ -85,7 +86,7 @@
       if (isLate) late.add(topic);
       show(state);
     }
-    if (isLate) return;
+    if (isLate && html === undefined) return; // late with a rendering: as good as can be told without announcements
     versions.set(topic, version);
     for (const element of document.querySelectorAll(`[data-live="${CSS.escape(topic)}"]`)) {
       if (html === undefined) {
@@ -158,7 +159,7 @@
       tell({ kind: "state", state: failures > 2 ? "off" : "waiting" });
       failures += 1;
       // The browser retries by itself unless the server refused; then we do, less and less often.
-      if (stream.readyState === EventSource.CLOSED) reopen(Math.min(60000, 1000 * 2 ** failures) * (0.5 + Math.random()));
+      if (stream.readyState === EventSource.CLOSED) reopen(Math.min(failures < 20 ? 3000 : 60000, 1000 * 2 ** failures) * (0.5 + Math.random()));
     };
     const pass = (event) => {
       const data = JSON.parse(event.data);

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from portal.embedded import free_port as free_port
 from tests.contract.planes import real_cluster as real_cluster
 from tests.contract.planes import sandbox_cluster as sandbox_cluster
+from tests.emptying import empty_database
+from tests.stem import Forked, can_fork
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -33,8 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup() -> None:
+def django_db_setup() -> Iterator[None]:
     """The database is made and migrated by tests/settings.py, as the owner; tests run as the application's role."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())
+        yield
 
 
 @dataclass
@@ -147,8 +152,11 @@ class Process:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{name}.log"
         self.file = self.log.open("wb")
-        self.popen = subprocess.Popen(
-            argv, cwd=ROOT, env=process_environment(**extra), stdout=self.file, stderr=subprocess.STDOUT
+        environment = process_environment(**extra)
+        self.popen: subprocess.Popen[bytes] | Forked = (
+            Forked(argv, self.log, environment)
+            if can_fork(argv, extra)
+            else subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=self.file, stderr=subprocess.STDOUT)
         )
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
@@ -180,8 +188,11 @@ def worker_argv(concurrency: int = 2) -> list[str]:
 
 
 @pytest.fixture
-def start_process() -> Iterator[Callable[..., Process]]:
+def start_process(request: pytest.FixtureRequest) -> Iterator[Callable[..., Process]]:
     """start_process("name", [argv…], EXTRA="env") -> Process; all are stopped at the end of the test."""
+    if "transactional_db" in request.fixturenames:
+        # What they write goes after they have gone: fixtures end in the opposite order.
+        request.getfixturevalue("transactional_db")
     started: list[Process] = []
 
     def start(name: str, argv: list[str], **extra: str) -> Process:

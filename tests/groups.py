@@ -14,15 +14,12 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Group -> what it holds. What shares a browser, a product or a control plane stays together; all take about as long.
+# Group -> what it holds. What shares a browser, a product or a control plane stays together: the real one takes its
+# share of a core for as long as it stands, so that its tests have a group that is soon over.
 NAMED: dict[str, list[str]] = {
-    "product": [
-        "tests/e2e",
-        "tests/sandbox",
-        "tests/provisioning/test_kill.py",
-        "tests/provisioning/test_undo.py",
-    ],
-    "outside": [f"tests/{name}" for name in ("contract", "clusters", "githosts", "provisioning")],
+    "product": ["tests/e2e"],
+    "cluster": ["tests/contract", "tests/clusters", "tests/sandbox", "tests/provisioning/test_takeover.py"],
+    "work": ["tests/provisioning", "tests/githosts", "tests/jobs", "tests/live"],
 }
 REST = "rest"
 

@@ -1,8 +1,8 @@
 """Settings of the test run: the product's own, on embedded engines of this checkout's var/test folder.
 
 Importing this module starts PostgreSQL and Valkey once, for the process that runs the tests; what it starts (workers,
-web servers) finds the addresses in its environment. A migrated database is kept as a template named for the
-migrations' digest, so that a second run starts in a second.
+web servers) finds the addresses in its environment. A stopped PostgreSQL with a migrated database is kept under the
+migrations' digest; every run begins with a copy of it, in a second.
 """
 
 import atexit
@@ -10,9 +10,10 @@ import base64
 import fcntl
 import hashlib
 import os
-import subprocess
-import sys
+import shutil
+import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
@@ -49,27 +50,35 @@ def _own_temporary_folder(var: Path) -> None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
 
 
-def _migrations_digest() -> str:
-    digest = hashlib.sha256()
-    for file in sorted([*ROOT.glob("portal/**/migrations/*.py"), *ROOT.glob("catalog/**/migrations/*.py")]):
-        digest.update(file.read_bytes())
-    digest.update((ROOT / "requirements.txt").read_bytes())
-    return digest.hexdigest()[:12]
+def _remove_last_runs(var: Path) -> None:
+    """Of a run that was killed, PostgreSQL may still be there."""
+    from portal.embedded import Postgres, has_ended
+
+    if (var / "pg").exists() and (left := Postgres.lay_out(var).pid()):
+        os.kill(left, signal.SIGINT)
+        while not has_ended(left):
+            time.sleep(0.05)
+    shutil.rmtree(var / "pg", ignore_errors=True)
 
 
 def _start() -> None:
-    from portal.embedded import FORGETFUL, OWNER, Engines
+    from portal.embedded import FORGETFUL, Engines
+    from tests.migrated import DATABASE, copy_migrated
 
     var = _own_folder()
     _own_temporary_folder(var)
+    _remove_last_runs(var)
+    copy_migrated(var)
     engines = Engines(var, options=FORGETFUL)
     engines.start_postgres()
     atexit.register(engines.stop)
-    template = f"template_{_migrations_digest()}"
     key = X25519PrivateKey.generate()
+    database = engines.database(DATABASE)
     os.environ.update(
         SECRET_KEY="only-for-tests-" + "0" * 40,
         SLIPWAY_VAR=str(var),
+        DATABASE_URL=database.app_url,
+        DATABASE_OWNER_URL=database.owner_url,
         VALKEY_URL=engines.start_valkey(),
         ALLOWED_NETWORKS="127.0.0.0/8",
         SOURCE_FOLDERS=f"{ROOT / 'demo'},{var},/tmp",
@@ -78,23 +87,6 @@ def _start() -> None:
         LOG_LEVEL="WARNING",
         SLIPWAY_TEST_ENGINES="started",
     )
-    with engines.superuser() as connection:
-        names = {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
-        if template not in names:
-            for stale in (name for name in names if name.startswith("template_")):
-                connection.execute(f"DROP DATABASE {stale} WITH (FORCE)")
-            half = engines.database("migrating")
-            env = {**os.environ, "DATABASE_URL": half.owner_url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True, cwd=ROOT, env=env)
-            with engines.superuser("migrating") as inside:
-                # Tests that need real commits clean up with TRUNCATE; the product's role has no such right.
-                inside.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO slipway_app")
-            connection.execute(f"ALTER DATABASE migrating RENAME TO {template}")
-        connection.execute("DROP DATABASE IF EXISTS slipway_test WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE slipway_test TEMPLATE {template} OWNER {OWNER}")
-    database = engines.database("slipway_test")
-    os.environ["DATABASE_URL"] = database.app_url
-    os.environ["DATABASE_OWNER_URL"] = database.owner_url
 
 
 if os.environ.get("SLIPWAY_TEST_ENGINES") != "started":

@@ -1,11 +1,11 @@
 """The search rows of an entity: every path with its value, lower-cased for matching, as written for counting."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_KEY = MAX_VALUE = 200
-_SKIPPED = {"attachments", "relations", "status"}
+_SKIPPED = frozenset({"attachments", "relations", "status", "metadata.etag", "metadata.uid"})
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ def rows(
 
     only: those of this path, in lower case, and some others: what cannot lead there is not looked at
     """
-    found = list(_flatten(document, "", only))
+    found = list[tuple[str, str | None]]()
+    _flatten(found, document, "", only)
     metadata = document.get("metadata") or {}
     found.append(("metadata.name", str(metadata.get("name", ""))))
     found.append(("metadata.namespace", str(metadata.get("namespace") or "default")))
@@ -49,21 +50,19 @@ def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: 
     return Facts(sorted(facts), sorted(labels))
 
 
-def _flatten(value: Any, path: str, only: str) -> Iterator[tuple[str, str | None]]:
+def _flatten(found: list[tuple[str, str | None]], value: Any, path: str, only: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{path}.{key}" if path else key
-            if only and not only.startswith(where.lower()):
-                continue
-            if where not in _SKIPPED and where not in ("metadata.etag", "metadata.uid"):
-                yield from _flatten(inner, where, only)
+            if where not in _SKIPPED and (not only or only.startswith(where.lower())):
+                _flatten(found, inner, where, only)
     elif isinstance(value, list):
         for item in value:
-            yield from _flatten(item, path, only)
+            _flatten(found, item, path, only)
             if isinstance(item, str):
-                yield f"{path}.{item}", "true"
+                found.append((f"{path}.{item}", "true"))
     else:
-        yield path, text_of(value)
+        found.append((path, text_of(value)))
 
 
 def text_of(value: object) -> str | None:

@@ -312,6 +312,12 @@ def fields_of(kind: str, spec: Mapping[str, object]) -> tuple[KindField, ...]:
     return known
 
 
+def is_ownable(kind: str) -> bool:
+    """Whether an entity of this kind can have an owner."""
+    known = KINDS.get(kind)
+    return known is not None and any(field.relation == OWNED_BY for field in known.fields)
+
+
 def owner_ref(text: str, *, namespace: str = DEFAULT_NAMESPACE) -> str:
     """The complete reference of an owner: one without a kind is a group. "" for a text that is no reference."""
     return completed(text, kind="group", namespace=namespace)

@@ -61,6 +61,7 @@ def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
         value, broken_rules = _complete(document, read)
         if not broken_rules:
             entities.append(ParsedEntity(value, document.first_line, document.raw, document.raw_line))
+            problems += page.broken(document, rules.told(document.data), _guess_ref(document.data))
             continue
         ref = _guess_ref(document.data)
         is_whole = is_whole and bool(ref)

@@ -95,6 +95,9 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = _kinds(
                 "Mend the path or the file that it names."),
     ProblemKind("golden-path", "Not publishable as a golden path", "error", "A template that can be rendered and run.",
                 "Do what the sentence says; docs/golden-paths.md has the format."),
+    ProblemKind("hidden-characters", "Characters that hide or turn text", "warning",
+                "Text that shows as it is written: no bidirectional controls, zero-width or tag characters.",
+                "Remove the character; pages show its number in its place."),
     # Files among each other.
     ProblemKind("unreadable-file", "File not readable", "error", "A text file at the path that is named.",
                 "Mend the path, or add the file."),

@@ -1,6 +1,6 @@
 """The relations an entity's own fields make, in both directions; the other entity need not exist."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from catalog.descriptors.kinds import KINDS, REVERSE, fields_of
@@ -11,23 +11,33 @@ Edge = tuple[str, str, str]
 
 def of(document: Mapping[str, Any]) -> list[Edge]:
     """(source ref, type, target ref) triples, distinct, ordered; references that cannot be read make none."""
+    me = str(ref_of(document))
+    edges: set[Edge] = set()
+    for _, kind, other in named_by(document):
+        edges.add((me, kind, other))
+        edges.add((other, REVERSE[kind], me))
+    return sorted(edges)
+
+
+def named_by(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What its fields name, as (field, type, target ref): the field as a path such as ("spec", "dependsOn", 0)."""
     me = ref_of(document)
     spec = document.get("spec")
     if not isinstance(spec, dict) or me.kind not in KINDS:
-        return []
-    edges: set[Edge] = set()
+        return
     for field in fields_of(me.kind, spec):
         if not field.relation or field.name not in spec:
             continue
         value = spec[field.name]
-        for short in value if isinstance(value, list) else [value]:
+        at: tuple[str | int, ...] = ("spec", field.name)
+        said = (
+            [((*at, number), each) for number, each in enumerate(value)] if isinstance(value, list) else [(at, value)]
+        )
+        for place, short in said:
             try:
-                other = normal(short, kind=field.target, namespace=me.namespace)
+                yield place, field.relation, normal(short, kind=field.target, namespace=me.namespace)
             except BadRef:
                 continue
-            edges.add((str(me), field.relation, other))
-            edges.add((other, REVERSE[field.relation], str(me)))
-    return sorted(edges)
 
 
 def outgoing(document: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The rules of the entity format: each says in a sentence what is wrong and what to write instead."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from catalog.descriptors.kinds import KINDS, KindField, fields_of
+from portal.kit.paths import unseen_in
 from portal.kit.refs import BadRef, parse_ref
 from portal.kit.yamltext import FieldPath
 
@@ -99,6 +101,33 @@ def check(document: Any) -> list[BrokenRule]:
     if is_kind(document.get("kind")):
         broken += _check_kind(document)
     return broken
+
+
+MOST_TOLD = 5
+
+
+def told(document: Any) -> list[BrokenRule]:
+    """What is no reason to refuse an entity, and its author should know: texts that show other than they are."""
+    hidden = ((at, unseen_in(text)) for at, text in _texts(document, ()) if not text.isascii())
+    return [
+        BrokenRule(
+            at,
+            "hidden-characters",
+            f"`{'.'.join(map(str, at))}` holds {code}, which hides or turns the text around it.",
+        )
+        for at, code in itertools.islice(((at, code) for at, code in hidden if code), MOST_TOLD)
+    ]
+
+
+def _texts(value: Any, at: FieldPath) -> Iterator[tuple[FieldPath, str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*at, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, (*at, index))
 
 
 def _check_root(document: Mapping[str, Any]) -> Iterator[BrokenRule]:

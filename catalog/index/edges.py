@@ -4,8 +4,10 @@ An edge is said by one entity about another reference, which need not exist: its
 The other direction is there because this one is; either end may say it, and it is gone when neither does.
 """
 
+# ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -22,15 +24,41 @@ NUMBERS: Mapping[str, int] = {name: number for number, name in enumerate(TYPES)}
 # (type, the other end), as said by somebody
 Said = tuple[str, str]
 
+# One look-up in one index for each row of `w`, or of `e`. OFFSET 0: the planner may not make one join of them, which it
+# does badly while it knows nothing of an organisation yet: it takes the condition on the organisation alone for a
+# precise one. That it cannot take the wrong index for the right one here is why both indexes of edges begin with what
+# is looked up. Entities have many indexes that begin with the organisation: they are asked for once, all together.
+_ENTITIES = (
+    "(SELECT num, ref FROM catalog_entity WHERE organisation_id = %s AND ref = ANY(%s::text[]) AND removed_at IS NULL"
+    " OFFSET 0) e"
+)
+_SAYS = "CROSS JOIN LATERAL (SELECT * FROM catalog_edge WHERE organisation_id = %s AND num = {num}{typed} OFFSET 0) x"
+_OF = "CROSS JOIN LATERAL (SELECT * FROM catalog_edge WHERE organisation_id = %s AND target = w.ref{typed} OFFSET 0) x"
+_TYPED = " AND type = ANY(%s::int[])"
+_SAYS_OF_TYPE = _SAYS.format(num="e.num", typed=_TYPED)
+# What others say of references, of some types, and who they are: all of them asked for at once, as above.
+_SAID_OF = (
+    "WITH said AS MATERIALIZED ("
+    f" SELECT w.ref, x.type, x.num FROM unnest(%s::text[]) AS w (ref) {_OF.format(typed=_TYPED)})"
+)
+_BY_WHOM = (
+    "SELECT s.ref, true, s.type, o.ref{more} FROM said s JOIN (SELECT num, ref FROM catalog_entity"
+    " WHERE organisation_id = %s AND num = ANY(ARRAY(SELECT num FROM said)) OFFSET 0) o ON o.num = s.num"
+)
+_THIS = (
+    "CROSS JOIN LATERAL (SELECT ctid AS at FROM catalog_edge WHERE organisation_id = %s AND num = {num}"
+    " AND type = w.type AND target = w.target OFFSET 0) x"
+)
+
 
 def said_by(organisation_id: int, numbers: Collection[int]) -> dict[int, set[Said]]:
     """What each of these entities says: one statement."""
     found: dict[int, set[Said]] = {number: set() for number in numbers}
     if found:
         rows = run(
-            "SELECT num, type, target FROM catalog_edge WHERE organisation_id = %s AND num = ANY(%s::int[])",
-            organisation_id,
+            f"SELECT w.num, x.type, x.target FROM unnest(%s::int[]) AS w (num) {_SAYS.format(num='w.num', typed='')}",
             list(found),
+            organisation_id,
         )
         for number, kind, target in rows:
             found[number].add((TYPES[kind], target))
@@ -38,27 +66,37 @@ def said_by(organisation_id: int, numbers: Collection[int]) -> dict[int, set[Sai
 
 
 def of_entities(organisation_id: int, places: Mapping[int, str]) -> dict[int, set[Said]]:
-    """All relations of entities, given as number -> reference, whoever says them: one statement."""
+    """All relations of entities, given as number -> reference, whoever says them: two statements."""
     found: dict[int, set[Said]] = {number: set() for number in places}
     if not found:
         return found
     rows = run(
-        "SELECT w.num, false, x.type, x.target FROM unnest(%s::int[]) AS w (num)"
-        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = w.num"
+        f"SELECT w.num, NULL, x.type, x.target FROM unnest(%s::int[]) AS w (num) {_SAYS.format(num='w.num', typed='')}"
         " UNION ALL"
-        " SELECT w.num, true, x.type, e.ref FROM unnest(%s::int[], %s::text[]) AS w (num, ref)"
-        " JOIN catalog_edge x ON x.organisation_id = %s AND x.target = w.ref"
-        " JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num",
+        f" SELECT w.num, x.num, x.type, NULL FROM unnest(%s::int[], %s::text[]) AS w (num, ref) {_OF.format(typed='')}",
         list(places),
         organisation_id,
         list(places),
         list(places.values()),
         organisation_id,
-        organisation_id,
     )
-    for number, is_mirrored, kind, other in rows:
-        found[number].add((REVERSE[TYPES[kind]] if is_mirrored else TYPES[kind], other))
+    refs = _refs(organisation_id, {by for _, by, *_ in rows if by is not None}, places)
+    for number, by, kind, target in rows:
+        found[number].add((TYPES[kind], target) if by is None else (REVERSE[TYPES[kind]], refs[by]))
     return found
+
+
+def _refs(organisation_id: int, numbers: set[int], known: Mapping[int, str]) -> dict[int, str]:
+    """What the entities with these numbers are called; at most one statement."""
+    unknown = numbers - known.keys()
+    if not unknown:
+        return dict(known)
+    rows = run(
+        "SELECT num, ref FROM catalog_entity WHERE organisation_id = %s AND num = ANY(%s::int[])",
+        organisation_id,
+        list(unknown),
+    )
+    return {**known, **dict(rows)}
 
 
 def from_refs(organisation_id: int, refs: Collection[str], types: Collection[str] = TYPES) -> set[tuple[str, str, str]]:
@@ -73,22 +111,11 @@ def with_authors(
     """The same with the number of the entity that says it, one of the two ends; twice when both do."""
     if not refs:
         return set()
+    wanted = sorted(set(refs))
     rows = run(
-        "SELECT e.ref, false, x.type, x.target, x.num FROM catalog_entity e"
-        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = ANY(%s::int[])"
-        " WHERE e.organisation_id = %s AND e.ref = ANY(%s::text[])"
-        " UNION ALL"
-        " SELECT x.target, true, x.type, e.ref, x.num FROM catalog_edge x"
-        " JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num"
-        " WHERE x.organisation_id = %s AND x.target = ANY(%s::text[]) AND x.type = ANY(%s::int[])",
-        organisation_id,
-        [NUMBERS[kind] for kind in types],
-        organisation_id,
-        list(refs),
-        organisation_id,
-        organisation_id,
-        list(refs),
-        [NUMBERS[REVERSE[kind]] for kind in types],
+        f"{_SAID_OF} SELECT e.ref, false, x.type, x.target, x.num FROM {_ENTITIES} {_SAYS_OF_TYPE}"
+        f" UNION ALL {_BY_WHOM.format(more=', s.num')}",
+        *_asked(organisation_id, wanted, types),
     )
     return {
         (ref, REVERSE[TYPES[kind]] if is_mirrored else TYPES[kind], other, author)
@@ -96,28 +123,21 @@ def with_authors(
     }
 
 
+def _asked(organisation_id: int, refs: list[str], types: Collection[str]) -> list[Any]:
+    """The parameters of _SAID_OF, _ENTITIES with what they say, and _BY_WHOM, in this order."""
+    mirrored, own = [NUMBERS[REVERSE[kind]] for kind in types], [NUMBERS[kind] for kind in types]
+    return [refs, organisation_id, mirrored, organisation_id, refs, organisation_id, own, organisation_id]
+
+
 def around(
     organisation_id: int, refs: Collection[str], types: Collection[str], *, most: int
 ) -> list[tuple[str, str, str]]:
     """(reference, type, other end) of their relations of these types, whoever says them: one statement."""
-    wanted = [NUMBERS[kind] for kind in types]
-    mirrored = [NUMBERS[REVERSE[kind]] for kind in types]
+    wanted = sorted(set(refs))
     rows = run(
-        "SELECT e.ref, false, x.type, x.target FROM catalog_entity e"
-        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = ANY(%s::int[])"
-        " WHERE e.organisation_id = %s AND e.ref = ANY(%s::text[]) AND e.removed_at IS NULL"
-        " UNION ALL"
-        " SELECT x.target, true, x.type, e.ref FROM catalog_edge x"
-        " JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num"
-        " WHERE x.organisation_id = %s AND x.target = ANY(%s::text[]) AND x.type = ANY(%s::int[]) LIMIT %s",
-        organisation_id,
-        wanted,
-        organisation_id,
-        list(refs),
-        organisation_id,
-        organisation_id,
-        list(refs),
-        mirrored,
+        f"{_SAID_OF} SELECT e.ref, false, x.type, x.target FROM {_ENTITIES} {_SAYS_OF_TYPE}"
+        f" UNION ALL {_BY_WHOM.format(more='')} LIMIT %s",
+        *_asked(organisation_id, wanted, types),
         most,
     )
     return sorted(
@@ -125,19 +145,15 @@ def around(
     )
 
 
-def who_says(organisation_id: int, edges: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
-    """Those of these edges (reference, type, other end) that the entity of the first reference says: one statement."""
+def who_says(organisation_id: int, edges: Collection[tuple[int, str, str]]) -> set[tuple[int, str, str]]:
+    """Those of these edges (number, type, other end) that the entity with the number says: one statement."""
     if not edges:
         return set()
     wanted = list(edges)
     rows = run(
-        "SELECT w.place FROM unnest(%s::text[], %s::int[], %s::text[]) WITH ORDINALITY AS w (ref, type, target, place)"
-        " JOIN catalog_entity e ON e.organisation_id = %s AND e.ref = w.ref"
-        " JOIN catalog_edge x ON x.organisation_id = %s AND x.num = e.num AND x.type = w.type AND x.target = w.target",
-        [ref for ref, *_ in wanted],
-        [NUMBERS[kind] for _, kind, _ in wanted],
-        [target for *_, target in wanted],
-        organisation_id,
+        "SELECT w.place FROM unnest(%s::int[], %s::int[], %s::text[]) WITH ORDINALITY AS w (num, type, target, place)"
+        f" {_THIS.format(num='w.num')}",
+        *_columns((number, (kind, target)) for number, kind, target in wanted),
         organisation_id,
     )
     return {wanted[place - 1] for (place,) in rows}
@@ -147,9 +163,10 @@ def write(organisation_id: int, gone: Iterable[tuple[int, Said]], fresh: Iterabl
     """Takes edges away and adds others, each under the number of who says it."""
     if over := list(gone):
         run(
-            "DELETE FROM catalog_edge x USING unnest(%s::int[], %s::int[], %s::text[]) AS w (num, type, target)"
-            " WHERE x.organisation_id = %s AND x.num = w.num AND x.type = w.type AND x.target = w.target",
+            "DELETE FROM catalog_edge d USING (SELECT x.at FROM unnest(%s::int[], %s::int[], %s::text[])"
+            f" AS w (num, type, target) {_THIS.format(num='w.num')}) x WHERE d.organisation_id = %s AND d.ctid = x.at",
             *_columns(over),
+            organisation_id,
             organisation_id,
         )
     if new := list(fresh):
@@ -161,34 +178,35 @@ def write(organisation_id: int, gone: Iterable[tuple[int, Said]], fresh: Iterabl
         )
 
 
-def _columns(edges: list[tuple[int, Said]]) -> list[list[Any]]:
-    return [
-        [number for number, _ in edges],
-        [NUMBERS[kind] for _, (kind, _) in edges],
-        [target for _, (_, target) in edges],
-    ]
+def _columns(edges: Iterable[tuple[int, Said]]) -> list[list[Any]]:
+    flat = [(number, NUMBERS[kind], target) for number, (kind, target) in edges]
+    return [[each[place] for each in flat] for place in range(3)]
 
 
 def how_many(organisation_id: int, wanted: Collection[tuple[int, str, str]]) -> dict[tuple[int, str], int]:
-    """For each (number, reference, type) 0, 1, or 2 for more: relations of the type, whoever says them."""
+    """For each (number, reference, type) 0, 1, or 2 for more: its relations of the type. Two statements."""
     if not wanted:
         return {}
     asked = list(wanted)
     rows = run(
-        "SELECT w.place, (SELECT count(*) FROM ("
-        "  (SELECT x.target FROM catalog_edge x"
-        "   WHERE x.organisation_id = %s AND x.num = w.num AND x.type = w.type LIMIT 2)"
-        "  UNION"
-        "  (SELECT e.ref FROM catalog_edge x JOIN catalog_entity e ON e.organisation_id = %s AND e.num = x.num"
-        "   WHERE x.organisation_id = %s AND x.target = w.ref AND x.type = w.mirror LIMIT 2)) AS related)"
-        " FROM unnest(%s::int[], %s::text[], %s::int[], %s::int[])"
-        " WITH ORDINALITY AS w (num, ref, type, mirror, place)",
-        organisation_id,
-        organisation_id,
-        organisation_id,
+        "SELECT w.place, NULL, x.target FROM unnest(%s::int[], %s::int[]) WITH ORDINALITY AS w (num, type, place)"
+        " CROSS JOIN LATERAL (SELECT target FROM catalog_edge WHERE organisation_id = %s AND num = w.num"
+        "  AND type = w.type LIMIT 2) x"
+        " UNION ALL"
+        " SELECT w.place, x.num, NULL FROM unnest(%s::text[], %s::int[]) WITH ORDINALITY AS w (ref, type, place)"
+        " CROSS JOIN LATERAL (SELECT num FROM catalog_edge WHERE organisation_id = %s AND target = w.ref"
+        "  AND type = w.type LIMIT 2) x",
         [number for number, *_ in asked],
-        [ref for _, ref, _ in asked],
         [NUMBERS[kind] for *_, kind in asked],
+        organisation_id,
+        [ref for _, ref, _ in asked],
         [NUMBERS[REVERSE[kind]] for *_, kind in asked],
+        organisation_id,
     )
-    return {(asked[place - 1][0], asked[place - 1][2]): min(count, 2) for place, count in rows}
+    refs = _refs(
+        organisation_id, {by for _, by, _ in rows if by is not None}, {number: ref for number, ref, _ in asked}
+    )
+    others = defaultdict[int, set[str]](set)
+    for place, by, target in rows:
+        others[place].add(target if by is None else refs[by])
+    return {(number, kind): min(len(others[place]), 2) for place, (number, _, kind) in enumerate(asked, 1)}

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 
 from catalog.asking import facts
+from catalog.asking.owned import OWNER_HOW
 from catalog.index import sets
 from catalog.index.pages import IN_SET, Order, Page, Place, given, is_few, listed, tested
 from catalog.index.parts import fact_of
@@ -25,7 +26,9 @@ MOST_RUNS = 24
 # Of so many entities the documents are read rather than all values of a key of which entities have several.
 MOST_READ = 1000
 # What no document says: it is made of edges, of the source, of the row.
-_NOT_IN_DOCUMENTS = ("relations.", "metadata.annotations.backstage.io/managed-by-", "metadata.uid")
+_NOT_IN_DOCUMENTS = (
+    "relations.", "metadata.annotations.backstage.io/managed-by-", f"metadata.annotations.{OWNER_HOW}", "metadata.uid",
+)  # fmt: skip
 
 # A stretch of the order: a value and who has it.
 Run = tuple[str | None, str, int]

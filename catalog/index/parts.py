@@ -1,18 +1,18 @@
 """What the index holds of one entity: its facts, words and the pieces of its name. Data in, data out."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, islice
 from typing import Any
 
 from catalog.asking import facts
 from catalog.asking.operations import operations_of
+from catalog.asking.owned import OWNER_HOW, with_owner_how
 from catalog.asking.words import run_together, split_words
 
 # What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
 # organisation's index is made anew (see rebuilding).
-FORMAT = 2
+FORMAT = 3
 
 # Keys of our own. No author's key can be asked for that begins with "=".
 HAS = "=has"  # the entity has this key; the empty one: it is there at all
@@ -30,18 +30,20 @@ MOST_OPERATION_WORDS = 5_000
 Fact = tuple[str, str, str]
 
 
-def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: str) -> set[Fact]:
+def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: str, owner_how: str = "") -> set[Fact]:
     """All facts that the entity has by itself; those of its relations are made of edges.
 
     annotations: what the server knows of its place; the author's own win.
+    owner_how: how its owner is known, where that is not simply as the document says; nobody writes that but us.
     """
     metadata = document.get("metadata") or {}
     own = metadata.get("annotations")
-    placed = {**metadata, "annotations": {**annotations, **(own if isinstance(own, dict) else {})}}
+    known = with_owner_how({**annotations, **(own if isinstance(own, dict) else {})}, owner_how)
+    placed = {**metadata, "annotations": known}
     found: set[Fact] = {(HAS, EVERYTHING, "")}
     for key, value in facts.rows({**document, "metadata": placed}, (), uid):
         if not key.startswith("="):
-            found |= fact_of(key.lower(), value)
+            found.update(fact_of(key.lower(), value))
     found.update((NAMED, word, "") for word in words_of_name(document))
     found.update((ABOUT, word, "") for word in split_words(str(metadata.get("description") or "")[:MOST_DESCRIPTION]))
     for text in (metadata.get("name"), metadata.get("title")):
@@ -52,6 +54,11 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
     return found
 
 
+def owner_facts(owner_how: str) -> set[Fact]:
+    """What facts_of says of how its owner is known."""
+    return set(fact_of(f"metadata.annotations.{OWNER_HOW}", owner_how)) if owner_how else set()
+
+
 def words_of_operations(document: Mapping[str, Any]) -> set[str]:
     """The words that find the operations of an API; some, where it has very many."""
     spec = document.get("spec")
@@ -59,28 +66,34 @@ def words_of_operations(document: Mapping[str, Any]) -> set[str]:
     return set(islice((word for one in found for word in one.words), MOST_OPERATION_WORDS))
 
 
-def fact_of(key: str, value: str | None) -> set[Fact]:
+def fact_of(key: str, value: str | None) -> tuple[Fact, ...]:
     """That it has the key, and the value, unless that is null or too long to be asked for."""
     clean = key.replace("\0", "")
-    has = {(HAS, clean, "")}
+    has = (HAS, clean, "")
     if value is None:
-        return has
+        return (has,)
     plain = value.replace("\0", "")
     lower = plain.lower()
-    return has | {(clean, lower, "" if plain == lower else plain)}
+    return has, (clean, lower, "" if plain == lower else plain)
 
 
 def relation_facts(edges: Iterable[tuple[str, str]]) -> set[Fact]:
     """The facts of (type, other end) pairs."""
     found: set[Fact] = set()
     for kind, target in edges:
-        found |= fact_of(f"relations.{kind}".lower(), target if len(target) <= facts.MAX_VALUE else None)
+        found.update(fact_of(f"relations.{kind}".lower(), target if len(target) <= facts.MAX_VALUE else None))
     return found
 
 
 def many_of(found: Iterable[Fact]) -> set[str]:
     """The keys for which the entity has several values."""
-    return {key for key, count in Counter(key for key, *_ in found).items() if count > 1 and not key.startswith("=")}
+    seen, many = set[str](), set[str]()
+    for key, _, _ in found:
+        if key in seen:
+            many.add(key)
+        else:
+            seen.add(key)
+    return {key for key in many if not key.startswith("=")}
 
 
 def words_of_name(document: Mapping[str, Any]) -> set[str]:

@@ -13,7 +13,7 @@ from portal.accounts.models import Organisation
 # What lists show.
 LISTED = (
     "id", "num", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type",
-    "lifecycle", "owner_ref", "system_ref", "tags", "sort_name",
+    "lifecycle", "owner_ref", "owner_how", "system_ref", "tags", "sort_name",
 )  # fmt: skip
 
 

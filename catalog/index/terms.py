@@ -39,7 +39,8 @@ class FactChange:
 
 @dataclass
 class _Row:
-    """A fact as its row says it, and what is to become of it."""
+    """A fact as its row says it, and what is to become of it. `at` is where the row stands: nobody else moves it while
+    we have the lock, so that whoever read it writes it without looking for it again."""
 
     key_id: int
     value: str
@@ -48,6 +49,7 @@ class _Row:
     one: int | None = None
     members: Sequence[int] | None = None
     blocks: int | None = None
+    at: str | None = None
     adds: Collection[int] = ()
     dels: Collection[int] = ()
     is_new: bool = True
@@ -58,7 +60,7 @@ class _Row:
     def held(self) -> dict[str, Any]:
         # A list goes as the text of an array: records of JSON know no other way to be one.
         members = None if self.members is None else f"{{{','.join(map(str, self.members))}}}"
-        return {**self.named(), "n": self.n, "one": self.one, "members": members, "blocks": self.blocks}
+        return {"n": self.n, "one": self.one, "members": members, "blocks": self.blocks}
 
     def listed(self) -> set[int]:
         if self.one is not None:
@@ -123,17 +125,18 @@ def _note_many(organisation_id: int, keys: list[str]) -> None:
 
 
 def _read(organisation_id: int, rows: list[_Row]) -> None:
+    # OFFSET 0: one look-up for each. What the planner knows of an organisation may be from before it had anything.
     found = run(
-        "SELECT w.place, f.n, f.one, f.members, f.blocks"
+        "SELECT w.place, f.at::text, f.n, f.one, f.members, f.blocks"
         " FROM json_to_recordset(%s::json) AS w (place int, key_id int, value text, label text)"
-        " JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = w.key_id AND f.value = w.value"
-        " AND f.label = w.label",
+        " CROSS JOIN LATERAL (SELECT ctid AS at, * FROM catalog_fact x WHERE x.organisation_id = %s"
+        "  AND x.key_id = w.key_id AND x.value = w.value AND x.label = w.label OFFSET 0) f",
         _records({"place": place, **row.named()} for place, row in enumerate(rows)),
         organisation_id,
     )
-    for place, n, one, members, blocks in found:
+    for place, at, n, one, members, blocks in found:
         row = rows[place]
-        row.n, row.one, row.members, row.blocks, row.is_new = n, one, members, blocks, False
+        row.at, row.n, row.one, row.members, row.blocks, row.is_new = at, n, one, members, blocks, False
 
 
 def _work(organisation_id: int, rows: list[_Row]) -> None:
@@ -192,7 +195,8 @@ def _count(bits: bytes) -> int:
 def _blocks(organisation_id: int, places: list[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
     found = run(
         "SELECT b.blocks, b.chunk, b.bits FROM unnest(%s::bigint[], %s::int[]) AS w (blocks, chunk)"
-        " JOIN catalog_factblock b ON b.organisation_id = %s AND b.blocks = w.blocks AND b.chunk = w.chunk",
+        " CROSS JOIN LATERAL (SELECT * FROM catalog_factblock x WHERE x.organisation_id = %s AND x.blocks = w.blocks"
+        "  AND x.chunk = w.chunk OFFSET 0) b",
         [blocks for blocks, _ in places],
         [chunk for _, chunk in places],
         organisation_id,
@@ -217,10 +221,14 @@ def _keep_blocks(organisation_id: int, kept: dict[tuple[int, int], bytes]) -> No
 def _drop_blocks(organisation_id: int, places: list[tuple[int, int]]) -> None:
     if places:
         run(
-            "DELETE FROM catalog_factblock b USING unnest(%s::bigint[], %s::int[]) AS w (blocks, chunk)"
-            " WHERE b.organisation_id = %s AND b.blocks = w.blocks AND b.chunk = w.chunk",
+            "DELETE FROM catalog_factblock d USING"
+            " (SELECT b.at FROM unnest(%s::bigint[], %s::int[]) AS w (blocks, chunk)"
+            "  CROSS JOIN LATERAL (SELECT ctid AS at FROM catalog_factblock x WHERE x.organisation_id = %s"
+            "   AND x.blocks = w.blocks AND x.chunk = w.chunk OFFSET 0) b) g"
+            " WHERE d.organisation_id = %s AND d.ctid = g.at",
             [blocks for blocks, _ in places],
             [chunk for _, chunk in places],
+            organisation_id,
             organisation_id,
         )
 
@@ -230,39 +238,44 @@ def _records(rows: Iterable[dict[str, Any]]) -> str:
     return json.dumps(list(rows), ensure_ascii=False, separators=(",", ":"))
 
 
-_GIVEN = (
-    "json_to_recordset(%s::json) AS w (key_id int, value text, label text, n int, one int, members text, blocks bigint)"
-)
-_SAME = "f.organisation_id = %s AND f.key_id = w.key_id AND f.value = w.value AND f.label = w.label"
-
-
 def _insert(organisation_id: int, rows: list[_Row]) -> None:
     if rows:
         run(
-            "INSERT INTO catalog_fact (organisation_id, key_id, value, label, n, one, members, blocks)"  # noqa: S608
-            f" SELECT %s, key_id, value, label, n, one, members::int[], blocks FROM {_GIVEN}",
+            "INSERT INTO catalog_fact (organisation_id, key_id, value, label, n, one, members, blocks)"
+            " SELECT %s, key_id, value, label, n, one, members::int[], blocks FROM json_to_recordset(%s::json)"
+            " AS w (key_id int, value text, label text, n int, one int, members text, blocks bigint)",
             organisation_id,
-            _records(row.held() for row in rows),
+            _records({**row.named(), **row.held()} for row in rows),
         )
 
 
 def _update(organisation_id: int, rows: list[_Row]) -> None:
     if rows:
-        run(
-            "UPDATE catalog_fact f SET n = w.n, one = w.one, members = w.members::int[], blocks = w.blocks"  # noqa: S608
-            f" FROM {_GIVEN} WHERE {_SAME}",
-            _records(row.held() for row in rows),
+        done = run(
+            "UPDATE catalog_fact f SET n = w.n, one = w.one, members = w.members::int[], blocks = w.blocks"
+            " FROM json_to_recordset(%s::json) AS w (at tid, n int, one int, members text, blocks bigint)"
+            " WHERE f.organisation_id = %s AND f.ctid = w.at RETURNING 1",
+            _records({"at": row.at, **row.held()} for row in rows),
             organisation_id,
         )
+        _check(done, rows)
 
 
 def _delete(organisation_id: int, rows: list[_Row]) -> None:
     if rows:
-        run(
-            "DELETE FROM catalog_fact f USING json_to_recordset(%s::json)"  # noqa: S608
-            f" AS w (key_id int, value text, label text) WHERE {_SAME}",
-            _records(row.named() for row in rows),
+        done = run(
+            "DELETE FROM catalog_fact f USING unnest(%s::tid[]) AS w (at)"
+            " WHERE f.organisation_id = %s AND f.ctid = w.at RETURNING 1",
+            [row.at for row in rows],
             organisation_id,
+        )
+        _check(done, rows)
+
+
+def _check(done: Sequence[Any], rows: Sequence[_Row]) -> None:
+    if len(done) != len(rows):
+        raise RuntimeError(
+            f"{len(rows) - len(done)} facts are not where they were read: somebody wrote without the lock."
         )
 
 
@@ -281,10 +294,12 @@ def _note_words(organisation_id: int, words: list[tuple[str, _Row]]) -> None:
     gone = [pair for word in over for pair in _near(word)]
     if gone:
         run(
-            "DELETE FROM catalog_near n USING unnest(%s::text[], %s::text[]) AS w (part, word)"
-            " WHERE n.organisation_id = %s AND n.part = w.part AND n.word = w.word",
+            "DELETE FROM catalog_near d USING (SELECT n.at FROM unnest(%s::text[], %s::text[]) AS w (part, word)"
+            " CROSS JOIN LATERAL (SELECT ctid AS at FROM catalog_near x WHERE x.organisation_id = %s"
+            "  AND x.part = w.part AND x.word = w.word OFFSET 0) n) g WHERE d.organisation_id = %s AND d.ctid = g.at",
             [part for part, _ in gone],
             [word for _, word in gone],
+            organisation_id,
             organisation_id,
         )
 

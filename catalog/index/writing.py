@@ -6,31 +6,38 @@ a time, so that what is read, changed and written again is nobody else's meanwhi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.utils.timezone import now
 
 from catalog.asking.locations import annotations_of
 from catalog.descriptors import relations
-from catalog.descriptors.kinds import REVERSE
-from catalog.index import bulk, edges, terms
+from catalog.descriptors.kinds import OWNED_BY, REVERSE
+from catalog.index import bulk, edges, owning, terms
 from catalog.index.edges import Said
-from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, relation_facts
+from catalog.index.owning import Owner, OwnerChange, Told
+from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, owner_facts, relation_facts
 from catalog.models import Entity, EntityBody, FactBlock, FactKey, IndexState, Near, Source
 from catalog.models import Fact as FactRow
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
+from portal.kit.refs import kind_of
 
 # First key of the advisory lock that lets one writer at a time change the catalog of an organisation.
 LOCK_SPACE = 20_261
 AT_ONCE = 500
+# An upgrade says how far it is with catalogs of more than this, each time that so many more are done.
+SAID_FROM, SAID_EVERY = 1000, 5000
+# Called with how many are done, and of how many.
+Tell = Callable[[int, int], None]
 # What a change of the document may change on the row.
 COLUMNS = [
-    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "system_ref", "tags",
-    "sort_name", "source", "path", "line", "digest", "updated_at", "removed_at", "removed_reason",
+    "kind", "namespace", "name", "title", "description", "type", "lifecycle", "owner_ref", "owner_how", "owner_since",
+    "system_ref", "tags", "sort_name", "source", "path", "line", "digest", "updated_at", "removed_at", "removed_reason",
 ]  # fmt: skip
 
 
@@ -50,32 +57,44 @@ _Pair = tuple[_State | None, _State | None]
 
 def lock(organisation_id: int) -> None:
     """Waits for whoever else writes in this catalog; none does until the transaction ends. Makes the index ready."""
+    if _wait(organisation_id) != FORMAT:
+        make_ready(organisation_id)
+
+
+def _wait(organisation_id: int) -> int | None:
+    """Takes the lock; the format of the index as it was when the statement began, None where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, %s), (SELECT format FROM catalog_indexstate WHERE organisation_id = %s)",
             [LOCK_SPACE, organisation_id, organisation_id],
         )
-        if cursor.fetchone()[1] != FORMAT:
-            make_ready(organisation_id)
+        found: int | None = cursor.fetchone()[1]
+        return found
 
 
-def put(organisation_id: int, rows: Sequence[Entity]) -> None:
+def put(organisation_id: int, rows: Sequence[Entity], told: Told = Told()) -> list[OwnerChange]:  # noqa: B008 - frozen
     """Writes entities with their bodies, and what their documents say of others: new ones, and those that have a key.
 
-    Each has all its columns, its `source` and its `body`. A new one gets its number and key here; a changed one needs
-    `pk` and `ref`, and comes back if it was buried.
+    Each has all its columns, its `source` and its `body`; `owner_ref` is the owner that its document names, and becomes
+    the one that it has. A new one gets its number and key here; a changed one needs `pk` and `ref`, and comes back if
+    it was buried. Returns those whose document names another owner than before.
     """
     if not rows:
-        return
+        return []
     lock(organisation_id)
     changed = [row for row in rows if row.pk]
     known = _known(organisation_id, [row.pk for row in changed])
     before = _states(organisation_id, known)
     for row in changed:
         row.num = known[row.pk].num
+    statements, handed = owning.settle(organisation_id, rows, known, told)
     _number(organisation_id, [row for row in rows if not row.pk])
     _write_rows(organisation_id, [row for row in rows if not row.pk], changed)
-    _change(organisation_id, [(before.get(row.pk), _state_of(row, _says(row))) for row in rows])
+    owning.write(organisation_id, statements)
+    pairs = [(before.get(row.pk), _state_of(row, _says(row))) for row in rows]
+    _change(organisation_id, pairs)
+    _pass_on(organisation_id, pairs)
+    return handed
 
 
 def bury(organisation_id: int, keys: Collection[int], reason: str) -> int:
@@ -86,8 +105,27 @@ def bury(organisation_id: int, keys: Collection[int], reason: str) -> int:
     before = _states(organisation_id, _known(organisation_id, keys))
     rows = Entity.objects.for_tenant(organisation_id).filter(pk__in=before)
     buried = rows.update(removed_at=now(), removed_reason=reason[:1000])
-    _change(organisation_id, [(state, None) for state in before.values()])
+    pairs = [(state, None) for state in before.values()]
+    _change(organisation_id, pairs)
+    _pass_on(organisation_id, pairs)
     return buried
+
+
+def own(organisation_id: int, owners: Mapping[int, Owner]) -> None:
+    """Gives entities that are there the owners that statements name, by key; with nobody named, whoever owns what they
+    are part of. The statements themselves are written by who calls. Some statements, however many entities."""
+    if not owners:
+        return
+    lock(organisation_id)
+    rows = Entity.objects.for_tenant(organisation_id).filter(pk__in=list(owners), removed_at=None)
+    found = list(rows.only(*owning.SLIM))
+    lost = {row.system_ref for row in found if not owners[row.pk].holder_ref and row.system_ref}
+    stand_in = owning.above(organisation_id, lost, _named(found, owners)) if lost else {}
+    wanted = {row.pk: each for row in found if (each := owners[row.pk]).holder_ref}
+    for row in found:
+        row.owner_since = owners[row.pk].since
+        wanted.setdefault(row.pk, _stood_in(row, stand_in))
+    _own(organisation_id, found, wanted)
 
 
 def forget(organisation_id: int, before: datetime) -> None:
@@ -130,22 +168,34 @@ def moved(before: Source, after: Source) -> None:
         _change(organisation_id, pairs)
 
 
-def make_ready(organisation_id: int) -> None:
+def make_ready(organisation_id: int, tell: Tell | None = None) -> None:
     """Makes the index anew when it is written in another format than ours: the old facts could not be told any more."""
     known = IndexState.objects.for_tenant(organisation_id).values_list("format", flat=True).first()
     if known != FORMAT:
-        rebuild(organisation_id)
+        rebuild(organisation_id, tell)
 
 
-def after_migration(**_: object) -> None:
-    """The hook: the same for every organisation, before anybody reads."""
-    for organisation_id in Organisation.objects.order_by("pk").values_list("pk", flat=True):
+def after_migration(stdout: Any = None, **_: object) -> None:
+    """The hook: the same for every organisation, before anybody reads. Says on `stdout` how far it is with large ones:
+    whoever upgrades waits for it."""
+    for organisation_id, name in Organisation.objects.order_by("pk").values_list("pk", "name"):
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            if stdout is not None and total > SAID_FROM:
+                stdout.write(f"  The catalog of {name}: {done:,} of {total:,} entities made findable.\n")
+                stdout.flush()
+
         with tenant(organisation_id):
-            lock(organisation_id)
+            _wait(organisation_id)
+            make_ready(organisation_id, tell)
 
 
-def rebuild(organisation_id: int) -> int:
-    """Makes the index anew from the entities that are there. Returns how many. Must run under the lock."""
+def rebuild(organisation_id: int, tell: Tell | None = None) -> int:
+    """Makes the index anew from the entities that are there. Returns how many. Must run under the lock.
+
+    tell  called with (how many are done, of how many), now and then and at the end
+    """
+    _settle_all(organisation_id)
     for model in (FactRow, FactBlock, FactKey, Near):
         model.objects.for_tenant(organisation_id).delete()
     rows = Entity.objects.for_tenant(organisation_id).filter(removed_at=None).select_related("source", "body")
@@ -157,8 +207,73 @@ def rebuild(organisation_id: int) -> int:
         for row in part:
             _arrive(change, _state_of(row, set()), related[row.num])
         terms.apply(organisation_id, change)
+        done = start + len(part)
+        if tell and (done % SAID_EVERY == 0 or done == len(keys)):
+            tell(done, len(keys))
     IndexState.objects.update_or_create(organisation_id=organisation_id, defaults={"format": FORMAT})
     return len(keys)
+
+
+# --- owners ---
+
+
+def _named(rows: Sequence[Entity], owners: Mapping[int, Owner]) -> dict[str, tuple[str, str]]:
+    return {row.ref: (owners[row.pk].holder_ref, row.system_ref) for row in rows}
+
+
+def _own(organisation_id: int, rows: Sequence[Entity], owners: Mapping[int, Owner]) -> None:
+    """Writes owners on rows that are there, in everything that tells of them, and on whatever is part of them."""
+    pairs = _hold(organisation_id, rows, owners)
+    _change(organisation_id, pairs)
+    _pass_on(organisation_id, pairs)
+
+
+def _hold(organisation_id: int, rows: Sequence[Entity], owners: Mapping[int, Owner]) -> list[_Pair]:
+    """Writes owners on rows; what the index holds of them before and after, as far as owners go."""
+    said = edges.said_by(organisation_id, [row.num for row in rows])
+    pairs = list[_Pair]()
+    for row in rows:
+        before = _State(row.num, row.ref, owner_facts(row.owner_how), said[row.num])
+        owner = owners[row.pk]
+        row.owner_ref, row.owner_how, row.owner_since = owner.holder_ref, owner.how, owner.since
+        after = {edge for edge in before.said if edge[0] != OWNED_BY}
+        after |= {(OWNED_BY, row.owner_ref)} if row.owner_ref else set()
+        pairs.append((before, _State(row.num, row.ref, owner_facts(row.owner_how), after)))
+    owning.write_owners(organisation_id, rows)
+    return pairs
+
+
+def _pass_on(organisation_id: int, pairs: Sequence[_Pair]) -> None:
+    """Whatever nobody is named for follows what it is part of. No statement where no system or domain changed hands."""
+    places = [
+        state.ref
+        for before, after in pairs
+        if (state := before or after) and kind_of(state.ref) in owning.PLACES and _owners(before) != _owners(after)
+    ]
+    parts = owning.parts_without_owner(organisation_id, places) if places else []
+    stand_in = owning.above(organisation_id, {row.system_ref for row in parts}) if parts else {}
+    moved = [row for row in parts if row.owner_ref != stand_in[row.system_ref]]
+    if moved:
+        _own(organisation_id, moved, {row.pk: _stood_in(row, stand_in) for row in moved})
+
+
+def _stood_in(row: Entity, stand_in: Mapping[str, str]) -> Owner:
+    owner = stand_in.get(row.system_ref, "")
+    return Owner(owner, owning.INHERITANCE if owner else "", row.owner_since)
+
+
+def _owners(state: _State | None) -> set[Said]:
+    return {edge for edge in state.said if edge[0] == OWNED_BY} if state else set()
+
+
+def _settle_all(organisation_id: int) -> None:
+    """Gives what nobody is named for the owner of what it is part of; facts are told afterwards."""
+    rows = owning.every_without_owner(organisation_id)
+    stand_in = owning.above(organisation_id, {row.system_ref for row in rows}) if rows else {}
+    moved = [row for row in rows if row.owner_ref != stand_in[row.system_ref]]
+    for start in range(0, len(moved), AT_ONCE):
+        part = moved[start : start + AT_ONCE]
+        _write_edges(organisation_id, _hold(organisation_id, part, {row.pk: _stood_in(row, stand_in) for row in part}))
 
 
 # --- rows ---
@@ -196,12 +311,13 @@ def _states(organisation_id: int, known: Mapping[int, Entity]) -> dict[int, _Sta
 
 
 def _state_of(row: Entity, said: set[Said]) -> _State:
-    facts = facts_of(row.body.document, annotations_of(row.source, row.path), str(row.uid))
+    facts = facts_of(row.body.document, annotations_of(row.source, row.path), str(row.uid), row.owner_how)
     return _State(row.num, row.ref, facts, said)
 
 
 def _says(row: Entity) -> set[Said]:
-    return {(kind, target) for source, kind, target in relations.of(row.body.document) if source == row.ref}
+    document = ((kind, target) for source, kind, target in relations.of(row.body.document) if source == row.ref)
+    return owning.said_of(document, row)
 
 
 # --- the index ---
@@ -217,11 +333,7 @@ def _change(organisation_id: int, pairs: Sequence[_Pair]) -> None:
     for state in leaving:
         change.drop(state.num, state.facts | relation_facts(related[state.num]))
     news = _news(pairs)
-    edges.write(
-        organisation_id,
-        ((before.num, each) for before, after in pairs if before for each in before.said - _said(after)),
-        ((after.num, each) for before, after in pairs if after for each in after.said - _said(before)),
-    )
+    _write_edges(organisation_id, pairs)
     related = edges.of_entities(organisation_id, {state.num: state.ref for state in coming})
     for state in coming:
         _arrive(change, state, related[state.num])
@@ -231,6 +343,14 @@ def _change(organisation_id: int, pairs: Sequence[_Pair]) -> None:
         change.many |= many_of(after.facts)
     _relate(organisation_id, change, pairs, news)
     terms.apply(organisation_id, change)
+
+
+def _write_edges(organisation_id: int, pairs: Sequence[_Pair]) -> None:
+    edges.write(
+        organisation_id,
+        ((before.num, each) for before, after in pairs if before for each in before.said - _said(after)),
+        ((after.num, each) for before, after in pairs if after for each in after.said - _said(before)),
+    )
 
 
 def _arrive(change: terms.FactChange, state: _State, related: set[Said]) -> None:
@@ -264,8 +384,10 @@ def _relate(
     after = {state.ref: state for _, state in pairs if state}
     both = [edge for each in news for edge in (each, (each[2], REVERSE[each[1]], each[0]))]
     others = {edge[0] for edge in both} - set(before) - set(after)
-    says = edges.who_says(organisation_id, [edge for edge in both if edge[0] in others])
     numbers = _numbers(organisation_id, others)
+    called = {number: ref for ref, number in numbers.items()}
+    asked = [(numbers[ref], kind, target) for ref, kind, target in both if ref in numbers]
+    says = {(called[number], kind, target) for number, kind, target in edges.who_says(organisation_id, asked)}
     numbers |= {ref: state.num for ref, state in after.items() if ref in before}
 
     def holds(states: Mapping[str, _State], edge: tuple[str, str, str]) -> bool:

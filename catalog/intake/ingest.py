@@ -13,6 +13,8 @@ from catalog import problems, readings
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import ParsedEntity
 from catalog.index import writing
+from catalog.index.looking import Look
+from catalog.index.owning import Told
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import FoundEntity, Reading, finding_at
@@ -22,7 +24,8 @@ from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.intake.walking import read
 from catalog.models import Entity, Source
-from portal.accounts.models import Organisation
+from catalog.owners.telling import tell_files
+from portal.accounts.models import Organisation, User
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
 
@@ -118,6 +121,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datet
     there is no size that takes too long.
     """
     work = _Work(source, pieces.tree.revision, pieces.tree.author, is_first=not pieces.digests)
+    look = Look(source.organisation_id)
     for piece in pieces:
         if piece.is_last:
             break
@@ -125,6 +129,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datet
             writing.lock(source.organisation_id)
             watch.prove()
             work.take(piece)
+        look.added(work.added)
         watch.tell(*pieces.progress)
     reading = pieces.reading()
     reading = replace(reading, beside=beside(source, pieces.tree, reading))
@@ -144,10 +149,12 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datet
     return outcome
 
 
-def store_part(source: Source, reading: Reading) -> Ingested:
-    """Writes what the reading holds and leaves the rest of the source as it is. Must run inside the tenant."""
+def store_part(source: Source, reading: Reading, person: User | None = None) -> Ingested:
+    """Writes what the reading holds, as `person` says, and leaves the rest of the source as it is. Must run inside the
+    tenant."""
     writing.lock(source.organisation_id)
     work = _Work(source)
+    work.person = person
     work.take(Piece(fresh=list(reading.entities)))
     outcome = work.finish(replace(reading, is_whole=False), paths=sorted({found.path for found in reading.entities}))
     _count(source)
@@ -250,6 +257,7 @@ class _Work:
 
     def __init__(self, source: Source, commit: str = "", author: str = "", *, is_first: bool = False) -> None:
         self.source, self.commit, self.author = source, commit, author
+        self.person: User | None = None
         self.is_first = is_first
         self.claimed = dict[str, FoundEntity]()
         self.now = now()
@@ -380,7 +388,9 @@ class _Work:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
-        writing.put(self.source.organisation_id, [*added, *changed])
+        told = Told(self.commit, self.author, self.person)
+        handed = writing.put(self.source.organisation_id, [*added, *changed], told)
+        tell_files(self.organisation, told, handed)
 
 
 # Called with the entities that became tombstones.

@@ -81,7 +81,8 @@ class Turn:
             else:
                 # As on the page of one: nobody hands things to a team for which they may not speak.
                 owner = owner_of(parse(row.after, "").entities[0].document)
-                self.access.require("catalog.edit", owner or None)
+                if found is None or owner != owner_of(found.document):
+                    self.access.require("catalog.edit", owner or None)
                 actions.write_entity(organisation=organisation, actor=self.actor, text=row.after, entity=found)
         except Refusal as refusal:
             row.outcome, row.sentence = "refused", refusal.text[:1000]

@@ -8,7 +8,8 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
 from catalog.asking.filters import All, Either, Exists, In, Node, Not
-from catalog.descriptors.kinds import KINDS, owner_ref
+from catalog.asking.owned import OWNER_HOW
+from catalog.descriptors.kinds import KINDS, OWNED_BY, REVERSE, owner_ref
 from portal.kit.refs import completed
 from portal.kit.words import HEALTH_TONES
 
@@ -77,6 +78,9 @@ class ListChoice:
     problems: bool = False
     starred: bool = False
     unseen: bool = False
+    direct: bool = False
+    fallback: bool = False
+    alone: bool = False
     sort: str = ""
 
     @classmethod
@@ -99,6 +103,9 @@ class ListChoice:
             problems=bool(said.get("problems")),
             starred=bool(said.get("starred")),
             unseen=bool(said.get("unseen")),
+            direct=bool(said.get("direct")) and bool(texts["owner"]),
+            fallback=bool(said.get("fallback")),
+            alone=bool(said.get("alone")),
             sort=sort,
         )
 
@@ -156,20 +163,30 @@ class Mine:
     """Who asks: references that answer for what is theirs, and those of their teams with all teams below.
 
     nobody  owners that are named and that the catalog does not know
+    owners  the owner that was chosen, with all teams below it; none where it alone is meant
     """
 
     refs: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
     nobody: frozenset[str] = frozenset()
+    owners: tuple[str, ...] = ()
 
 
 def node_of(wanted: ListChoice, mine: Mine) -> Node:
     """The choices as a filter of the catalog; text, health, problems and stars are not among its words."""
     parts: list[Node] = [
-        In(key, (str(value).lower(),)) for name, key in KEYS.items() if (value := getattr(wanted, name))
+        In(key, (str(value).lower(),))
+        for name, key in KEYS.items()
+        if name != "owner" and (value := getattr(wanted, name))
     ]
+    if wanted.owner:
+        parts.append(In(KEYS["owner"], mine.owners or (wanted.owner.lower(),)))
+    if wanted.fallback:
+        parts.append(In(BY_HOW, (FALLBACK,)))
     if wanted.tier:
         parts.append(tier_node(wanted.tier))
+    if wanted.alone:
+        parts += [Not(Exists(f"relations.{kind.lower()}")) for kind in sorted(REVERSE) if kind != OWNED_BY]
     if wanted.whose:
         parts.append(whose_node(wanted.whose, mine))
     return All(tuple(parts))
@@ -184,6 +201,8 @@ def whose_node(whose: str, mine: Mine) -> Node:
     return In(KEYS["owner"], tuple(sorted(mine.refs if whose == "mine" else mine.teams)))
 
 
+# An owner whom nobody named: that of the system or domain.
+BY_HOW, FALLBACK = f"metadata.annotations.{OWNER_HOW}", "inheritance"
 # How a descriptor says which tier something is in: a tag, a label or a field of its own.
 TIER_TAG = "tier-"
 TIER_KEYS = ("metadata.labels.tier", "spec.tier")

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Q, Subquery
+from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from catalog.lists.models import ListSetting, SavedView
 from portal.accounts.access import Access
 from portal.accounts.models import Membership
 from portal.kit.errors import NotFound
+from portal.kit.statements import written_once
 
 SHARE, CARE = "views.share", "views.manage"
 
@@ -29,16 +30,20 @@ class ListBeginning:
 
 def kept_of(access: Access) -> ListBeginning:
     """One statement: it stands beside the person's membership, which there always is."""
-    mine = ListSetting.objects.for_tenant(access.organisation).filter(user=access.user)
-    told = JSONObject(columns="columns", opens_with="opens_with")
-    rows = Membership.objects.for_tenant(access.organisation).filter(pk=access.membership.pk)
-    row: Any = rows.annotate(
-        setting=Subquery(mine.values(told=told)),
-        views=ArraySubquery(views_of(access).values(told=JSONObject(**{name: name for name in _SHOWN}))),
-    ).first()
+    found = _membership_with_lists(access.organisation.pk, access.user.pk, access.membership.pk)
+    row: Any = next(iter(found), None)
     said = (row.setting if row else None) or {}
     views = [SavedView(organisation=access.organisation, **told) for told in row.views] if row else []
     return ListBeginning(views, said.get("columns") or {}, said.get("opens_with"))
+
+
+@written_once
+def _membership_with_lists(organisation_id: int, user_id: int, pk: int) -> QuerySet[Membership]:
+    mine = ListSetting.objects.for_tenant(organisation_id).filter(user_id=user_id)
+    told = JSONObject(columns="columns", opens_with="opens_with")
+    views = _views(organisation_id, user_id).values(told=JSONObject(**{name: name for name in _SHOWN}))
+    rows = Membership.objects.for_tenant(organisation_id).filter(pk=pk)
+    return rows.annotate(setting=Subquery(mine.values(told=told)), views=ArraySubquery(views))
 
 
 _SHOWN = ("id", "name", "query", "columns", "is_shared", "is_default", "owner_id")
@@ -46,7 +51,11 @@ _SHOWN = ("id", "name", "query", "columns", "is_shared", "is_default", "owner_id
 
 def views_of(access: Access) -> Any:
     """The views that a person sees: their own and those that are shared."""
-    rows = SavedView.objects.for_tenant(access.organisation).filter(Q(is_shared=True) | Q(owner=access.user))
+    return _views(access.organisation.pk, access.user.pk)
+
+
+def _views(organisation_id: int, user_id: int) -> Any:
+    rows = SavedView.objects.for_tenant(organisation_id).filter(Q(is_shared=True) | Q(owner_id=user_id))
     return rows.order_by("name", "pk")
 
 

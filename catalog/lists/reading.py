@@ -27,6 +27,7 @@ from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, L
 from catalog.lists.rows import Row, Rows, Segment, in_segments, of_page
 from catalog.lists.seen import starred_uids
 from catalog.models import EntityBody
+from portal.accounts import paths
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
 from portal.clusters import status
@@ -56,19 +57,20 @@ class ListedPage:
     before: str = ""
 
 
-def mine_of(access: Access, whose: str) -> Mine:
-    """What the choice of this word needs to know of who asks."""
-    if whose == "nobody":
-        return Mine(nobody=_unknown_owners(access.organisation))
-    if not whose:
-        return Mine()
+def mine_of(access: Access, wanted: ListChoice) -> Mine:
+    """What the choices of teams need to know: of who asks, and of the teams below the owner that was chosen."""
+    owners = paths.with_below(access.organisation, wanted.owner) if wanted.owner and not wanted.direct else ()
+    if wanted.whose == "nobody":
+        return Mine(nobody=unknown_owners(access.organisation), owners=owners)
+    if not wanted.whose:
+        return Mine(owners=owners)
     with connection.cursor() as cursor:
         cursor.execute(_DIRECT, [access.organisation.pk, access.user.pk])
         direct = {str(row[0]) for row in cursor.fetchall()}
     me = All((In("kind", ("user",)), In("spec.profile.email", (access.user.email.lower(),))))
     numbers = find(access.organisation, me).numbers(10)
     refs = direct | set(entities_of(access.organisation).filter(num__in=numbers).values_list("ref", flat=True))
-    return Mine(frozenset(refs), frozenset(refs | access.team_refs))
+    return Mine(frozenset(refs), frozenset(refs | access.team_refs), owners=owners)
 
 
 _DIRECT = """
@@ -77,7 +79,7 @@ WHERE t.organisation_id = %s AND m.user_id = %s
 """
 
 
-def _unknown_owners(organisation: Organisation) -> frozenset[str]:
+def unknown_owners(organisation: Organisation) -> frozenset[str]:
     """Owners that something names and that are neither in the catalog nor a team: three statements."""
     question = IndexQuestion(organisation)
     owners = question.values(KEYS["owner"])
@@ -117,7 +119,7 @@ class Listed:
 
     @cached_property
     def mine(self) -> Mine:
-        return mine_of(self.access, self.wanted.whose)
+        return mine_of(self.access, self.wanted)
 
     def _condition(self, wanted: ListChoice) -> Condition:
         node = node_of(wanted, self.mine)

@@ -16,7 +16,7 @@ from catalog.models import Entity
 Row = Any
 LISTED = (
     "id", "num", "uid", "organisation_id", "kind", "namespace", "name", "ref", "title", "description", "type",
-    "lifecycle", "owner_ref", "system_ref", "tags", "sort_name",
+    "lifecycle", "owner_ref", "owner_how", "system_ref", "tags", "sort_name",
 )  # fmt: skip
 
 # The value, the name and the number of a row: where a page begins or ends.

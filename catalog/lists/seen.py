@@ -14,9 +14,9 @@ from portal.accounts.access import Access
 from portal.accounts.models import Organisation, User
 
 
-def with_star(rows: Any, user: User) -> Any:
+def with_star(rows: Any, user_id: int) -> Any:
     """Entities with `is_starred`: no statement of its own."""
-    stars = Star.objects.filter(organisation=OuterRef("organisation_id"), user=user, entity_uid=OuterRef("uid"))
+    stars = Star.objects.filter(organisation=OuterRef("organisation_id"), user_id=user_id, entity_uid=OuterRef("uid"))
     return rows.annotate(is_starred=Exists(stars))
 
 

@@ -1,82 +1,46 @@
 """Team pages: who is in a team, what it owns and how that does."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from catalog.asking.filters import All, In, Not
+from catalog.asking.filters import In
 from catalog.asking.query import entities_of
+from catalog.asking.within import OWNED_BY
 from catalog.descriptors.kinds import HAS_MEMBER, KINDS
 from catalog.index import edges
-from catalog.index.reading import IndexQuestion
 from catalog.index.rows import first
+from catalog.lists.choosing import Mine, whose_node
+from catalog.lists.reading import unknown_owners
 from catalog.models import Entity, Problem
 from catalog.naming import named
 from catalog.ownership import confirming
+from catalog.ownership.branches import page_of_teams
 from catalog.views import with_status
+from portal.accounts import paths
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
 from portal.accounts.teams import may_manage, require_manage
 from portal.kit.errors import Invalid, NotFound
-from portal.kit.sheets import sheet
 
 OWNED_SHOWN = 500
-OWNED_BY = "relations.ownedby"
-
-
-@dataclass
-class Branch:
-    """A team with its place in the tree and what it answers for."""
-
-    team: Team
-    depth: int = 0
-    people: int = 0
-    owned: dict[str, int] = field(default_factory=dict)
-    problems: int = 0
-    is_mine: bool = False
-
-    @property
-    def indent(self) -> str:
-        """The class that moves the name to the right, by depth."""
-        return f"depth-{min(self.depth, DEEPEST)}"
-
-    @property
-    def owned_words(self) -> str:
-        """`12 components, 1 API`."""
-        return ", ".join(_counted(name, count) for name in KINDS if (count := self.owned.get(name)))
-
-
-# The deepest level that still moves to the right; parts.css has a rule for each.
-DEEPEST = 5
-
-
-def _counted(kind: str, count: int) -> str:
-    word = kind if count == 1 else KINDS[kind].plural
-    return f"{count} {word if word.startswith('API') else word.lower()}"
 
 
 @gate("org.view")
 def teams(request: TenantRequest) -> HttpResponse:
     """All teams as a tree, with sizes."""
     organisation = request.access.organisation
-    rows = Team.objects.for_tenant(organisation).annotate(people=Count("memberships"))
-    branches = {
-        team.pk: Branch(team, people=team.people, is_mine=team.ref in request.access.team_refs) for team in rows
-    }
-    by_ref = {branch.team.ref: branch for branch in branches.values()}
     words = request.GET.get("q", "").replace("\0", "").strip()[:100]
-    ordered = [branch for branch in in_tree_order(branches) if words.lower() in branch.team.name.lower()]
-    page = sheet(ordered, request.GET.get("page", ""))
-    for owner_ref, owned in owned_by_kind(organisation, [branch.team.ref for branch in page.rows]).items():
-        by_ref[owner_ref].owned = owned
-    owners = tuple(name.lower() for name, kind in KINDS.items() if kind.is_owned)
-    known = In(OWNED_BY, tuple(by_ref))
-    strangers, _ = first(organisation, All((In("kind", owners), Not(known))), 20)
+    direct = is_direct(request)
+    page = page_of_teams(organisation, words, request.GET.get("page", ""), direct=direct)
+    mine = request.access.team_refs
+    for branch in page.rows:
+        branch.is_mine = branch.team.ref in mine
+    strangers, _ = first(organisation, whose_node("nobody", Mine(nobody=unknown_owners(organisation))), 20)
     return render(
         request,
         "ownership/teams.html",
@@ -84,6 +48,7 @@ def teams(request: TenantRequest) -> HttpResponse:
             "branches": page.rows,
             "page": page,
             "words": words,
+            "direct": direct,
             "strangers": strangers,
             "names": named(organisation.pk, [row.owner_ref for row in strangers]),
             "may_make": request.access.can("teams.manage"),
@@ -92,35 +57,9 @@ def teams(request: TenantRequest) -> HttpResponse:
     )
 
 
-def owned_by_kind(organisation: Organisation, refs: list[str]) -> dict[str, dict[str, int]]:
-    """For each owner how many of each kind: one statement."""
-    question = IndexQuestion(organisation)
-    kinds = {name: question.filter(In("kind", (name.lower(),))) for name in KINDS}
-    owned = {ref: question.filter(In(OWNED_BY, (ref,))) for ref in refs}
-    question.ask()
-    sets = {name: wanted.bits for name, wanted in kinds.items()}
-    found = dict[str, dict[str, int]]()
-    for ref, wanted in owned.items():
-        if bits := wanted.bits:
-            found[ref] = {name: count for name, kind in sets.items() if (count := (bits & kind).bit_count())}
-    return found
-
-
-def in_tree_order(branches: dict[int, Branch]) -> list[Branch]:
-    """Parents before their children; a circle of parents is cut, never followed."""
-    children: dict[int | None, list[Branch]] = {}
-    for branch in sorted(branches.values(), key=lambda each: each.team.name.lower()):
-        parent = branch.team.parent_id if branch.team.parent_id in branches else None
-        children.setdefault(parent, []).append(branch)
-    ordered: list[Branch] = []
-    waiting = [(branch, 0) for branch in reversed(children.get(None, []))]
-    while waiting:
-        branch, branch.depth = waiting[-1][0], min(waiting[-1][1], 6)
-        depth = waiting.pop()[1]
-        ordered.append(branch)
-        waiting += [(child, depth + 1) for child in reversed(children.get(branch.team.pk, []))]
-    placed = {branch.team.pk for branch in ordered}
-    return ordered + [branch for branch in branches.values() if branch.team.pk not in placed]
+def is_direct(request: TenantRequest) -> bool:
+    """Whether teams are asked for alone, without those below them."""
+    return request.GET.get("owning") == "direct"
 
 
 @require_POST
@@ -155,16 +94,19 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
     if found is None:
         raise NotFound("There is no such team.")
     members = TeamMembership.objects.for_tenant(organisation).filter(team=found).select_related("user")
-    owned = owned_by(organisation, found.ref)
-    problems = list(problems_of(organisation, found.ref))
+    refs = (found.ref,) if is_direct(request) else paths.with_below(organisation, found.ref)
+    owned, total = owned_by(organisation, refs)
+    problems = list(problems_of(organisation, refs))
     context = {
         "team": found,
         "members": sorted(members, key=lambda each: (not each.is_lead, str(each.user).lower())),
         "described": described_members(organisation, found.ref, {each.user.email.lower() for each in members}),
         "contact": found.contact,
         "subteams": list(Team.objects.for_tenant(organisation).filter(parent=found)),
+        "direct": is_direct(request),
         "owned": owned,
-        "owned_count": sum(len(rows) for _, rows in owned),
+        "owned_count": total,
+        "is_cut": total > OWNED_SHOWN,
         "problems": problems,
         "names": named(organisation.pk, [problem.entity_ref for problem in problems]),
         "entity": entities_of(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
@@ -174,20 +116,24 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
     return render(request, "ownership/team.html", context)
 
 
-def owned_by(organisation: Organisation, ref: str) -> list[tuple[str, list[tuple[Entity, Any]]]]:
-    """(plural of the kind, entities with their status), in the order of the kinds."""
-    rows, _ = first(organisation, In(OWNED_BY, (ref,)), OWNED_SHOWN)
+def owned_by(
+    organisation: Organisation, refs: tuple[str, ...]
+) -> tuple[list[tuple[str, list[tuple[Entity, Any]]]], int]:
+    """(plural of the kind, entities with their status) in the order of the kinds, of the first so many; and how many
+    there are."""
+    rows, total = first(organisation, In(OWNED_BY, refs), OWNED_SHOWN)
     statuses = with_status(organisation, rows)
-    return [
-        (kind.plural, shown)
+    shown = [
+        (kind.plural, of_kind)
         for name, kind in KINDS.items()
-        if (shown := [(row, state) for row, state in statuses if row.kind == name])
+        if (of_kind := [(row, state) for row, state in statuses if row.kind == name])
     ]
+    return shown, total
 
 
-def problems_of(organisation: Organisation, ref: str) -> Any:
-    """Problems of what the team owns."""
-    rows = Problem.objects.for_tenant(organisation).filter(Q(owner_ref=ref) | Q(entity_ref=ref))
+def problems_of(organisation: Organisation, refs: tuple[str, ...]) -> Any:
+    """Problems of what the teams own, and of their own descriptions."""
+    rows = Problem.objects.for_tenant(organisation).filter(Q(owner_ref__in=refs) | Q(entity_ref__in=refs))
     return rows.select_related("source").order_by("path", "line", "id")[:50]
 
 

@@ -60,15 +60,16 @@ class Access:
     def team_refs(self) -> frozenset[str]:
         """Catalog references of the person's teams and of every team below them, as far as these are confirmed."""
         with connection.cursor() as cursor:
-            cursor.execute(_TEAMS_AND_BELOW, [self.organisation.pk, self.user.pk, self.organisation.pk])
+            cursor.execute(_TEAMS_AND_BELOW, [self.organisation.pk, self.user.pk])
             return frozenset(row[0] for row in cursor.fetchall())
 
     def can(self, permission: str, owner_ref: str | None = None, *, is_requester: bool = False) -> Verdict:
         """May they? `owner_ref` is the object's owner (group:default/payments); raises KeyError for unknown names."""
-        owns = is_requester or (
-            owner_ref is not None and PERMISSIONS[permission].owners and owner_ref.lower() in self.team_refs
-        )
-        return self.verdict(permission, is_owner=owns)
+        found = self.verdict(permission, is_owner=is_requester)
+        if found or is_requester or owner_ref is None or not PERMISSIONS[permission].owners:
+            return found
+        # Only now: whoever may by their role needs no look at their teams, which may be thousands.
+        return self.verdict(permission, is_owner=True) if owner_ref.lower() in self.team_refs else found
 
     def verdict(self, permission: str, *, is_owner: bool) -> Verdict:
         """The policy's word, bounded by the token's scopes and, where an agent acts, by its scopes and its time."""
@@ -88,15 +89,10 @@ class Access:
 
 
 _TEAMS_AND_BELOW = """
-WITH RECURSIVE mine AS (
-    SELECT t.id, t.ref FROM accounts_team t
-    JOIN accounts_teammembership m ON m.team_id = t.id
-    WHERE t.organisation_id = %s AND m.user_id = %s AND t.waits_since IS NULL
-  UNION
-    SELECT t.id, t.ref FROM accounts_team t JOIN mine ON t.parent_id = mine.id
-    WHERE t.organisation_id = %s AND t.waits_since IS NULL
-)
-SELECT ref FROM mine
+SELECT DISTINCT t.ref FROM accounts_teammembership m
+JOIN accounts_teampath p ON p.organisation_id = m.organisation_id AND p.above_id = m.team_id AND p.stands
+JOIN accounts_team t ON t.organisation_id = m.organisation_id AND t.id = p.below_id
+WHERE m.organisation_id = %s AND m.user_id = %s
 """
 
 

@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from portal.accounts import mails, sealing
 from portal.accounts.actions import find_invitation
+from portal.accounts.fresh import is_fresh
 from portal.accounts.models import Invitation, User
 from portal.kit.errors import NotFound, Unavailable
 
@@ -70,6 +71,10 @@ def is_admitted(request: HttpRequest, email: str) -> bool:
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are for the invited unless SIGNUP=open."""
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """allauth's own question before what it calls sensitive: decided by our one rule."""
+        return super().is_reauthentication_required(app=app, **more) and not is_fresh(allauth.request)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return may_sign_up(request)

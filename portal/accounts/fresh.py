@@ -1,4 +1,4 @@
-"""Fresh: what protects an account is changed only by somebody who has just proved again that it is them.
+"""Fresh: what protects an account is changed only by somebody who has just proved that it is them.
 
 One list of such acts outside organisations, asked before any view; a page inside one asks after its gate. People
 prove it by password, second factor, or, who has neither here, at their identity provider. What they were about to send
@@ -43,12 +43,19 @@ NO_WAY = (
 )
 
 
+# A sign-in by one of these is a proof like the one asked for later. What a link or a code in a mail opened, or what an
+# identity provider's own session vouched for without asking anybody, is none.
+PROOFS = frozenset({"password", "mfa"})
+
+
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether the person proved it again within the last 15 minutes, in this session."""
+    """Whether the person proved it within the last 15 minutes, in this session: signing in, or since then."""
     user = request.user if request.user.is_authenticated else None
     end = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
     return any(
-        record["at"] > end for record in get_authentication_records(request, user) if record.get("reauthenticated")
+        record["at"] > end
+        for record in get_authentication_records(request, user)
+        if record.get("reauthenticated") or record.get("method") in PROOFS
     )
 
 

@@ -92,6 +92,8 @@ class Membership(TenantModel):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=[(role, role.capitalize()) for role in ROLES], default="viewer")
+    # Counted by portal/notices/unread.py alone.
+    unread_notices = models.PositiveIntegerField(default=0, db_default=0, blank=True)
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -182,6 +184,28 @@ class Team(TenantModel):
     def is_filed(self) -> bool:
         """Whether a file describes it: then the file says its name, place and contact, and the portal its people."""
         return self.origin == TeamOrigin.FILE
+
+
+class TeamPath(TenantModel):
+    """That a team is above another, or is itself. The database keeps these rows whoever writes a team's place: nothing
+    else writes them (migration 0016).
+
+    depth   how many levels lie between; 0 for a team and itself
+    stands  whether every team from the one to the other is confirmed, so that rights come down to it
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    pk = models.CompositePrimaryKey("organisation_id", "below_id", "above_id")
+    below_id = models.BigIntegerField()
+    above_id = models.BigIntegerField()
+    depth = models.SmallIntegerField()
+    stands = models.BooleanField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "above_id", "below_id"], name="team_path_down")]
+
+    def __str__(self) -> str:
+        return f"{self.below_id} below {self.above_id}"
 
 
 class TeamMembership(TenantModel):

@@ -35,6 +35,25 @@ def waiting() -> list[int]:
         return list(rows.values_list("organisation_id", flat=True).distinct())
 
 
+BEHIND = """
+SELECT organisation_id FROM accounts_outboxentry WHERE position IS NULL
+UNION
+SELECT o.id FROM accounts_organisation o
+WHERE EXISTS (
+    SELECT 1 FROM accounts_outboxentry e WHERE e.organisation_id = o.id AND e.position > coalesce(
+        (SELECT c.position FROM accounts_outboxcursor c WHERE c.organisation_id = o.id AND c.consumer = %s), 0)
+)
+ORDER BY 1
+"""
+
+
+def behind(consumer: str) -> list[int]:
+    """Ids of the organisations with events that the consumer has not read: for the live process. One statement."""
+    with sweep(), connection.cursor() as cursor:
+        cursor.execute(BEHIND, [consumer])
+        return [row[0] for row in cursor.fetchall()]
+
+
 def number(organisation_id: int) -> int:
     """Gives every committed event its position; returns how many got one. A transaction of its own, and short."""
     with tenant(organisation_id), connection.cursor() as cursor:

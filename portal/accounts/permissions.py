@@ -24,6 +24,8 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "people.manage": Rule("admin", "invite people or change their roles"),
     "teams.manage": Rule("manager", "change teams", owners=True),
     "tokens.own": Rule("viewer", "keep API tokens"),
+    "notices.own": Rule("viewer", "keep notices"),
+    "notices.manage": Rule("admin", "decide where notices of the organisation go"),
     "audit.view": Rule("manager", "read the audit log"),
     "catalog.view": Rule("viewer", "see the catalog"),
     "catalog.register": Rule("developer", "register sources"),

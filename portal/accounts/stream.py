@@ -21,7 +21,7 @@ from portal.accounts.access import STRANGER, Access
 from portal.accounts.entering import by_session
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
-from portal.kit.announcing import TOPICS, Hub, Listener, event
+from portal.kit.announcing import TOPICS, Hub, Listener, event, late
 from portal.kit.away import is_database_away
 from portal.kit.connecting import in_thread, tend
 from portal.kit.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TooMany, Unauthenticated
@@ -31,6 +31,7 @@ MOST_TOPICS = 300
 MOST_STREAMS = 20  # for one person in one web process
 HEARTBEAT = 15.0
 RECHECK = 60.0
+CHECK_AGAIN = 2.0  # while the database is away
 OLDEST = 30 * 60.0
 
 
@@ -188,10 +189,7 @@ async def _events(
                     await listener.wake.wait()
             except TimeoutError:
                 yield event("ping", {"version": time.time_ns()})
-            for message in listener.take():
-                yield message
             if time.monotonic() - checked > RECHECK:
-                checked = time.monotonic()
                 try:
                     await in_thread(admit, viewer)
                 except Refusal:
@@ -200,7 +198,14 @@ async def _events(
                 except DatabaseError as error:
                     if not is_database_away(error):
                         raise
-                    return  # who may not be checked is not served; the browser tries again
+                    # Who may not be checked is shown nothing but that; the stream stays, so that it is right at once.
+                    for topic in viewer.topics:
+                        yield late(topic)
+                    await asyncio.sleep(CHECK_AGAIN)
+                    continue
+                checked = time.monotonic()
+            for message in listener.take():
+                yield message
     finally:
         here.leave(listener)
         _streams[user_id] -= 1

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
-from portal.accounts import audit
+from portal.accounts import audit, paths
 from portal.accounts.access import Access, whose_right
 from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation, Team, TeamMembership, TeamOrigin, User
@@ -20,6 +20,10 @@ DEEPEST = 10
 # the transaction of the change.
 AFTER_CHANGE: dict[str, Callable[[Actor, Team], None]] = {}
 BEFORE_DELETE: dict[str, Callable[[Actor, Team], None]] = {}
+# What a change of the tree takes before the tree itself, so that everybody takes both in one order.
+LOCK_FIRST: dict[str, Callable[[int], None]] = {}
+# First key of the advisory lock that lets one at a time change the tree; the database takes it too (migration 0016).
+LOCK_SPACE = 20_263
 
 
 def may_manage(access: Access, team: Team | None) -> Verdict:
@@ -40,21 +44,30 @@ def require_manage(access: Access, team: Team | None) -> None:
 
 
 def _leads(access: Access, team: Team) -> bool:
-    return (
-        TeamMembership.objects.for_tenant(access.organisation)
-        .filter(user=access.user, is_lead=True, team_id__in=[above.pk for above in lineage(team)])
-        .exists()
-    )
+    above = paths.paths_of(access.organisation).filter(below_id=team.pk).values("above_id")
+    places = TeamMembership.objects.for_tenant(access.organisation)
+    return places.filter(user=access.user, is_lead=True, team_id__in=above).exists()
+
+
+def leads_over(access: Access, ref: str) -> bool:
+    """Whether they lead the team of this reference, or one above it from which rights come down to it."""
+    found = Team.objects.for_tenant(access.organisation).filter(ref=ref.lower()).values("pk")
+    above = paths.paths_of(access.organisation).filter(below_id__in=found, stands=True).values("above_id")
+    places = TeamMembership.objects.for_tenant(access.organisation)
+    return places.filter(user=access.user, is_lead=True, team_id__in=above).exists()
 
 
 def lineage(team: Team) -> list[Team]:
-    """The team and every team above it, nearest first; ends even where data forms a circle."""
-    by_id = {found.pk: found for found in Team.objects.for_tenant(team.organisation_id)}
-    found, seen = [team], {team.pk}
-    while (parent_id := found[-1].parent_id) is not None and parent_id in by_id and parent_id not in seen:
-        found.append(by_id[parent_id])
-        seen.add(parent_id)
-    return found
+    """The team and every team above it, nearest first; ends even where data forms a circle. One statement."""
+    return paths.above(team)
+
+
+def _lock_tree(organisation: Organisation) -> None:
+    """Waits for whoever else moves teams: two moves at once could close a circle that neither sees."""
+    for lock in LOCK_FIRST.values():
+        lock(organisation.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, organisation.pk])
 
 
 def standing(organisation: Organisation | int) -> QuerySet[Team]:
@@ -79,6 +92,7 @@ def create_team(
     stands  False for one who may not make teams at the top, such as a lead: a team's name gives rights over all that
             bears it already, so it waits until somebody who may confirms it
     """
+    _lock_tree(organisation)
     if parent is not None:
         _check_depth(parent)
     try:
@@ -127,8 +141,7 @@ def change_team(
     Raises Conflict for a team that a file describes.
     """
     _require_born_here(team)
-    # Lock the whole tree: two moves at once could otherwise close a circle that neither sees.
-    list(Team.objects.for_tenant(organisation).order_by("pk").select_for_update())
+    _lock_tree(organisation)
     if parent is not None:
         if team.pk in {above.pk for above in lineage(parent)}:
             raise Invalid(f"{parent} is {team} itself or below it.", field="parent", code="cycle")
@@ -155,7 +168,7 @@ def confirm_team(
 
     For those who may make teams. Raises Conflict where the team above waits itself, Invalid for a circle.
     """
-    list(Team.objects.for_tenant(organisation).order_by("pk").select_for_update())
+    _lock_tree(organisation)
     if parent is not None:
         if not parent.stands:
             raise Conflict(f"{parent} waits itself: confirm it first.", code="waits")
@@ -181,6 +194,7 @@ def delete_team(*, actor: Actor, organisation: Organisation, team: Team) -> None
     Raises Conflict for a team that a file describes.
     """
     _require_born_here(team)
+    _lock_tree(organisation)
     below = list(Team.objects.for_tenant(organisation).filter(parent=team))
     children = Team.objects.for_tenant(organisation).filter(parent=team).update(parent=team.parent)
     _record(actor, team, "team.deleted", f"Deleted the team {team}", {"ref": team.ref, "moved_up": children})

@@ -24,8 +24,9 @@ from portal.clusters.models import CONNECTING, AllowedKind, Binding, Cluster
 from portal.clusters.status import BINDINGS_TOPIC, CLUSTERS_TOPIC, badges_key, fresh_key, hash_key
 from portal.clusters.structs import WATCHED
 from portal.kit import away
-from portal.kit.announcing import announce, valkey
+from portal.kit.announcing import announce
 from portal.kit.errors import Conflict, Invalid
+from portal.kit.valkey import valkey
 
 BINDING_LENGTHS = {
     "entity_ref": 300,

@@ -29,6 +29,7 @@ from portal.clusters.errors import (
 )
 from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.network import resolve, tls_context
+from portal.clusters.objectnames import is_segment
 from portal.clusters.structs import BY_KIND
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class Resource:
         return f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
 
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        """The path of an object, or of the collection when there is no name."""
+        """The path of an object, or of the collection when there is no name. Raises KubeInvalid for a name that would
+        lead to another one."""
+        if misnamed := [part for part in (namespace, name) if part and not is_segment(part)]:
+            raise KubeInvalid(f"“{misnamed[0][:80]}” is no name of a {self.kind}.")
         parts = [self.root]
         if self.is_namespaced and namespace:
             parts += ["namespaces", quote(namespace, safe="")]

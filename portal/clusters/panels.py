@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from portal.accounts.access import Access
@@ -17,6 +18,7 @@ from portal.clusters.status import ClusterRow, NodeRow
 from portal.kit.announcing import TopicKind, register_topic
 from portal.kit.answers import is_wanted
 from portal.kit.refs import name_of
+from portal.kit.statements import written_once
 from portal.kit.templatetags.ui import health
 
 RECENT_CHANGES = 8
@@ -38,9 +40,14 @@ def workloads_context(organisation: Organisation, entity_uid: UUID | str, found:
     context: dict[str, Any] = {"org": organisation, "status": found, "entity_uid": str(entity_uid)}
     if not found.places:
         context |= _how_to_connect(organisation, entity_uid, found)
-    changes = Transition.objects.for_tenant(organisation).filter(entity_uid=entity_uid).select_related("cluster")
-    context["changes"] = list(changes[:RECENT_CHANGES])
+    context["changes"] = _changes(organisation.pk, UUID(str(entity_uid)))
     return context
+
+
+@written_once
+def _changes(organisation_id: int, entity_uid: UUID) -> QuerySet[Transition]:
+    rows = Transition.objects.for_tenant(organisation_id).filter(entity_uid=entity_uid)
+    return rows.select_related("cluster")[:RECENT_CHANGES]
 
 
 def _how_to_connect(organisation: Organisation, entity_uid: UUID | str, found: status.EntityStatus) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from redis.exceptions import TimeoutError as BrokerSlow
 
 from portal.clusters.models import Cluster
 from portal.kit import answers
-from portal.kit.announcing import valkey
 from portal.kit.answers import Question
 from portal.kit.errors import Unavailable
+from portal.kit.valkey import valkey
 
 TASK = "clusters.fetch_logs"
 KEPT_SECONDS = 120

@@ -15,13 +15,15 @@ from typing import cast
 from uuid import UUID
 
 import msgspec
+from django.db.models import QuerySet
 
 from portal.clusters.health.judging import hint, note, roll_up, sentence, worst_badge
 from portal.clusters.health.terms import Badge, Health, badge
 from portal.clusters.models import LIMITED, SYNCED, Binding, Cluster
 from portal.kit import away
-from portal.kit.announcing import valkey
 from portal.kit.errors import NotFound
+from portal.kit.statements import written_once
+from portal.kit.valkey import valkey
 
 log = logging.getLogger(__name__)
 
@@ -327,9 +329,10 @@ def _look_at_badges(clusters: list[Cluster]) -> list[tuple[bool, dict[str, str]]
     ]
 
 
-def _clusters(organisation_id: int) -> list[Cluster]:
+@written_once
+def _clusters(organisation_id: int) -> QuerySet[Cluster]:
     columns = ("organisation_id", "uid", "slug", "name", "state", "state_text")
-    return list(Cluster.objects.for_tenant(organisation_id).only(*columns))
+    return Cluster.objects.for_tenant(organisation_id).only(*columns)
 
 
 def of_clusters(clusters: list[Cluster]) -> dict[int, ClusterRow | None]:

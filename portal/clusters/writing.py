@@ -45,8 +45,9 @@ class Guard:
 class Seen:
     """A wanted object beside what stands at its place.
 
-    token names what stands, so that a confirmation is for exactly that; diff is what an apply would change, for a
-    person, filled only for what somebody may adopt; is_scaled says that an autoscaler's replicas stay.
+    token names what stands and what would be written over it, so that a confirmation is for exactly that; diff is what
+    an apply would change, for a person, filled only for what somebody may adopt; is_scaled says that an autoscaler's
+    replicas stay.
     """
 
     wanted: Manifest
@@ -131,7 +132,9 @@ def look(kube: Kube, guard: Guard, wanted: Manifest, *, with_diff: bool = False)
         return Seen(wanted, None, standing)
     fitted = _with_scaled_replicas(kube, _with_standing_marks(wanted, found), found)
     diff = tuple(_diff(kube, fitted, found, guard)) if with_diff and standing.is_adoptable else ()
-    return Seen(fitted, found, standing, token_of(found), diff, is_scaled=_replicas(fitted) != _replicas(wanted))
+    return Seen(
+        fitted, found, standing, token_of(found, wanted), diff, is_scaled=_replicas(fitted) != _replicas(wanted)
+    )
 
 
 def _ledger(found: Manifest | None, remember: Remember) -> Remembered | None:
@@ -143,10 +146,17 @@ def _ledger(found: Manifest | None, remember: Remember) -> Remembered | None:
     return remember(str(metadata.get("uid", "")))
 
 
-def token_of(found: Manifest) -> str:
-    """A name for exactly this object with exactly this content, whatever its status does."""
-    text = json.dumps([found["metadata"].get("uid"), restoring.content_of(found)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def token_of(found: Manifest, wanted: Manifest) -> str:
+    """A name for exactly this change: this object with this content, whatever its status does, and this manifest.
+
+    The manifest is taken as its author wrote it: the numbers of run and lineage that it is marked with are known only
+    after the launch, and what is kept of the standing object follows from that object.
+    """
+    metadata = dict(wanted["metadata"])
+    worn = metadata.get("labels") or {}
+    metadata["labels"] = {key: value for key, value in worn.items() if key not in (labels.RUN, labels.LINEAGE)}
+    parts = [found["metadata"].get("uid"), restoring.content_of(found), {**wanted, "metadata": metadata}]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _diff(kube: Kube, wanted: Manifest, found: Manifest, guard: Guard) -> list[str]:

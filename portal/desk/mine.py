@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -12,7 +12,7 @@ from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
 from catalog.index.rows import first
 from catalog.lists.seen import SeenEntity, starred_and_visited
-from catalog.models import Entity, Source
+from catalog.models import Entity, Problem, Source
 from catalog.problems import open_of
 from portal.accounts.access import Access
 from portal.accounts.models import Team
@@ -20,6 +20,7 @@ from portal.clusters import status
 from portal.clusters.status import EntityStatus
 from portal.goldenpaths.curation.deciding import waiting_for
 from portal.kit.refs import name_of
+from portal.kit.statements import written_once
 from portal.provisioning.models import Run
 
 # The order in which services ask for attention; the rest follows by name.
@@ -72,15 +73,14 @@ def overview(access: Access) -> MyOverview:
     """The page's content for one person."""
     mine = All((In("kind", ("component",)), In("relations.ownedby", tuple(sorted(access.team_refs)))))
     rows, total = first(access.organisation, mine, LOOKED_AT)
+    here, refs = access.organisation.pk, tuple(sorted(access.team_refs))
     known = status.of_entities(access.organisation.pk, [row.uid for row in rows])
     services = sorted((MyService(row, known.get(str(row.uid))) for row in rows), key=lambda one: one.worry)
-    runs = Run.objects.for_tenant(access.organisation).filter(requester=access.user)
-    runs = runs.select_related("requester").order_by("-id")
     starred, visited = starred_and_visited(access, KEPT_SHOWN)
     return MyOverview(
         services=services[:SHOWN],
         services_total=total,
-        runs=list(runs[:5]),
+        runs=_runs(here, access.user.pk),
         matters=[
             *_troubles(access, services),
             *_unseen(access, services),
@@ -89,11 +89,42 @@ def overview(access: Access) -> MyOverview:
             *_problems(access),
             *_sources(access),
         ],
-        teams=list(Team.objects.for_tenant(access.organisation).filter(ref__in=access.team_refs).order_by("name")),
+        teams=_teams(here, refs),
         has_catalog=bool(rows) or entities_of(access.organisation).exists(),
         starred=starred,
         visited=visited,
     )
+
+
+@written_once
+def _runs(organisation_id: int, user_id: int) -> QuerySet[Run]:
+    rows = Run.objects.for_tenant(organisation_id).filter(requester_id=user_id)
+    return rows.select_related("requester").order_by("-id")[:5]
+
+
+@written_once
+def _teams(organisation_id: int, refs: tuple[str, ...]) -> QuerySet[Team]:
+    return Team.objects.for_tenant(organisation_id).filter(ref__in=refs).order_by("name")
+
+
+@written_once
+def _failed(organisation_id: int, user_id: int, refs: tuple[str, ...], since: datetime) -> QuerySet[Run]:
+    rows = Run.objects.for_tenant(organisation_id).filter(
+        Q(requester_id=user_id) | Q(owner_ref__in=refs), status__in=("failed", "undo_failed"), ended_at__gte=since
+    )
+    return rows.order_by("-id")[:4]
+
+
+@written_once
+def _open_problems(organisation_id: int, refs: tuple[str, ...], moment: datetime) -> QuerySet[Problem]:
+    rows = open_of(organisation_id, moment).filter(owner_ref__in=refs)
+    return rows.order_by("-first_seen_at", "-id")[:4]
+
+
+@written_once
+def _failed_sources(organisation_id: int, made_by: int | None) -> QuerySet[Source]:
+    rows = Source.objects.for_tenant(organisation_id).filter(state=Source.State.FAILED)
+    return (rows if made_by is None else rows.filter(created_by_id=made_by)).order_by("id")[:3]
 
 
 def _entity_url(access: Access, entity: Entity) -> str:
@@ -132,11 +163,7 @@ def _unseen(access: Access, services: list[MyService]) -> list[Matter]:
 
 def _failures(access: Access) -> list[Matter]:
     since = timezone.now() - FAILED_RUNS_MATTER_FOR
-    rows = Run.objects.for_tenant(access.organisation).filter(
-        Q(requester=access.user) | Q(owner_ref__in=access.team_refs),
-        status__in=("failed", "undo_failed"),
-        ended_at__gte=since,
-    )
+    refs = tuple(sorted(access.team_refs))
     return [
         Matter(
             "player-play",
@@ -145,7 +172,7 @@ def _failures(access: Access) -> list[Matter]:
             reverse("run", kwargs={"org": access.organisation.slug, "run": run.pk}),
             "failed",
         )
-        for run in rows.order_by("-id")[:4]
+        for run in _failed(access.organisation.pk, access.user.pk, refs, since)
     ]
 
 
@@ -160,7 +187,6 @@ def _candidates(access: Access) -> list[Matter]:
 
 
 def _problems(access: Access) -> list[Matter]:
-    rows = open_of(access.organisation).filter(owner_ref__in=access.team_refs)
     return [
         Matter(
             "file-alert",
@@ -168,15 +194,13 @@ def _problems(access: Access) -> list[Matter]:
             f"{row.path}:{row.line}  {row.sentence}",
             reverse("problem", kwargs={"org": access.organisation.slug, "problem": row.pk}),
         )
-        for row in rows.order_by("-first_seen_at", "-id")[:4]
+        for row in _open_problems(access.organisation.pk, tuple(sorted(access.team_refs)), timezone.now())
     ]
 
 
 def _sources(access: Access) -> list[Matter]:
     """Sources that cannot be read concern their maker and those who manage."""
-    rows = Source.objects.for_tenant(access.organisation).filter(state=Source.State.FAILED)
-    if not access.can("audit.view"):
-        rows = rows.filter(created_by=access.user)
+    rows = _failed_sources(access.organisation.pk, None if access.can("audit.view") else access.user.pk)
     return [
         Matter(
             "folders",
@@ -185,5 +209,5 @@ def _sources(access: Access) -> list[Matter]:
             reverse("source", kwargs={"org": access.organisation.slug, "source": row.pk}),
             "failed",
         )
-        for row in rows.order_by("id")[:3]
+        for row in rows
     ]

@@ -3,27 +3,25 @@
 A topic is `kind:key`. Whoever owns a kind registers how to render its fragment; the fragment must be the same for every
 viewer. Valkey carries only "this topic changed"; what it says now is read from the truth when it is rendered, so a lost
 announcement costs freshness until the next one or the next snapshot, never correctness. What changes without anybody to
-announce it, such as a live process that died, is told by a kind's pulse.
+announce it, such as a live process that died, is told by a kind's pulse. While the database cannot be read, or no
+announcement can be heard, what is watched is said to be late: nobody is told "Live" of what may be old.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import redis
-import redis.asyncio
-from django.conf import settings
 from django.db import Error as DatabaseError
 
 from portal.kit import away
 from portal.kit.connecting import in_thread
+from portal.kit.valkey import subscribed, valkey
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +29,12 @@ CHANNEL = "live:"
 # The same topic is rendered at most this often; in between, the latest state waits.
 RENDER_EVERY = 0.1
 PULSE_EVERY = 2.0
+# While the database is away it is asked more often: it is missed by everybody.
+AWAY_PULSE_EVERY = 1.0
 # A topic that cannot be rendered, most often because the database is away, is tried again after these pauses.
 RETRY_FIRST, RETRY_MOST = 0.5, 2.0
-# A peer that vanished without a word is noticed by the kernel within half a minute.
-KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+# Valkey, when it is away, is tried again after at most so long.
+MOST_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,37 +80,23 @@ def told_by(topic: str) -> list[str]:
     return [topic, *(f"{other.kind}:{key}" for other in TOPICS.values() if other.follows == kind)]
 
 
-_sync: redis.Redis | None = None
-
-
-def valkey() -> redis.Redis:
-    """The process's Valkey client (thread-safe, bytes in and out)."""
-    global _sync
-    if _sync is None:
-        _sync = redis.Redis.from_url(settings.VALKEY_URL, socket_connect_timeout=1, socket_timeout=5)
-    return _sync
-
-
-def valkey_async(patience: float | None = None) -> redis.asyncio.Redis:
-    """A new asyncio client for the running loop; the caller closes it.
-
-    patience: how many seconds an answer may take; None for those who wait for messages.
-    """
-    return redis.asyncio.Redis.from_url(
-        settings.VALKEY_URL,
-        socket_connect_timeout=1,
-        socket_timeout=patience,
-        socket_keepalive=True,
-        socket_keepalive_options=KEEPALIVE,
-    )
-
-
 def announce(organisation_id: int, topic: str) -> None:
     """Says that a topic changed. Call it on commit. While Valkey is away it is a log line: the truth is written."""
     try:
         valkey().publish(f"{CHANNEL}{organisation_id}", topic)
     except away.BROKER as error:
         log.warning("announcement of %s lost: %s", topic, error)
+
+
+def announce_all(organisation_id: int, topics: Iterable[str]) -> None:
+    """The same of several topics, in one round trip."""
+    pipe = valkey().pipeline(transaction=False)
+    for topic in topics:
+        pipe.publish(f"{CHANNEL}{organisation_id}", topic)
+    try:
+        pipe.execute()
+    except away.BROKER as error:
+        log.warning("announcements lost: %s", error)
 
 
 @dataclass(eq=False)
@@ -153,6 +139,8 @@ class Hub:
         self.busy: set[tuple[int, str]] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.shown: dict[tuple[int, str], Hashable] = {}  # the pulse with which a topic was rendered
+        self.deaf = False  # no announcement can be heard
+        self.blind = False  # the database cannot be read
         self.listening = asyncio.Event()  # subscribed to Valkey, and what was missed before is being rendered
         self.reader: asyncio.Task[None] | None = None
         self.feeler: asyncio.Task[None] | None = None
@@ -169,6 +157,8 @@ class Hub:
             # A watched topic's last rendering is current: each change since has replaced it.
             if key in self.rendered:
                 listener.offer(topic, self.rendered[key])
+            elif self.blind:
+                listener.offer(topic, late(topic))
             else:
                 self._changed(key)
 
@@ -199,12 +189,13 @@ class Hub:
         """Renders the topic until it stays clean; leading edge at once, then at most every RENDER_EVERY seconds."""
         pause = RETRY_FIRST
         try:
-            while key in self.dirty and key in self.listeners:
+            # What a blind hub leaves is rendered as soon as it sees again.
+            while key in self.dirty and key in self.listeners and not self.blind:
                 self.dirty.discard(key)
                 started = time.monotonic()
                 message = await self._message(key)
                 if message is None:
-                    self._offer(key, event("late", {"topic": key[1], "version": time.time_ns(), "late": True}))
+                    self._offer(key, late(key[1]))
                     self.dirty.add(key)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, RETRY_MOST)
@@ -223,6 +214,28 @@ class Hub:
         for listener in self.listeners.get(key, ()):
             listener.offer(key[1], message)
 
+    def _sees(self, sees: bool) -> None:
+        """The database was asked: says what follows for what is watched."""
+        if sees and self.blind:
+            self.blind = False
+            self._all_changed()
+        elif not sees and not self.blind:
+            self.blind = True
+            self.rendered.clear()
+            for key in self.listeners:
+                self._offer(key, late(key[1]))
+
+    def _hears(self, hears: bool) -> None:
+        """Announcements arrive, or do not: everything watched is rendered again, and then says which."""
+        if hears or not self.deaf:
+            self.deaf = not hears
+            self.rendered.clear()
+            self._all_changed()
+
+    def _all_changed(self) -> None:
+        for key in list(self.listeners):
+            self._changed(key)
+
     async def _feel(self) -> None:
         """Feels the pulse of what is watched, for ever; what was rendered with another one is rendered again.
 
@@ -233,20 +246,26 @@ class Hub:
             for key in self.listeners:
                 if pulse := _pulse_of(key[1]):
                     watched.setdefault((key[0], pulse), []).append(key)
+            if self.listeners and not watched:
+                # Nothing of what is watched has a pulse: the database is asked all the same.
+                watched[next(iter(self.listeners))[0], _still] = []
             for felt, keys in watched.items():
                 try:
                     value = await in_thread(self.feel, *felt)
                 except DatabaseError as error:
-                    # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
                     if away.is_database_away(error):
-                        log.warning("the pulse of organisation %s cannot be felt: %s", felt[0], error)
-                    else:
-                        log.exception("the pulse of organisation %s is broken", felt[0])
+                        if not self.blind:
+                            log.warning("what is watched cannot be read: %s", error)
+                        self._sees(False)
+                        break
+                    # What cannot be asked cannot be rendered either: that is how those who watch hear of it.
+                    log.exception("the pulse of organisation %s is broken", felt[0])
                     value = DatabaseError
+                self._sees(True)
                 for key in keys:
                     if key not in self.shown or self.shown[key] != value:
                         self._changed(key)
-            await asyncio.sleep(PULSE_EVERY)
+            await asyncio.sleep(AWAY_PULSE_EVERY if self.blind else PULSE_EVERY)
 
     def _look(self, key: tuple[int, str]) -> tuple[Hashable, str | None]:
         """The pulse, then the fragment: what changes in between is rendered once too often, never missed."""
@@ -264,32 +283,38 @@ class Hub:
         version = time.time_ns()
         if html is None:
             return event("gone", {"topic": key[1], "version": version})
-        return event("topic", {"topic": key[1], "version": version, "html": html})
+        said = {"topic": key[1], "version": version, "html": html}
+        return event("topic", {**said, "late": True} if self.deaf else said)
 
     async def _read(self) -> None:
         """Follows Valkey for ever; after a gap every watched topic is rendered again, for what was missed meanwhile."""
         pause = 0.2
         while True:
-            client = valkey_async()
             try:
-                channel = client.pubsub()
-                await channel.psubscribe(CHANNEL + "*")
-                for key in list(self.listeners):
-                    self._changed(key)
-                self.listening.set()
-                pause = 0.2
-                async for message in channel.listen():
-                    if message["type"] == "pmessage":
+                async with subscribed(CHANNEL + "*") as messages:
+                    self._hears(True)
+                    self.listening.set()
+                    pause = 0.2
+                    async for message in messages:
                         organisation_id = int(message["channel"][len(CHANNEL) :])
                         for topic in told_by(message["data"].decode()):
                             self._changed((organisation_id, topic))
             except away.BROKER as error:
                 log.warning("live announcements are away: %s", error)
-            finally:
-                self.listening.clear()
-                await client.aclose()
+            self.listening.clear()
+            self._hears(False)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
+            pause = min(pause * 2, MOST_PAUSE)
+
+
+def _still(organisation: Any) -> Hashable:
+    """The pulse of what has none: that it can be felt is all that it says."""
+    return None
+
+
+def late(topic: str) -> bytes:
+    """Says of a topic that its newest state cannot be read at the moment."""
+    return event("late", {"topic": topic, "version": time.time_ns(), "late": True})
 
 
 def event(name: str, data: dict[str, Any]) -> bytes:

@@ -26,14 +26,14 @@ from django.db import connection, transaction
 from kombu.exceptions import OperationalError as QueueAway
 
 from portal.kit import away
-from portal.kit.announcing import valkey
 from portal.kit.errors import Away
+from portal.kit.valkey import valkey
 
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 60
 # Below the client's own time-out for an answer.
-LONGEST_CALL = 4.0
+LONGEST_CALL = 1.0
 # The same question is not sent again within this time, however many ask it.
 ASKED_AGAIN_AFTER = 3  # seconds
 WAIT_SECONDS = 4.0

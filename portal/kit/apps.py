@@ -12,3 +12,7 @@ class KitConfig(AppConfig):
         from portal.celery import app
 
         app.set_default()
+
+        from portal.kit import showing
+
+        showing.install()

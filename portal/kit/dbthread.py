@@ -1,4 +1,4 @@
-"""A thread that has a database connection of its own, for synchronous work beside an event loop."""
+"""Threads that have database connections of their own, for synchronous work beside an event loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from django.db import connections
 from django.db.utils import InterfaceError, OperationalError
 
+from portal.kit.threads import WarmThreads
+
 _T = TypeVar("_T")
 # Seconds. A connection is a process of the server and some megabytes: what has no use for it gives it back.
 IDLE = 10.0
@@ -17,6 +19,32 @@ IDLE = 10.0
 
 class DatabaseAway(Exception):
     """PostgreSQL does not answer."""
+
+
+def _run(work: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
+    try:
+        return work(*arguments)
+    except (OperationalError, InterfaceError) as error:
+        connections.close_all()
+        raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
+
+
+class DatabaseThreads:
+    """As many threads as there is work at one time, and connections likewise: short pieces of work share one.
+
+    What takes long has a thread to itself meanwhile, and keeps nobody waiting while there are fewer than `most`.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self._pool = WarmThreads(most, name, idle=IDLE)
+
+    async def __call__(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Runs the function in one of them. Raises DatabaseAway."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _run, work, arguments)
+
+    async def close(self) -> None:
+        """Gives the connections back, once all work is done."""
+        await asyncio.to_thread(self._pool.rest)
 
 
 class DatabaseThread:
@@ -33,7 +61,7 @@ class DatabaseThread:
         """Runs the function there. Raises DatabaseAway."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._pool, self._run, work, arguments)
+            return await loop.run_in_executor(self._pool, _run, work, arguments)
         finally:
             self._keep_for(IDLE)
 
@@ -43,14 +71,6 @@ class DatabaseThread:
             self._giving_back.cancel()
         loop = asyncio.get_running_loop()
         self._giving_back = loop.call_later(seconds, self._pool.submit, connections.close_all)
-
-    @staticmethod
-    def _run(work: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
-        try:
-            return work(*arguments)
-        except (OperationalError, InterfaceError) as error:
-            connections.close_all()
-            raise DatabaseAway(str(error).strip().partition("\n")[0]) from error
 
     async def close(self) -> None:
         """Gives the connection back and ends the thread, which finishes what it is at."""

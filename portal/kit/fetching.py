@@ -44,6 +44,22 @@ def fetch(
     Raises Unfetched, Away, or the refusal of the address rule (outbound.destination). Unencrypted addresses are read
     only inside networks that the operator named.
     """
+    reached = reach(address, deadline)
+    sent = {"Host": reached.name, "User-Agent": "Slipway", "Accept": accept, **(headers or {})}
+    return _Exchange(reached.connection, most, deadline).get(reached.path, sent)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """An open connection to what an address names: the path to ask for, and the host as the address writes it."""
+
+    connection: http.client.HTTPConnection
+    path: str
+    name: str
+
+
+def reach(address: str, deadline: float) -> Reached:
+    """Connects to where the address leads, by the address rule. Raises as `fetch` does."""
     parts = split_url(address)
     if parts is None:
         raise Unfetched(f'"{address}" is not a web address.')
@@ -55,9 +71,7 @@ def fetch(
     if parts.scheme == "http" and found.is_public:
         raise Unfetched("The address must start with https://.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    sent = {"Host": parts.netloc, "User-Agent": "Slipway", "Accept": accept, **(headers or {})}
-    exchange = _Exchange(_connect(found, parts.scheme == "https", deadline), most, deadline)
-    return exchange.get(path, sent)
+    return Reached(_connect(found, parts.scheme == "https", deadline), path, parts.netloc)
 
 
 def _connect(found: outbound.Destination, is_encrypted: bool, deadline: float) -> http.client.HTTPConnection:
@@ -89,7 +103,7 @@ class _Exchange:
     def get(self, path: str, headers: Mapping[str, str]) -> FetchedPage:
         host = self.connection.host
         try:
-            with _cut_at(self.connection.sock, self.deadline):
+            with cut_at(self.connection.sock, self.deadline):
                 return self._answer(path, headers)
         except http.client.InvalidURL as error:
             raise Unfetched("The address holds a space or a line break; write %20 for a space.") from error
@@ -131,7 +145,7 @@ class _Exchange:
 
 
 @contextmanager
-def _cut_at(sock: socket.socket, deadline: float) -> Iterator[None]:
+def cut_at(sock: socket.socket, deadline: float) -> Iterator[None]:
     """Ends the connection at the moment, whatever is being read: a line that comes one letter at a time, too."""
     with socket.socket(fileno=os.dup(sock.fileno())) as ours:
 

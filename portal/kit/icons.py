@@ -44,6 +44,7 @@ def _address() -> str:
     return static("icons.svg")
 
 
+@functools.lru_cache(maxsize=1024)
 def svg(name: str, classes: str = "") -> SafeString:
     """A decorative icon: hidden from screen readers, coloured by the text around it."""
     known = name if drawing(name) else FALLBACK

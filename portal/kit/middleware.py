@@ -112,8 +112,8 @@ class FragmentMiddleware(MiddlewareMixin):
         request.wants_fragment = said == [True, False, False]  # type: ignore[attr-defined]
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if response.headers.get("Content-Type", "").startswith("text/html"):
-            patch_vary_headers(response, self.WORDS)
+        # Of whatever type: a view that answers a file today may answer a refusal, which is a page or a part, tomorrow.
+        patch_vary_headers(response, self.WORDS)
         return response
 
 

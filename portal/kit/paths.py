@@ -84,6 +84,29 @@ def visible(name: str) -> str:
     )
 
 
+# What turns, hides or is nothing in running text: as above, less what a text may hold (line breaks, tabs, control
+# characters, which show) and the marks that scripts are written with.
+_UNSEEN_IN_TEXT = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]"
+)
+
+
+def visible_text(text: str) -> str:
+    """A text of any length as a page shows it: what turns or hides it stands as its number, joiners as in `visible`."""
+    if text.isascii():
+        return text
+    return _UNSEEN_IN_TEXT.sub(lambda hit: f"⟨U+{ord(hit[0]):04X}⟩" if _is_hidden(text, hit.start()) else hit[0], text)
+
+
+def unseen_in(text: str) -> str:
+    """The code of the first such character, `U+202E`; "" for none."""
+    if text.isascii():
+        return ""
+    hits = (hit for hit in _UNSEEN_IN_TEXT.finditer(text) if _is_hidden(text, hit.start()))
+    return next((f"U+{ord(hit[0]):04X}" for hit in hits), "")
+
+
 def _is_hidden(name: str, at: int) -> bool:
     if name[at] in _JOINERS:
         beside = (name[at - 1 : at], name[at + 1 : at + 2])

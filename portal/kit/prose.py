@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from portal.kit.paths import visible_text
 from portal.kit.plain import split_url
 
 LONGEST = 200_000
@@ -32,7 +33,7 @@ def to_html(text: str, *, link: Link | None = None) -> SafeString:
     link  where a relative address leads to, "" for nowhere; without it they stay as they are
     Headings can be linked to by their words, as on git hosts: `#what-is-it`.
     """
-    tokens = _reader.parse(text[:LONGEST])
+    tokens = _reader.parse(visible_text(text[:LONGEST]))
     _name_headings(tokens)
     _mark_tasks(tokens)
     for token in tokens:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from django.db import connections
+
+from portal.kit.memory import give_back
 
 _T = TypeVar("_T")
 _Work = tuple["Future[Any]", Callable[[], Any]]
@@ -25,7 +27,9 @@ IDLE = 30.0
 class WarmThreads(Executor):
     """At most so many threads, started as they are needed. They live as long as the process."""
 
-    def __init__(self, most: int, name: str) -> None:
+    def __init__(self, most: int, name: str, *, idle: float | None = None) -> None:
+        """`idle`: seconds after which one that was needed beside others gives its connection back (IDLE)."""
+        self._idle_after = IDLE if idle is None else idle
         self._most = most
         self._name = name
         self._lock = threading.Lock()
@@ -48,6 +52,16 @@ class WarmThreads(Executor):
                 self._waiting.append(todo)
         return future
 
+    def rest(self) -> None:
+        """Has every thread that has nothing to do give its connection back, and waits until they have."""
+        given: list[Future[None]] = []
+        with self._lock:
+            for box in self._idle:
+                given.append(Future())
+                box.put((given[-1], connections.close_all))
+            self._idle.clear()
+        wait(given)
+
     def _live(self, first: _Work) -> None:
         box: SimpleQueue[_Work] = SimpleQueue()
         todo: _Work | None = first
@@ -67,11 +81,15 @@ class WarmThreads(Executor):
         return None
 
     def _await(self, box: SimpleQueue[_Work]) -> _Work:
+        is_rested = False
         while True:
             try:
-                return box.get(timeout=IDLE)
+                return box.get(timeout=self._idle_after)
             except Empty:
                 pass
+            if not is_rested:
+                give_back()
+                is_rested = True
             with self._lock:
                 is_next = self._idle[-1:] == [box]
             if not is_next:

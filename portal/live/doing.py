@@ -7,13 +7,13 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from portal.kit.dbthread import DatabaseAway, DatabaseThread
+from portal.kit.dbthread import DatabaseAway, DatabaseThread, DatabaseThreads
 from portal.kit.duties import Duty
 from portal.live import leases
 
@@ -33,14 +33,11 @@ class Doing:
     duty: Duty
     owner: str
     stop: asyncio.Event
-    clerk: DatabaseThread  # leases and lines, of all duties of the process: a duty's own thread may be busy for long
-    thread: DatabaseThread = field(init=False)
+    clerk: DatabaseThread  # leases and lines, of all duties of the process: their own threads may be busy for long
+    threads: DatabaseThreads  # the turns of all duties, each in one that has nothing else to do
     _pause: float = 0.0
     _held_at: float = float("-inf")
     _lined: tuple[str, bool, float] = ("", False, float("-inf"))
-
-    def __post_init__(self) -> None:
-        self.thread = DatabaseThread(f"{self.duty.name}")
 
     @property
     def place(self) -> str:
@@ -84,7 +81,7 @@ class Doing:
                 return
             self._held_at = time.monotonic()
         async with self._kept():
-            done = await self.thread(turn)
+            done = await self.threads(turn)
         if self._pause:
             log.warning("%s: goes on", self.duty.name)
         await self._line(f"{done}" if done else "", is_failing=False)
@@ -142,15 +139,15 @@ class Doing:
     async def _close(self) -> None:
         with contextlib.suppress(DatabaseAway):
             await self.clerk(leases.release, self.duty.name, self.place, self.owner)
-        await self.thread.close()
 
 
 async def do_all(duties: list[Duty], owner: str, stop: asyncio.Event) -> None:
     """Does every duty until `stop`. Returns when all have ended."""
-    clerk = DatabaseThread("leases")
+    clerk, threads = DatabaseThread("leases"), DatabaseThreads("duty", len(duties))
     try:
         async with asyncio.TaskGroup() as group:
             for duty in duties:
-                group.create_task(Doing(duty, owner, stop, clerk).run(), name=duty.name)
+                group.create_task(Doing(duty, owner, stop, clerk, threads).run(), name=duty.name)
     finally:
         await clerk.close()
+        await threads.close()

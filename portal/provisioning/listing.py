@@ -47,8 +47,8 @@ def filters_of(query: Mapping[str, str]) -> Filters:
     )
 
 
-def runs(organisation: Organisation, filters: Filters, user: User) -> QuerySet[Run]:
-    """The runs, newest first, with what a row shows. `who=me` is the person who asks."""
+def runs(organisation: Organisation | int, filters: Filters, user: User | None) -> QuerySet[Run]:
+    """The runs, newest first, with what a row shows. `who=me` is the person who asks, if anybody does."""
     rows: QuerySet[Run] = Run.objects.for_tenant(organisation).select_related("requester", "version__path")
     if filters.status:
         rows = rows.filter(status=filters.status)

@@ -23,6 +23,7 @@ from portal.githosts.connections import add_connection
 from portal.githosts.models import Repository
 from portal.goldenpaths.models import Candidate, Trust
 from portal.jobs.models import Job
+from portal.notices.destinations import add_destination
 from portal.provisioning import previewing
 from portal.provisioning.acting.pretence import Preview
 from tests.conftest import by
@@ -111,6 +112,9 @@ def furnish(world: Any, folder: Path) -> House:
         invitation = Invitation.objects.create(
             organisation=acme, email=f"{MARK}@x.example", digest="i", expires_at=later
         )
+        destination, _ = add_destination(
+            organisation=acme, actor=by(world.ada), kind="webhook", name=MARK, address="https://hooks.example/x"
+        )
         job = Job.objects.create(
             organisation=acme, kind="test", lane="outside", title=MARK, actor=world.ada, arguments={"said": MARK}
         )
@@ -158,6 +162,7 @@ def furnish(world: Any, folder: Path) -> House:
         "view": view.pk,
         "bulk": bulk.pk,
         "field": "owner",
+        "destination": destination.uid,
         "cluster": MARK,
         "allowed": allowed.pk,
         "pod": MARK,
@@ -175,6 +180,7 @@ def furnish(world: Any, folder: Path) -> House:
         "clusters": "all",
         "logs": log.key,
         "job": str(job.uid),
+        "bell": str(world.ada.pk),
         "card": f"{card.pk}-{entity.pk}",
     }
     return House(

@@ -19,6 +19,10 @@ NOBODY_ACTS = {
         [f"catalog.lists.actions.{name}" for name in ("star", "unstar", "choose_columns", "open_with")],
         "how one person has lists for themselves is nobody's event",
     ),
+    **dict.fromkeys(
+        [f"portal.notices.actions.{name}" for name in ("mark", "set_hours", "follow_team")],
+        "how one person reads for themselves is nobody's event",
+    ),
     "portal.clusters.actions.set_bindings": "follows from an entity, whose own change is the event",
     "portal.clusters.actions.set_many_bindings": "follows from entities, whose own change is the event",
 }

@@ -20,7 +20,8 @@ from portal.accounts.models import ApiToken
 from portal.accounts.tenancy import tenant
 from tests.accounts.provider import CLIENT_ID, CLIENT_SECRET, Provider
 from tests.accounts.test_pages import url
-from tests.accounts.test_sign_in import code_for, sign_in
+from tests.accounts.test_sign_in import code_for
+from tests.accounts.test_sign_in import sign_in as sign_in_now
 from tests.conftest import PASSWORD, prove
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +42,12 @@ def age(browser, seconds: float) -> None:
         {**record, "at": record["at"] - seconds} for record in session["account_authentication_methods"]
     ]
     session.save()
+
+
+def sign_in(browser, email: str) -> None:
+    """Signed in, long enough ago that it proves nothing any more."""
+    sign_in_now(browser, email)
+    age(browser, 16 * MINUTE)
 
 
 def addresses_of(person) -> set[str]:
@@ -155,6 +162,35 @@ def test_it_is_fresh_for_fifteen_minutes(world, client):
     age(client, 1.1 * MINUTE)
     assert client.post(url("tokens"), TOKEN)["Location"].startswith(AGAIN)
     assert tokens(world) == 1
+
+
+def test_signing_in_by_password_is_the_proof(world, client):
+    sign_in_now(client, world.dev.email)
+    assert client.post(url("tokens"), TOKEN)["Location"] == url("tokens")
+    age(client, 14 * MINUTE)
+    assert client.post(url("tokens"), TOKEN)["Location"] == url("tokens")
+    age(client, 1.1 * MINUTE)
+    assert client.post(url("tokens"), TOKEN)["Location"].startswith(AGAIN)
+    assert tokens(world) == 2
+
+
+@pytest.mark.parametrize("name", sorted(SHOWN - {"account_set_password"}))
+def test_the_sign_in_opens_each_page_that_asks(world, client, name):
+    """allauth's own checks stand behind our list: they go by the same proof."""
+    sign_in_now(client, world.dev.email)
+    kwargs = {"pk": 1} if name in {"mfa_edit_webauthn", "mfa_remove_webauthn"} else {}
+    assert AGAIN not in client.get(reverse(name, kwargs=kwargs)).get("Location", "")
+
+
+@pytest.mark.parametrize("method", ["code", "password_reset", "socialaccount", "phone", "", None])
+def test_a_session_begun_otherwise_proves_nothing_yet(world, client, method):
+    """A code in a mail, a new password by mail, a provider that may not have asked, and whatever comes later."""
+    sign_in_now(client, world.dev.email)
+    session = client.session
+    session["account_authentication_methods"] = [{"method": method, "at": time.time()}]
+    session.save()
+    assert client.post(url("tokens"), TOKEN)["Location"].startswith(AGAIN)
+    assert tokens(world) == 0
 
 
 def test_a_second_factor_proves_it_as_well(world, client_for):

@@ -4,7 +4,8 @@
     .venv/bin/python -m tests.benchmarks.ingest_scale --entities 10000 --kind git
 
 The descriptors lie in a repository of the built-in git host. They are read into an empty catalog, read again without a
-change, after a push that changes one file, and after one that changes every descriptor. This process is the worker:
+change, after a push that changes one file, and after one that changes every descriptor. Then the size on disk is told,
+with all indexes, after the first reading and after the last (each vacuumed). This process is the worker:
 its memory is the most that it held (resident) during the reading and what it holds afterwards, beside what it held
 before the first.
 """
@@ -41,6 +42,7 @@ from portal.accounts.tenancy import tenant  # noqa: E402
 from portal.githosts import names  # noqa: E402
 from portal.githosts.hosts import HOSTS  # noqa: E402
 from portal.githosts.protocol import Author  # noqa: E402
+from tests.catalog import many  # noqa: E402
 from tests.conftest import World, by, make_world  # noqa: E402
 
 FILES = 3120
@@ -227,6 +229,12 @@ def measured(title: str, work: Callable[[], ingest.Ingested], bound: float) -> N
     )
 
 
+def tell_size(when: str, count: int) -> None:
+    """Bytes on disk for each entity, after what autovacuum does within minutes in a database that lives longer."""
+    many.settle(os.environ["DATABASE_OWNER_URL"])
+    print(f"{when:26}{many.size_of_an_entity(count):>8,.0f} bytes an entity (≤ 6,144), with all indexes", flush=True)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--entities", type=int, default=100_000)
@@ -253,9 +261,7 @@ def main() -> None:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(80)
         return
     measured("first reading", estate.register, 60 * share)
-    with connection.cursor() as cursor:
-        # What autovacuum does within a minute in a database that lives longer than this one.
-        cursor.execute("ANALYZE")
+    tell_size("size after that", given.entities)
     measured("nothing changed", estate.read, 6 * share)
     estate.push(changed)
     give_back()
@@ -266,6 +272,7 @@ def main() -> None:
     with tenant(world.acme):
         found = Entity.objects.for_tenant(world.acme).filter(removed_at=None).count()
     print(f"{found:,} entities are there")
+    tell_size("size after all", found)
 
 
 if __name__ == "__main__":

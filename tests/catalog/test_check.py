@@ -109,7 +109,7 @@ def test_lines_are_for_terminals_and_annotations_for_pipelines(world, client_for
     notes = asked(client, {"text": BAD, "path": "a,b.yaml"}, **{"as": "github"}).content.decode()
     assert notes.startswith("::error file=a%2Cb.yaml,line=4,col=10,title=Tag not allowed::The tag")
     assert len(notes.splitlines()) == 2
-    good = asked(client, {"text": TEXT.format(name="a", owner="b")}, **{"as": "text"}).content.decode()
+    good = asked(client, {"text": TEXT.format(name="a", owner="payments")}, **{"as": "text"}).content.decode()
     assert good == "Nothing is wrong.\n"
 
 
@@ -143,3 +143,24 @@ def test_hostile_files_cost_themselves_alone(world, client_for):
     large = client.post(CHECK, b"\0" * (4 * 2**20 + 1), content_type="application/zip")
     assert large.status_code == 413
     assert client.post(CHECK, b"x", content_type="text/plain").status_code == 415
+
+
+def test_what_nobody_describes_is_named_at_its_line(world, client_for, tmp_path):
+    (tmp_path / "catalog-info.yaml").write_text(TEXT.format(name="ledger", owner="payments"))
+    with world.tenant():
+        actions.add_source(organisation=world.acme, actor=by(world.dev), kind="folder", target=str(tmp_path))
+    text = (
+        "# one line above\n" + TEXT.format(name="till", owner="nobody-here") + "  system: shop\n"
+        "  dependsOn:\n    - component:ledger\n    - component:till2\n    - resource:gone\n"
+        "---\n" + TEXT.format(name="till2", owner="payments")
+    )
+    told = asked(client_for(world.vic), {"text": text}).json()
+    lines = text.splitlines()
+    assert {each["code"] for each in told["problems"]} == {"dangling"}
+    assert told["ok"] is True, "a hint stops no merge"
+    assert [(lines[each["line"] - 1].strip(), each["field"]) for each in told["problems"]] == [
+        ("owner: nobody-here", "spec.owner"),
+        ("system: shop", "spec.system"),
+        ("- resource:gone", "spec.dependsOn.2"),
+    ]
+    assert "group:default/nobody-here" in told["problems"][0]["sentence"]

@@ -1,15 +1,19 @@
 """The inbox of problems: narrowed, counted, paged, set aside with a reason, mended where a machine can."""
 
+import os
 import subprocess
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from catalog import actions
+from catalog import actions, inbox
 from catalog.models import Entity, Problem, Source
 from portal.accounts.models import AuditEvent
 from portal.jobs.models import Job
@@ -275,3 +279,42 @@ def test_programs_read_on_from_page_to_page(world, many, client_for):
         if not cursor:
             break
     assert len(seen) == len(set(seen)) == told["totalItems"] == 1003
+
+
+@pytest.mark.parametrize("narrow", [{}, {"age": "week"}, {"code": "tag"}, {"order": "old"}], ids=str)
+def test_a_page_is_found_along_an_index_however_many_there_are(committed_world, narrow):
+    world = committed_world
+    with world.tenant():
+        sources = Source.objects.bulk_create(
+            Source(organisation=world.acme, kind="folder", target=f"/{number}") for number in range(100)
+        )
+        Problem.objects.bulk_create(
+            Problem(
+                organisation=world.acme, source=sources[number % 100], key=f"{number}", path="a", code="tag",
+                sentence="No. " * 50, owner_ref=f"group:default/team-{number % 100}",
+                first_seen_at=now() - timedelta(days=8, minutes=number),
+            )
+            for number in range(4000)
+        )  # fmt: skip
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        owner.execute("ANALYZE catalog_problem, catalog_source")
+    with world.tenant():
+        rows = inbox.narrowed(Asking(world.acme), inbox.narrow_of(narrow))
+        with CaptureQueriesContext(connection) as asked:
+            assert len(inbox.page_of(rows, oldest_first="order" in narrow).rows) == inbox.PAGE
+        plans = [explained(query["sql"]) for query in asked.captured_queries]
+    assert len(plans) <= 3
+    assert not [plan for plan in plans if "Sort" in plan], "\n\n".join(plans)
+
+
+@dataclass
+class Asking:
+    """As much of who asks as the rows of everybody need."""
+
+    organisation: Any
+
+
+def explained(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        return "\n".join(row[0] for row in cursor.fetchall())

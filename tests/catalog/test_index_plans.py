@@ -16,15 +16,23 @@ from catalog.asking.filters import In
 from catalog.index.parts import NAMED
 from catalog.index.reading import FactTerm, IndexQuestion
 from catalog.models import Fact, FactKey
+from tests.conftest import make_world
+from tests.emptying import empty_database
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 WORDS, KEYS = 20_000, 6_000
 
 
-@pytest.fixture
-def skewed(committed_world: Any) -> Any:
-    """Facts as a large organisation has them, and what the planner knows of them."""
-    world = committed_world
+@pytest.fixture(scope="module")
+def skewed(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
+    """Facts as a large organisation has them, and what the planner knows of them: committed once, only read here."""
+    with django_db_blocker.unblock():
+        yield load()
+        empty_database()
+
+
+def load() -> Any:
+    world = make_world()
     with world.tenant():
         keys = [FactKey(organisation=world.acme, id=1, key=NAMED, is_many=True)]
         keys += [FactKey(organisation=world.acme, id=n, key=f"spec.dependson.x{n}") for n in range(2, KEYS)]

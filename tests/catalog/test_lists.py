@@ -80,7 +80,8 @@ def names(client, **query):
         ({"whose": "teams"}, {"gateway", "ledger", "refund-worker"}),
         ({"tier": "1"}, {"gateway", "ledger"}),
         ({"tier": "tier-2"}, {"tracker"}),
-        ({"owner": "payments"}, {"gateway", "ledger"}),
+        ({"owner": "payments"}, {"gateway", "ledger", "refund-worker"}),
+        ({"owner": "payments", "direct": "1"}, {"gateway", "ledger"}),
         ({"owner": "Payments", "lifecycle": "DEPRECATED"}, {"ledger"}),
         ({"q": "gate", "tag": "pci"}, {"gateway"}),
         ({"whose": "nonsense", "health": "nonsense", "sort": "nonsense"},
@@ -339,3 +340,17 @@ def test_what_was_not_seen_for_thirty_days_is_found(shop, client_for, tmp_path):
         old = Source.objects.for_tenant(shop.acme).filter(target=str(tmp_path / "old"))
         old.update(refreshed_at=timezone.now() - timedelta(days=31))
     assert names(client_for(shop.vic), kind="", unseen="1") == ["old"]
+
+
+def test_what_nothing_refers_to_is_found_and_explained(shop, client_for):
+    text = TEXT.format(
+        kind="Component", name="user-of", type="job", metadata="title: U", spec="lifecycle: a\n  owner: b"
+    )
+    with shop.tenant():
+        actions.write_entity(
+            organisation=shop.acme, actor=by(shop.ada), text=f"{text}  dependsOn: ['component:ledger']\n"
+        )
+    client = client_for(shop.vic)
+    assert set(names(client, kind="Component", alone="1")) == {"gateway", "refund-worker", "tracker"}
+    assert "Nothing refers to them" in client.get(BASE, {"kind": "Component", "alone": "1"}).content.decode()
+    assert "Nothing refers to them" not in client.get(BASE, {"kind": "Component"}).content.decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.intake.sources.tree import FolderTree
+from catalog.intake.sources.tree import FolderTree, MemoryTree
 from catalog.intake.sources.url import UrlTree
 from catalog.intake.walking import read
 from catalog.models import Entity, Problem
@@ -109,3 +109,29 @@ def test_from_the_root_counts_in_every_repository(committed_world, clone):
         assert refs == {"location:default/showcase", "location:default/deep", "component:default/three"}
         [problem] = Problem.objects.for_tenant(world.acme)
         assert "lies outside this source" in problem.sentence
+
+
+ABSOLUTE = ["/top.txt", "//top.txt", "/services/../top.txt"]
+
+
+@pytest.mark.parametrize("target", ABSOLUTE)
+@pytest.mark.parametrize("form", ["$text", "$json", "$yaml", "target"])
+@pytest.mark.parametrize("place", ["upload", "folder"])
+def test_where_there_is_no_repository_there_is_no_root(tmp_path, target, form, place):
+    """Placeholders and targets alike: an absolute path is an error there, not a relative one."""
+    head = "apiVersion: backstage.io/v1alpha1\n"
+    text = (
+        f"{head}kind: Location\nmetadata: {{name: l}}\nspec: {{target: {target}}}\n"
+        if form == "target"
+        else f"{head}kind: Component\nmetadata: {{name: c, description: {{{form}: {target}}}}}\n"
+        "spec: {type: service, lifecycle: production, owner: x}\n"
+    )
+    files = {"catalog-info.yaml": text.encode(), "top.txt": b"secret: of the root", "services/a.txt": b"a"}
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    tree = MemoryTree(files, "") if place == "upload" else FolderTree(tmp_path)
+    reading = read(tree, "catalog-info.yaml")
+    assert reading.problems, "it is told"
+    assert any("outside this source" in found.sentence for found in reading.problems), reading.problems
+    assert "secret" not in str(reading.entities)

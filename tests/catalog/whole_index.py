@@ -7,17 +7,49 @@ from typing import Any
 
 from catalog.asking.locations import annotations_of
 from catalog.descriptors import relations
-from catalog.descriptors.kinds import HAS_MEMBER, REVERSE
+from catalog.descriptors.kinds import HAS_MEMBER, OWNED_BY, OWNER_OF, REVERSE, is_ownable
 from catalog.index import parts, sets
 from catalog.index.edges import TYPES
-from catalog.models import Edge, Entity, Fact, FactBlock, FactKey, Near
+from catalog.models import Edge, Entity, Fact, FactBlock, FactKey, Near, Statement
 
+OWNERS = {OWNED_BY, OWNER_OF}
 Facts = dict[parts.Fact, set[int]]
 
 
 def living(organisation: Any) -> list[Entity]:
     rows = Entity.objects.for_tenant(organisation).filter(removed_at=None)
     return list(rows.select_related("source", "body").order_by("num"))
+
+
+def owners_told(organisation: Any) -> dict[int, tuple[str, str]]:
+    """(owner, how) of everything that is there, by key: whom the newest statement names, else its document while there
+    is none; with neither, the nearest owner of what it is part of. In plain words, for one entity after the other."""
+    rows = living(organisation)
+    by_ref = {row.ref: row for row in rows}
+    newest: dict[int, Statement] = {}
+    for statement in Statement.objects.for_tenant(organisation).filter(role="owner").order_by("id"):
+        newest[statement.entity_id] = statement
+
+    def named(row: Entity) -> tuple[str, str]:
+        statement = newest.get(row.pk)
+        if statement is None:
+            return relations.owner_of(row.body.document), ""
+        assert statement.until is None, "the newest statement stands"
+        return statement.holder_ref, statement.how if statement.holder_ref else ""
+
+    def stands_in(ref: str, below: frozenset[str]) -> str:
+        row = by_ref.get(ref)
+        if row is None or ref in below:
+            return ""
+        return named(row)[0] or stands_in(row.system_ref, below | {ref})
+
+    found = {}
+    for row in rows:
+        owner = named(row)
+        if not owner[0] and is_ownable(row.kind) and (instead := stands_in(row.system_ref, frozenset())):
+            owner = (instead, "inheritance")
+        found[row.pk] = owner
+    return found
 
 
 def edges_told(organisation: Any) -> set[tuple[str, str, str]]:
@@ -38,8 +70,10 @@ def facts_told(organisation: Any) -> tuple[Facts, set[str]]:
         related[source].add((kind, target))
     found: Facts = defaultdict(set)
     many: set[str] = set()
+    owners = owners_told(organisation)
     for row in living(organisation):
-        mine = parts.facts_of(row.body.document, annotations_of(row.source, row.path), str(row.uid))
+        how = owners[row.pk][1]
+        mine = parts.facts_of(row.body.document, annotations_of(row.source, row.path), str(row.uid), how)
         mine |= parts.relation_facts(related[row.ref])
         many |= parts.many_of(mine)
         for fact in mine:
@@ -87,7 +121,12 @@ def check(organisation: Any) -> None:
     assert near == {(part, word) for word in words for part in parts.near_parts(word)}
     said = edges_told(organisation)
     rows = living(organisation)
-    written = {edge for row in rows for edge in relations.of(row.body.document)}
+    written = {edge for row in rows for edge in relations.of(row.body.document) if not OWNERS & {edge[1]}}
+    owners = owners_told(organisation)
+    for row in rows:
+        assert (row.owner_ref, row.owner_how) == owners[row.pk], row.ref
+        if owner := row.owner_ref:
+            written |= {(row.ref, OWNED_BY, owner), (owner, OWNER_OF, row.ref)}
     refs = {row.ref for row in rows}
     assert written - said == set()
     # Who has joined a team is said of its Group beside what files say.

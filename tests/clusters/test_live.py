@@ -11,7 +11,7 @@ from portal.clusters import actions, podlogs, status
 from portal.clusters.models import SYNCED, UNREACHABLE, Cluster, Transition
 from portal.clusters.podlogs import Asked
 from portal.clusters.watching import leases
-from portal.kit.announcing import valkey
+from portal.kit.valkey import valkey
 from tests.clusters.conftest import until, watchers
 
 ENTITY = uuid.uuid4()

@@ -12,7 +12,7 @@ import pytest
 from portal.clusters import actions, status
 from portal.clusters.models import LIMITED, SYNCED, UNAUTHORIZED, UNREACHABLE, Cluster, Transition
 from portal.clusters.watching import opening
-from portal.kit.announcing import valkey
+from portal.kit.valkey import valkey
 from tests.clusters.conftest import until, watchers
 from tests.clusters.test_live import deployment
 from tests.conftest import by, free_port

@@ -16,7 +16,8 @@ from portal.clusters.models import SYNCED, Cluster, Transition
 from portal.clusters.podlogs import Asked
 from portal.clusters.status import ClusterRow, ContainerRow, EntityRow, NodeRow, PodRow, WorkloadRow
 from portal.clusters.tasks import fetch_logs
-from portal.kit.announcing import TOPICS, valkey
+from portal.kit.announcing import TOPICS
+from portal.kit.valkey import valkey
 from tests.catalog.rows import entity_row, put
 
 SERVING = Health("Serving", "Stable", "serving", {"wanted": 1})

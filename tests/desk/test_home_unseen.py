@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from catalog.actions import write_entity
 from portal.clusters import actions, status
-from portal.kit.announcing import valkey
+from portal.kit.valkey import valkey
 from tests.clusters.test_pages import entity, prod, publish
 from tests.conftest import by
 

@@ -14,7 +14,7 @@ from tests.e2e.product import Product
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """`make up`, with its demo organisations, its sandbox cluster and its four processes."""
-    running = Product(tmp_path_factory.mktemp("product"))
+    running = Product(tmp_path_factory.mktemp("product")).with_migrated_database()
     running.start()
     yield running
     running.stop()
@@ -28,7 +28,10 @@ def browse(chromium: Any, product: Product) -> Iterator[Callable[..., Any]]:
 
     def open_page(*, width: int = 1440, height: int = 900, theme: str = "light") -> Any:
         context = chromium.new_context(
-            base_url=product.url, viewport={"width": width, "height": height}, color_scheme=theme
+            base_url=product.url,
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            reduced_motion="reduce",
         )
         contexts.append(context)
         page = context.new_page()

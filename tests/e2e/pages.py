@@ -166,6 +166,28 @@ def changed_all(page: Any) -> None:
     page.get_by_text("Needs a commit").first.wait_for()
 
 
+def why_a_notice(page: Any) -> None:
+    page.locator(".notice-why summary").first.click()
+    page.locator(".notice-ways button").first.wait_for()
+
+
+def half_quiet_hours(page: Any) -> None:
+    page.get_by_label("Nothing from").fill("22:00")
+    press("Save hours")(page)
+
+
+def new_destination(page: Any) -> None:
+    """A webhook's secret is told once; then its own page."""
+    page.get_by_label("Kind", exact=True).select_option(label="Webhook")
+    page.get_by_label("Name", exact=True).fill("Night watch")
+    page.get_by_label("Address", exact=True).fill("https://hooks.example.com/night")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Copy it now").wait_for()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Night watch").click()
+
+
 STOPS: tuple[Stop, ...] = (
     # Outside any organisation, nobody signed in.
     Stop("sign-in", "account_login", "/accounts/login/", STRANGER),
@@ -286,6 +308,12 @@ STOPS: tuple[Stop, ...] = (
     Stop("tokens", "tokens", f"{O}/tokens/"),
     Stop("token-new", "tokens", f"{O}/tokens/", "mae", act=new_token),
     Stop("token-wrong", "tokens", f"{O}/tokens/", act=wrong_token),
+    Stop("notices", "notices", f"{O}/notices/"),
+    Stop("notices-all", "notices", f"{O}/notices/?show=all"),
+    Stop("notices-why", "notices", f"{O}/notices/?show=all", act=why_a_notice),
+    Stop("notice-preferences", "notice-preferences", f"{O}/notices/preferences/"),
+    Stop("notice-hours-wrong", "notice-preferences", f"{O}/notices/preferences/", act=half_quiet_hours),
+    Stop("unsubscribe-damaged", "notice-unsubscribe", "/notices/unsubscribe/of-no-use/", STRANGER, 404),
     Stop("api-docs", "api-docs", f"{O}/api-docs/"),
     Stop("forbidden", "settings", f"{O}/settings/", status=403),
     Stop("foreign", "home", "/o/kelpline/", status=404),
@@ -321,6 +349,18 @@ STOPS: tuple[Stop, ...] = (
     Stop("git-host-new", "git-host-new", f"{O}/git-hosts/new", "ada"),
     Stop("git-host-wrong", "git-host-new", f"{O}/git-hosts/new", "ada", act=press("Save and try", Address="nonsense")),
     Stop("git-host-replace", "git-host-replace", f"{O}/git-hosts/{{git_host}}/credential", "ada"),
+    Stop("destinations", "destinations", f"{O}/notices/destinations/", "ada"),
+    Stop("destination-new", "destination-new", f"{O}/notices/destinations/new/", "ada"),
+    Stop(
+        "destination-wrong",
+        "destination-new",
+        f"{O}/notices/destinations/new/",
+        "ada",
+        act=press("Save", Name="#alerts", Address="nonsense"),
+    ),
+    Stop("destination-made", "destination-edit", f"{O}/notices/destinations/new/", "ada", act=new_destination),
+    Stop("notice-defaults", "notice-defaults", f"{O}/notices/defaults/", "ada"),
+    Stop("team-notices", "team-notices", f"{O}/teams/payments/notices/", "ada"),
     Stop("cluster-new", "cluster-new", f"{O}/clusters/new/", "ada"),
     Stop(
         "cluster-new-wrong",
@@ -347,6 +387,9 @@ STOPS: tuple[Stop, ...] = (
     Stop("empty-people", "people", f"{EMPTY}/people/", "eve"),
     Stop("empty-tokens", "tokens", f"{EMPTY}/tokens/", "eve"),
     Stop("empty-audit", "audit", f"{EMPTY}/audit/", "eve"),
+    Stop("empty-notices", "notices", f"{EMPTY}/notices/", "eve"),
+    Stop("empty-notices-all", "notices", f"{EMPTY}/notices/?show=all", "eve"),
+    Stop("empty-destinations", "destinations", f"{EMPTY}/notices/destinations/", "eve"),
 )
 
 _PROVIDER = "there when an identity provider is configured: tests/accounts/test_provider.py goes that way"
@@ -386,6 +429,8 @@ NOT_PAGES: dict[str, str] = {
         ("teams-confirm", "team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION
     ),
     "token-revoke": _ACTION,
+    **dict.fromkeys(("notices-read", "team-follow", "deliveries-retry"), _ACTION),
+    **dict.fromkeys(("destination-secret", "destination-switch", "destination-test", "destination-remove"), _ACTION),
     "catalog-options": "what a choice offers, as a fragment of its page",
     "catalog-export": "a file to keep",
     "bulk-patch": "a file to keep",

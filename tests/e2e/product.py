@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from portal.embedded import free_port
+from tests.migrated import copy_migrated
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the test run has set for its own engines must not reach a product that starts its own.
@@ -30,13 +31,20 @@ class Product:
     def __init__(self, folder: Path, *, port: int | None = None, prefix: Sequence[str] = (), **extra: str) -> None:
         """`prefix` is a command that runs it, such as one that steps down to another user."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.prefix = prefix
         self.folder = folder
+        self.prefix = prefix
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "up.log"
         self.extra = extra
         self.popen: subprocess.Popen[bytes] | None = None
+
+    def with_migrated_database(self) -> Product:
+        """For tests that are about what comes after the first start: its database is there already."""
+        var = self.folder / "var"
+        var.mkdir(mode=0o700)
+        copy_migrated(var)
+        return self
 
     def start(self, seconds: float = 120) -> float:
         """Starts it, waits for the welcome, returns the seconds that took."""

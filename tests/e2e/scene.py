@@ -56,7 +56,9 @@ def build(browser: Any, product: Product) -> Scene:
     scene = Scene()
     pages = {}
     for who in ("dev", "ada", "mae", "vic", "eve"):
-        context = browser.new_context(base_url=product.url, viewport={"width": 1440, "height": 900})
+        context = browser.new_context(
+            base_url=product.url, viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
+        )
         pages[who] = sign_in(context.new_page(), who)
         scene.states[who] = context.storage_state()
     _runs(scene, pages["dev"])

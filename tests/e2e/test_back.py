@@ -67,3 +67,35 @@ def test_a_page_that_htmx_asked_for_is_whole_when_its_address_is_opened_or_reloa
     page.goto(address)
     is_whole(page)
     assert page.locator("#catalog-q").input_value() == "pay"
+
+
+def test_typing_replaces_the_place_and_choosing_adds_one(browse: Callable[..., Any]) -> None:
+    page = browse()
+    sign_in(page, "dev")
+    page.goto("/o/parcelwright/catalog/?kind=Component")
+    steps = page.evaluate("history.length")
+    with page.expect_response(lambda answer: "q=pay" in answer.url and answer.request.headers.get("hx-request")):
+        page.locator("#catalog-q").press_sequentially("pay", delay=20)
+    page.wait_for_url("**q=pay**")
+    assert page.evaluate("history.length") == steps
+    page.locator("#results a.row-title").first.click()
+    page.wait_for_url("**/catalog/component/**")
+    entity = page.url
+    assert page.evaluate("history.length") == steps + 1
+    page.go_back()
+    page.wait_for_url("**q=pay**")
+    is_whole(page)
+    assert page.locator("#catalog-q").input_value() == "pay"
+    page.go_forward()
+    page.wait_for_url(entity)
+    page.go_back()
+    page.wait_for_url("**q=pay**")
+    with page.expect_response(lambda answer: "owner=" in answer.url and answer.request.headers.get("hx-request")):
+        page.locator("#catalog-owner").select_option(OWNER)
+    page.wait_for_url("**owner=group**")
+    assert page.evaluate("history.length") == steps + 1, "the step forward was given up for the choice"
+    page.go_back()
+    page.wait_for_url(lambda url: "q=pay" in url and "owner=group" not in url)
+    is_whole(page)
+    assert page.locator("#catalog-q").input_value() == "pay"
+    assert chosen(page) == ""

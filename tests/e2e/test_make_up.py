@@ -91,7 +91,7 @@ def test_it_starts_survives_kills_stops_and_finds_its_data(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_what_a_start_with_other_wishes_left_behind_is_stopped_first(tmp_path: Path) -> None:
-    product = Product(tmp_path / "left", DEMO="no")
+    product = Product(tmp_path / "left", DEMO="no").with_migrated_database()
     product.start()
     left = product.kept()
     for name in ("guard", "spare", "supervisor"):
@@ -183,7 +183,7 @@ def namespaces(kubeconfig: str) -> set[str]:
 
 @pytest.mark.slow
 def test_without_the_demo_the_first_who_signs_up_makes_the_first_organisation(tmp_path: Path) -> None:
-    product = Product(tmp_path / "bare", DEMO="no")
+    product = Product(tmp_path / "bare", DEMO="no").with_migrated_database()
     product.start()
     try:
         assert "Whoever signs up first makes the first organisation." in product.said()

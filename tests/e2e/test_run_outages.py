@@ -27,7 +27,7 @@ def own_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product that nobody else is using, for it will be hurt; its leases are short, so that nobody waits for them."""
     leases = {"RUN_LEASE_SECONDS": "4", "CLUSTER_LEASE_SECONDS": "4", "DUTY_LEASE_SECONDS": "4"}
     running = Product(tmp_path_factory.mktemp("outages"), RUN_HEARTBEAT_SECONDS="1", SWEEP_SECONDS="1", **leases)
-    running.start()
+    running.with_migrated_database().start()
     yield running
     assert running.popen is not None
     assert running.popen.poll() is None, f"the product ended by itself:\n{running.said()[-6000:]}"

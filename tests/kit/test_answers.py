@@ -8,8 +8,8 @@ import pytest
 from django.db import connection, transaction
 
 from portal.kit import answers
-from portal.kit.announcing import valkey
 from portal.kit.answers import AskFirst, Question, answer, ask, asked_outside, is_wanted, leave_answer, look, want
+from portal.kit.valkey import valkey
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from portal.kit.middleware import CompressMiddleware
+from portal.kit.middleware import CompressMiddleware, FragmentMiddleware
 from tests.accounts.test_doors import TENANT_PAGES
 
 HTMX = {"HX-Request": "true"}
@@ -25,13 +25,21 @@ def test_every_address_says_what_its_answer_depends_on_and_gives_whole_pages_to_
     path = address.path("acme")
     for headers in ({}, HTMX, RESTORING, BOOSTED):
         answer = client.get(path, headers=headers)
-        if answer.status_code in {302, 405} or not answer.get("Content-Type", "").startswith("text/html"):
-            continue
         assert {"HX-Request", "HX-History-Restore-Request", "HX-Boosted"} <= {
             word.strip() for word in answer["Vary"].split(",")
         }, path
-        if headers is not HTMX:
+        is_page = answer.status_code not in {302, 405} and answer.get("Content-Type", "").startswith("text/html")
+        if headers is not HTMX and is_page:
             assert b"<html" in answer.content, f"{path} with {headers}"
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain; charset=utf-8", "application/json", "text/csv", ""])
+@pytest.mark.parametrize("status", [200, 204, 302, 404, 405])
+def test_no_type_and_no_status_is_left_out(content_type, status):
+    """The walk above meets most files as a refusal, for nothing of that name is there: the rule must not ask which."""
+    request = RequestFactory().get("/o/acme/runs/1/log/")
+    sent = FragmentMiddleware(lambda _: HttpResponse("x", status=status, content_type=content_type))(request)
+    assert set(FragmentMiddleware.WORDS) <= {word.strip() for word in sent["Vary"].split(",")}
 
 
 @pytest.mark.django_db

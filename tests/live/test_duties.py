@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,7 +14,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from portal.kit import dbthread
-from portal.kit.dbthread import DatabaseThread
+from portal.kit.dbthread import DatabaseThread, DatabaseThreads
 from portal.kit.duties import DUTIES, Duty
 from portal.live import doing, leases
 from portal.live.models import DutyLease
@@ -135,7 +136,7 @@ async def test_the_lease_of_a_killed_process_ends_by_itself() -> None:
 
 async def test_a_long_turn_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doing, "LEASE", 0.3)
-    holding = doing.Doing(FIRST, "one", asyncio.Event(), DatabaseThread("leases"))
+    holding = doing.Doing(FIRST, "one", asyncio.Event(), DatabaseThread("leases"), DatabaseThreads("duty", 1))
     assert await holding.clerk(leases.hold, "first", "", "one", 0.3)
     began = (await asyncio.to_thread(looked, row, "first")).until
     async with holding._kept():
@@ -147,18 +148,24 @@ async def test_a_long_turn_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_who_has_no_use_for_a_connection_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dbthread, "IDLE", 0.2)
     thread = DatabaseThread("a name")
-    backend = lambda: connection.connection and connection.connection.info.backend_pid  # noqa: E731
-    first = await thread(lambda: (row_count(), backend())[1])
+    first = await thread(served)
     assert first
     assert await thread(backend) == first, "kept while there is work"
     await until(lambda: not is_served(first), "given back")
     assert await thread(backend) is None
-    assert await thread(lambda: (row_count(), backend())[1]) not in (first, None)
+    assert await thread(served) not in (first, None)
     await thread.close()
 
 
-def row_count() -> int:
-    return DutyLease.objects.count()
+def backend() -> int | None:
+    """The process of the database that serves this thread; None while there is none."""
+    return connection.connection and connection.connection.info.backend_pid
+
+
+def served() -> int | None:
+    """Asks the database, so that there is one."""
+    DutyLease.objects.count()
+    return backend()
 
 
 def is_served(pid: int) -> bool:
@@ -197,3 +204,20 @@ def test_the_real_process_does_every_duty_and_its_health_is_told(live_process) -
     after = health()
     assert after.returncode == 1
     assert "nobody" in after.stdout
+
+
+async def test_turns_one_after_the_other_need_one_connection_and_a_long_one_keeps_nobody_waiting() -> None:
+    turns, gate = DatabaseThreads("duty", 3), threading.Event()
+    try:
+        seen = {await turns(served) for _ in range(4)}
+        assert len(seen) == 1, "one after the other: one connection"
+        long = asyncio.create_task(turns(lambda: (served(), gate.wait(20))[0]))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            other = await turns(served)
+        assert not long.done()
+        gate.set()
+        assert {await long, other} > seen
+    finally:
+        gate.set()
+        await turns.close()

@@ -19,8 +19,8 @@ from portal.clusters.kube import Kube, connect
 from portal.githosts.models import Repository
 from portal.goldenpaths.actions import publish_shipped
 from portal.goldenpaths.models import Version
+from portal.provisioning import engine
 from portal.provisioning.acting.manifests import RUN_LABEL
-from portal.provisioning.engine import failpoints
 from portal.provisioning.launching import launch_checked
 from portal.provisioning.models import Effect, Run, Step
 from portal.provisioning.sweeping import sweep_runs
@@ -167,7 +167,7 @@ def test_the_notes_name_every_step_and_every_place_of_the_shipped_path(world):
     assert named == {re.sub(r"[0-9]+$", "", place.partition(".")[2]) for place in places}, "a place without a test"
 
 
-PROVISIONING = Path(failpoints.__file__).parent.parent
+PROVISIONING = Path(engine.__file__).parent.parent
 
 
 def struck(world: Any, cluster: Any, version: Any, folder: Path, notes: dict[str, list[str]], start: Any) -> list[Run]:

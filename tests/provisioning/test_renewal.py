@@ -67,14 +67,23 @@ def ended_well(world: World, runs: list[int]) -> bool:
     return states == {"succeeded"}
 
 
-def test_after_work_come_fresh_processes_and_work_goes_on(worker: Process, committed_world: World) -> None:
+def test_after_work_comes_a_fresh_process_and_work_goes_on(worker: Process, committed_world: World) -> None:
     first = settled(worker)
-    assert len(first) == 2
+    assert len(first) == 1, "there is nothing to do for a second one"
     time.sleep(1.0)
     assert children(worker) == first, "nothing was done: nothing is renewed"
     for _ in range(2):
         before = children(worker)
         runs = launched(committed_world, 4)
         until(lambda asked=runs: ended_well(committed_world, asked))
-        until(lambda old=before: len(children(worker)) == 2 and not children(worker) & old)
+        until(lambda old=before: len(children(worker)) == 1 and not children(worker) & old)
     assert "WorkerLost" not in worker.log.read_text()
+
+
+def test_another_process_comes_when_one_is_not_enough(worker: Process, committed_world: World) -> None:
+    alone = settled(worker)
+    runs = launched(committed_world, 12)
+    until(lambda: len(children(worker)) == 2)
+    assert alone < children(worker), "who is at work goes on"
+    until(lambda: ended_well(committed_world, runs))
+    until(lambda: len(children(worker)) == 1)

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from portal.kit import failpoints
 from portal.kit.errors import Conflict, Unavailable
-from portal.provisioning.engine import failpoints, retries
+from portal.provisioning.engine import retries
 from portal.provisioning.engine.keys import MAX_KEY, effect_key, marker
 
 
@@ -38,7 +39,7 @@ def test_only_what_is_away_for_now_is_tried_again_and_only_so_often():
     ("wish", "code"), [("here", -signal.SIGKILL), ("here:TERM", -signal.SIGTERM), ("there", 0), ("", 0)]
 )
 def test_a_failpoint_ends_the_process_only_at_its_name(wish, code):
-    program = "from portal.provisioning.engine.failpoints import failpoint; failpoint('here', 'run-1')"
+    program = "from portal.kit.failpoints import failpoint; failpoint('here', 'run-1')"
     ended = subprocess.run([sys.executable, "-c", program], env={failpoints.VARIABLE: wish}, check=False)
     assert ended.returncode == code
 

@@ -243,7 +243,50 @@ def test_what_changed_since_the_confirmation_is_asked_again(
     kube.replace({**made, "data": {"a": "changed"}}, manager="hand")
     run = finish(launch(committed_world, [config("settings", a="2")], space, actor=mae, adoptions=[key]))
     assert (run.status, run.error_code) == ("failed", "object-claimed")
+    assert "has changed since: look at it again" in run.error_text
     assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "changed"}
+
+
+def test_a_confirmation_is_for_the_shown_change_and_no_other(
+    committed_world, shared, kube, space, open_to_all, silent, finish
+):
+    """The object stands as it was; what would be written over it is not what was shown."""
+    kube.create({**config("settings", a="1"), "metadata": {"name": "settings", "namespace": space}}, manager="hand")
+    mae = committed_world.mae
+    [key] = keys_of(finish(launch(committed_world, [config("settings", a="2")], space, actor=mae)))
+    [same] = keys_of(finish(launch(committed_world, [config("settings", a="2")], space, actor=mae)))
+    assert key == same, "the same change in another run is the same change"
+    run = finish(launch(committed_world, [config("settings", a="3")], space, actor=mae, adoptions=[key]))
+    assert (run.status, run.error_code) == ("failed", "object-claimed")
+    assert "has changed since: look at it again" in run.error_text
+    assert kube.get("v1", "ConfigMap", space, "settings")["data"] == {"a": "1"}
+    worn = {**config("settings", a="2"), "metadata": {"name": "settings", "labels": {"team": "other"}}}
+    assert finish(launch(committed_world, [worn], space, actor=mae, adoptions=[key])).status == "failed"
+    assert finish(launch(committed_world, [config("settings", a="2")], space, actor=mae, adoptions=[key])).status == (
+        "succeeded"
+    )
+
+
+NAMES = ["../../kube-system/secrets/x", "..", ".", "a/b", "a%2fb", "Settings", "a b", "-a", "a..b", "a" * 254, "", "ä"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_review_says_of_a_name_what_the_run_says(
+    committed_world, shared, silent, finish, open_to_all, client_for, do_jobs, name
+):
+    world = committed_world
+    for manifest, space in (
+        ({**config("settings", a="1"), "metadata": {"name": name}}, "payments"),
+        ({**config("settings", a="1"), "metadata": {"name": "settings", "namespace": name or "/"}}, "payments"),
+        (config("settings", a="1"), name or "/"),
+    ):
+        run = finish(launch(world, [manifest], space, actor=world.mae))
+        assert (run.status, run.error_code) == ("failed", "bad-name"), (manifest, space)
+        told, page = review(world, world.mae, path_of(world, [manifest], space), client_for, do_jobs)
+        said = [problem["sentence"] for problem in told["problems"] if problem["blocks"]]
+        assert told["launchable"] is False
+        assert any(run.error_text.rstrip(".") in sentence for sentence in said), (run.error_text, said)
+        assert "is none" in page
 
 
 def test_no_confirmation_opens_another_organisations_object(
@@ -252,7 +295,7 @@ def test_no_confirmation_opens_another_organisations_object(
     finish(launch(committed_world, [config("settings", a="1")], space, organisation=committed_world.rival))
     from portal.clusters.writing import token_of
 
-    token = token_of(kube.get("v1", "ConfigMap", space, "settings"))
+    token = token_of(kube.get("v1", "ConfigMap", space, "settings"), config("settings", a="2"))
     key = f"{token}@shared/v1/ConfigMap/{space}/settings"
     run = finish(
         launch(committed_world, [config("settings", a="2")], space, actor=committed_world.ada, adoptions=[key])

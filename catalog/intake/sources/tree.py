@@ -211,11 +211,20 @@ def prefix_of(folder: str) -> str:
 
 
 class MemoryTree:
-    """Files held in memory: an upload. `executables` are the paths of those that may be executed."""
+    """Files held in memory: an upload. `executables` are the paths of those that may be executed; a repository's files
+    may name each other from its root, others may not (decision 174)."""
 
     author = ""
 
-    def __init__(self, files: Mapping[str, bytes], revision: str, executables: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        revision: str,
+        executables: frozenset[str] = frozenset(),
+        *,
+        is_repository: bool = False,
+    ) -> None:
+        self.is_repository = is_repository
         self.files = files
         self.revision = revision
         self.executables = executables
@@ -236,7 +245,7 @@ class MemoryTree:
         """All of them are at hand."""
 
     def own(self, address: str) -> str | None:
-        return from_root(address)
+        return from_root(address) if self.is_repository else None
 
     def paths(self) -> list[str]:
         return sorted(self.files)
@@ -270,8 +279,10 @@ class FolderTree:
         self._listed: list[str] | None = None
 
     def own(self, address: str) -> str | None:
+        if self.by_address is None:
+            return None  # a folder of a machine: a slash in front means the machine's root, which is not ours to read
         path = from_root(address)
-        return self.by_address(address) if path is None and self.by_address else path
+        return self.by_address(address) if path is None else path
 
     def read(self, path: str) -> str:
         place = self._place(path)

@@ -28,8 +28,9 @@ from portal.clusters.watching.publishing import FENCED, LOST, Publisher
 from portal.clusters.watching.session import Session
 from portal.clusters.watching.watch import Change
 from portal.kit import away
-from portal.kit.announcing import CHANNEL, valkey_async
+from portal.kit.announcing import CHANNEL
 from portal.kit.dbthread import DatabaseAway, DatabaseThread
+from portal.kit.valkey import subscribed, valkey_async
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ CLERK_EVERY = 1.0
 REBIND_EVERY = 300.0
 SYNC_NOTED_EVERY = 60.0
 LISTS_AT_ONCE = 4
-BROKER_PATIENCE = 5.0
+BROKER_PATIENCE = 3.0
 AWAY_PAUSE = 1.0
 
 
@@ -169,24 +170,18 @@ class Watchers:
     async def listen(self) -> None:
         """Hears that clusters or bindings changed. After a gap everything is looked at again."""
         while True:
-            client = valkey_async()
             try:
-                channel = client.pubsub()
-                await channel.psubscribe(CHANNEL + "*")
-                self.wake.set()
-                for held in self.sessions:
-                    self._rebind(held.organisation_id)
-                async for message in channel.listen():
-                    if message["type"] != "pmessage":
-                        continue
-                    if message["data"] == CLUSTERS_TOPIC.encode():
-                        self.wake.set()
-                    elif message["data"] == BINDINGS_TOPIC.encode():
-                        self._rebind(int(message["channel"][len(CHANNEL) :]))
+                async with subscribed(CHANNEL + "*") as messages:
+                    self.wake.set()
+                    for held in self.sessions:
+                        self._rebind(held.organisation_id)
+                    async for message in messages:
+                        if message["data"] == CLUSTERS_TOPIC.encode():
+                            self.wake.set()
+                        elif message["data"] == BINDINGS_TOPIC.encode():
+                            self._rebind(int(message["channel"][len(CHANNEL) :]))
             except away.BROKER as error:
                 log.warning("announcements are away: %s", error)
-            finally:
-                await client.aclose()
             await asyncio.sleep(AWAY_PAUSE)
 
     async def close(self) -> None:

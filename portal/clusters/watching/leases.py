@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -47,14 +48,26 @@ def claim(owner: str) -> list[tuple[Held, Cluster]]:
     return taken
 
 
+# One statement for all clusters of an organisation: this is asked every few seconds, for as long as the process lives.
+_RENEW = """
+UPDATE clusters_cluster AS mine SET lease_until = now() + make_interval(secs => %s)
+FROM unnest(%s::bigint[], %s::bigint[]) AS held (pk, epoch)
+WHERE mine.id = held.pk AND mine.epoch = held.epoch AND mine.lease_owner = %s AND mine.organisation_id = %s
+RETURNING mine.id, mine.epoch
+"""
+
+
 def renew(owner: str, held: Iterable[Held]) -> set[Held]:
     """Keeps what is held; answers what is still ours."""
     kept = set()
+    by_tenant: dict[int, list[Held]] = defaultdict(list)
     for item in held:
-        with tenant(item.organisation_id):
-            rows = Cluster.objects.for_tenant(item.organisation_id)
-            if rows.filter(pk=item.pk, epoch=item.epoch, lease_owner=owner).update(lease_until=Now() + LEASE):
-                kept.add(item)
+        by_tenant[item.organisation_id].append(item)
+    for organisation_id, items in by_tenant.items():
+        keys = [item.pk for item in items], [item.epoch for item in items]
+        with tenant(organisation_id), connection.cursor() as cursor:
+            cursor.execute(_RENEW, [LEASE.total_seconds(), *keys, owner, organisation_id])
+            kept |= {Held(organisation_id, pk, epoch) for pk, epoch in cursor.fetchall()}
     return kept
 
 

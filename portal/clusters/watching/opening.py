@@ -23,7 +23,7 @@ from portal.clusters.watching.reflector import check as check_answer
 asyncio.sslproto.SSLProtocol.max_size = 32 * 1024
 
 # Seconds without a word after which the cluster is asked; it is silent when it does not answer in time.
-PROBE_AFTER = 4.0
+PROBE_AFTER = 6.0
 PROBE_PATIENCE = 5.0
 PROBE_AGAIN = 1.0
 SILENT = "The cluster has gone silent."

@@ -35,6 +35,7 @@ from portal.clusters.watching.reflector import AWAY, ApiConnection, Backoff, Ref
 from portal.clusters.watching.turns import Turns
 from portal.clusters.watching.watch import ClusterWatch, Following
 from portal.kit.errors import Refusal
+from portal.kit.memory import give_back
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ class Session:
             await self.watch.rebind(Matcher(self._bounds or ()))
             self._is_bound = True
             self.watch.wake.set()
+            # The bindings before these are free by now: tens of megabytes of a large catalog.
+            await asyncio.to_thread(give_back)
 
     async def _connect(self) -> None:
         """Opens a session with the cluster and follows every kind; begins anew when what it serves has changed."""

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from catalog.asking.filters import All, In
 from catalog.asking.query import entities_of
+from catalog.asking.within import owned_within
 from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.kinds import API_PROVIDED_BY, HAS_PART, KINDS
 from catalog.impact import Affected, affected, edges_in
@@ -30,7 +31,6 @@ from portal.kit.refs import kind_of, name_of
 from portal.kit.searching import Hit
 
 MOST_NAMED, MOST_PEOPLE, MOST_SHOWN = 3, 8, 24
-OWNED = "relations.ownedby"
 WORRY = ("Down", "Stuck", "Reduced", "Progressing", "Unknown", "Paused", "Idle", "Healthy")
 BAD = frozenset({"Down", "Stuck", "Reduced"})
 
@@ -224,7 +224,9 @@ class AnswerMaker:
     def _owned(self) -> Answer:
         if not self.is_team:
             return self._owner()
-        rows, count = first(self.organisation, In(OWNED, (self.subject.key,)), MOST_SHOWN, order=Order("key", "kind"))
+        rows, count = first(
+            self.organisation, owned_within(self.organisation, self.subject.key), MOST_SHOWN, order=Order("key", "kind")
+        )
         found = as_found(self.organisation, rows)
         lines = tuple(AnswerLine(one.title, one.url, one.kind) for one in found)
         word = counted(count, "thing", "things")
@@ -284,7 +286,7 @@ class AnswerMaker:
         running = [name for name, kind in KINDS.items() if kind.has_workloads]
         if self.is_team:
             kinds_ = In("kind", tuple(name.lower() for name in running))
-            found, _ = first(self.organisation, All((In(OWNED, (self.subject.key,)), kinds_)), 200)
+            found, _ = first(self.organisation, All((owned_within(self.organisation, self.subject.key), kinds_)), 200)
             return found, ("workload", "workloads")
         rows = entities_of(self.organisation).filter(kind__in=running)
         kinds = {HAS_PART, API_PROVIDED_BY}

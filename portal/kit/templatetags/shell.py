@@ -1,5 +1,6 @@
 """What the page frame is made of: the theme, the navigation, where one stands in it."""
 
+import functools
 import json
 from typing import Any
 
@@ -7,12 +8,18 @@ from django import template
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.template import Context
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 from portal.kit.navigation import menu
 
 register = template.Library()
 THEMES = {"light": "light", "dark": "dark", "system-light": "light", "system-dark": "dark"}
+
+
+@functools.lru_cache(maxsize=4096)
+def _address(script_prefix: str, name: str, org: str) -> str:
+    """Where a page of the navigation is; every page asks for all of them."""
+    return reverse(name, kwargs={"org": org})
 
 
 @register.inclusion_tag("kit/navigation.html", takes_context=True)
@@ -27,7 +34,7 @@ def navigation(context: Context) -> dict[str, Any]:
             {
                 "label": entry.label,
                 "icon": entry.icon,
-                "url": reverse(entry.name, kwargs={"org": org.slug}) + entry.query,
+                "url": _address(get_script_prefix(), entry.name, org.slug) + entry.query,
                 "is_here": entry.is_at(here),
                 "count": entry.count(access) if entry.count else "",
             }

@@ -104,8 +104,17 @@ def _reference(context: Context, ref: str, label: str, classes: str) -> SafeStri
     picture = icons.svg(references.guide().icon(kind_of(ref)))
     hint = f"{ref}\n{shown.note}" if shown.note else ref
     if not shown.url:
-        return format_html('<span class="{}" title="{}">{}{}</span>', classes, hint, picture, shown.title)
-    return format_html('<a class="{}" href="{}" title="{}">{}{}</a>', classes, shown.url, hint, picture, shown.title)
+        return format_html(
+            '<span class="{}" title="{}">{}{}</span>', classes, hint, picture, paths.visible_text(shown.title)
+        )
+    return format_html(
+        '<a class="{}" href="{}" title="{}">{}{}</a>',
+        classes,
+        shown.url,
+        hint,
+        picture,
+        paths.visible_text(shown.title),
+    )
 
 
 @register.simple_tag(takes_context=True)
@@ -122,7 +131,7 @@ def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
     """A link to what a reference stands for, with the icon of its kind: `{% entity_link row.ref %}`."""
     parsed = completed(str(ref or ""), kind="")
     if not parsed:
-        return format_html("<span>{}</span>", ref)
+        return format_html("<span>{}</span>", paths.visible_text(str(ref)))
     return _reference(context, parsed, label, "entity-link")
 
 
@@ -130,17 +139,17 @@ def entity_link(context: Context, ref: str, label: str = "") -> SafeString:
 def plain_link(context: Context, ref: str) -> SafeString:
     """A link to what a reference stands for, of words alone: for tables with many of them."""
     shown = _named(context, ref, "") if completed(str(ref or ""), kind="") else references.Named(ref, ref)
-    hint = format_html(' title="{}"', shown.note[:80]) if shown.note else ""
+    hint = format_html(' title="{}"', paths.visible_text(shown.note[:80])) if shown.note else ""
     if not shown.url:
-        return format_html("<span{}>{}</span>", hint, shown.title)
-    return format_html('<a href="{}"{}>{}</a>', shown.url, hint, shown.title)
+        return format_html("<span{}>{}</span>", hint, paths.visible_text(shown.title))
+    return format_html('<a href="{}"{}>{}</a>', shown.url, hint, paths.visible_text(shown.title))
 
 
 @register.simple_tag(takes_context=True)
 def called(context: Context, ref: str) -> str:
     """What a reference is called, without a link: `{% called row.owner_ref %}`."""
     parsed = references.guide().owner(str(ref or ""))
-    return _named(context, parsed, "").title if parsed else str(ref)
+    return paths.visible_text(_named(context, parsed, "").title if parsed else str(ref))
 
 
 @register.simple_tag
@@ -164,7 +173,7 @@ def markdown(text: str | None) -> SafeString:
 @register.filter
 def ticked(sentence: object) -> SafeString:
     """A sentence with its `words in ticks` set as code; everything in it is escaped first."""
-    return mark_safe(TICKED.sub(r"<code>\1</code>", conditional_escape(str(sentence))))  # noqa: S308
+    return mark_safe(TICKED.sub(r"<code>\1</code>", conditional_escape(paths.visible_text(str(sentence)))))  # noqa: S308
 
 
 @register.inclusion_tag("kit/empty.html")

@@ -177,7 +177,7 @@ class Claim:
 
     @property
     def key(self) -> str:
-        """What a confirmation says: this object, exactly as it stands."""
+        """What a confirmation says: exactly this change of exactly this object."""
         return f"{self.token}@{self.place}"
 
 
@@ -238,9 +238,21 @@ def adopter_of(adoptions: Collection[Mapping[str, Any]], doer: Doer, claim: Clai
     return replace(doer, actor=Actor.kept(found.get("as") or {}, person))
 
 
-def refuse(found: Sequence[Claim]) -> Claimed:
-    """The refusal for everything that is in the way, adoptable or not."""
-    said = " ".join(f"{claim.sentence}{f' {claim.why_not}' if claim.why_not else ''}" for claim in found[:5])
+MOVED = "It was confirmed, but the object or what would be written over it has changed since: look at it again."
+
+
+def is_moved(adoptions: Collection[Mapping[str, Any]], claim: Claim) -> bool:
+    """Whether somebody confirmed a change of that object, and it is not this one."""
+    tokens = {one["token"] for one in adoptions if one["place"] == claim.place}
+    return bool(tokens) and claim.token not in tokens
+
+
+def refuse(found: Sequence[Claim], adoptions: Collection[Mapping[str, Any]] = ()) -> Claimed:
+    """The refusal for everything that is in the way, adoptable or not; it says which confirmations no longer fit."""
+    said = " ".join(
+        " ".join(part for part in (claim.sentence, claim.why_not, MOVED if is_moved(adoptions, claim) else "") if part)
+        for claim in found[:5]
+    )
     more = f" And {len(found) - 5} more." if len(found) > 5 else ""
     is_open = any(claim.is_for_somebody for claim in found)
     hint = " Adopt it in the review or when you retry, or choose another name." if is_open else ""

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from portal.clusters import labels
+from portal.clusters import labels, objectnames
 from portal.clusters.claims import Claimant, marked
 from portal.clusters.restoring import SERVERS_OWN
 from portal.goldenpaths.files import File, safe_folder, within
 from portal.goldenpaths.globs import select
 from portal.kit.errors import Invalid
+from portal.kit.paths import visible
 from portal.kit.yamltext import load_all
 
 Manifest = dict[str, Any]
@@ -147,9 +148,28 @@ def _checked(item: Any, where: str, line: int, *, is_optional: bool) -> PlacedMa
         raise Invalid(text, code="not-a-manifest")
     if not isinstance(metadata.get("name"), str):
         raise Invalid(f"{where}, line {line}: the {item['kind']} lacks metadata.name.", code="not-a-manifest")
+    _check_names(item, f"{where}, line {line}")
     annotations = metadata.get("annotations") or {}
     says_so = isinstance(annotations, dict) and str(annotations.get(OPTIONAL, "")).lower() == "true"
     return PlacedManifest(item, where, is_optional or says_so, line)
+
+
+def _check_names(item: Manifest, place: str) -> None:
+    name, namespace = item["metadata"]["name"], item["metadata"].get("namespace")
+    if fault := objectnames.fault(item["apiVersion"], item["kind"], name):
+        raise _misnamed(f"{place}: the {item['kind']}'s name “{visible(name[:80])}” {fault}.")
+    if namespace not in (None, ""):
+        _check_namespace(namespace, f"{place}: ")
+
+
+def _check_namespace(name: Any, place: str = "") -> None:
+    if not isinstance(name, str) or (fault := objectnames.namespace_fault(name)):
+        said = fault if isinstance(name, str) else "is no text"
+        raise _misnamed(f"{place}The namespace “{visible(str(name)[:80])}” {said}.")
+
+
+def _misnamed(text: str) -> Invalid:
+    return Invalid(text, code="bad-name")
 
 
 def ordered(placed: list[PlacedManifest]) -> list[PlacedManifest]:
@@ -168,6 +188,8 @@ def in_namespace(
     placed: list[PlacedManifest], namespace: str, is_namespaced: Callable[[str, str], bool]
 ) -> list[PlacedManifest]:
     """Each namespaced manifest with its namespace written out: its own, or the step's, or `default`."""
+    if namespace:
+        _check_namespace(namespace)
     result = []
     for item in placed:
         manifest = copy.deepcopy(item.manifest)

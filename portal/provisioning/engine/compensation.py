@@ -4,11 +4,11 @@ from django.utils import timezone
 
 from portal.accounts.tenancy import tenant
 from portal.kit.errors import Refusal
+from portal.kit.failpoints import failpoint
 from portal.provisioning.acting.contract import LeftBehind, Undone
 from portal.provisioning.engine import retries
 from portal.provisioning.engine.context import TakingBack
 from portal.provisioning.engine.execution import RunVisit, grace
-from portal.provisioning.engine.failpoints import failpoint
 from portal.provisioning.engine.keeper import StepKeeper
 from portal.provisioning.models import Effect, Run
 from portal.provisioning.redaction import has_mask

@@ -13,9 +13,9 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation
 from portal.goldenpaths.files import File
 from portal.kit.errors import Conflict
+from portal.kit.failpoints import failpoint
 from portal.provisioning.acting.contract import EffectTarget
 from portal.provisioning.engine import keys
-from portal.provisioning.engine.failpoints import failpoint
 from portal.provisioning.engine.keeper import StepKeeper
 from portal.provisioning.engine.lease import Cancelled, RunLease
 from portal.provisioning.models import Effect

@@ -10,10 +10,10 @@ from django.conf import settings
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths.files import File
 from portal.kit.errors import Refusal
+from portal.kit.failpoints import failpoint
 from portal.provisioning.acting.outcomes import Done, Outcome, Wait
 from portal.provisioning.engine import bench, retries
 from portal.provisioning.engine.context import LedgerIntent, RunContext
-from portal.provisioning.engine.failpoints import failpoint
 from portal.provisioning.engine.keeper import StepKeeper
 from portal.provisioning.engine.lease import Cancelled, RunLease
 from portal.provisioning.models import Effect, Run, Step

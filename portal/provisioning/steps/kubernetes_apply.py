@@ -114,7 +114,7 @@ def _refuse_claimed(
         if not one.item.is_if_absent and _adopter(doer, cluster, look, adoptions) is None
     ]
     if in_the_way:
-        raise _refusal(kube, guard, doer, cluster, in_the_way)
+        raise _refusal(kube, guard, doer, cluster, in_the_way, adoptions)
 
 
 def _adopter(doer: Doer, cluster: str, seen: Seen, adoptions: list[dict[str, Any]]) -> Doer | None:
@@ -128,13 +128,15 @@ def _adopter(doer: Doer, cluster: str, seen: Seen, adoptions: list[dict[str, Any
     return adopter if theirs is not None and theirs.is_adoptable else None
 
 
-def _refusal(kube: Kube, guard: Guard, doer: Doer, cluster: str, wanted: list[Wanted]) -> Refusal:
+def _refusal(
+    kube: Kube, guard: Guard, doer: Doer, cluster: str, wanted: list[Wanted], adoptions: list[dict[str, Any]]
+) -> Refusal:
     """Everything in the way, with what an adoption would change: a retry may confirm it."""
     found = [
         claiming.claim_on(doer, cluster, writing.look(kube, guard, one.manifest, with_diff=True)) for one in wanted
     ]
     if claims := [claim for claim in found if claim is not None]:
-        return claiming.refuse(claims)
+        return claiming.refuse(claims, adoptions)
     return KubeConflict("What stood in the way has just gone. Try again.", status=503)
 
 
@@ -212,7 +214,7 @@ class _Apply:
             raise _LeaveAsItIs
         adopter = _adopter(self.doer, self.cluster, seen, self.adoptions)
         if adopter is None:
-            raise _refusal(self.kube, self.guard, self.doer, self.cluster, [one])
+            raise _refusal(self.kube, self.guard, self.doer, self.cluster, [one], self.adoptions)
         with self.ctx.fenced():
             claiming.record_adoption(adopter, self.ctx.run_id, seen)
 

@@ -13,6 +13,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
 
 from portal.embedded import grant
 
@@ -42,13 +43,28 @@ class Command(BaseCommand):
             connections.settings["default"].update(migrating)
             connections.close_all()
             del connections["default"]
-        call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        self.migrate()
         if owner_url and owner_url != app_url:
             with psycopg.connect(owner_url, autocommit=True) as connection:
                 grant(connection, owner=str(urlsplit(owner_url).username), application=str(urlsplit(app_url).username))
         self.check_role(app_url)
         if settings.STATIC_HASHED:
             self.collect()
+
+    def migrate(self) -> None:
+        """Migrates; says what an upgrade of a database with something in it does, for that may take minutes."""
+        executor = MigrationExecutor(connections["default"])
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        is_upgrade = bool(plan and executor.loader.applied_migrations)
+        if is_upgrade:
+            self.stdout.write(
+                f"  Bringing the database up to date: {len(plan)} steps, minutes where a catalog is large. It may be"
+                " stopped; the next start goes on."
+            )
+            self.stdout.flush()
+        call_command(
+            "migrate", verbosity=1 if is_upgrade else 0, interactive=False, skip_checks=True, stdout=self.stdout
+        )
 
     def collect(self) -> None:
         """Collects, hashes and compresses the static files, unless not one of them has changed since the last time."""

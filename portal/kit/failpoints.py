@@ -1,9 +1,9 @@
 """Named places where a test may end the process: how `kill -9` at the worst moment is tried on purpose.
 
 `SLIPWAY_FAILPOINT=publish.after-effect` ends the process with SIGKILL there, `…:TERM` with another signal.
-`SLIPWAY_FAILPOINT=@/folder` looks for a file named after the run's idempotency key that holds such lines; a line is
-taken out before it acts, so that each strikes its run once. Unset, which it is everywhere but in tests, nothing is
-looked up.
+`SLIPWAY_FAILPOINT=@/folder` looks for a file named after the scope (a run's idempotency key) that holds such lines; a
+line is taken out before it acts, so that each strikes its run once. Unset, which it is everywhere but in tests, nothing
+is looked up.
 """
 
 import os
