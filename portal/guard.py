@@ -46,6 +46,9 @@ def begin(wish: StartWish, private: int) -> NoReturn:
     lifeline, end = os.pipe()
     supervisor = start_supervisor(wish, private, "guard", end)
     os.dup2(lifeline, 0)
+    # A shell cannot catch what its starter ignored, as one in the background does of Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     command = asleep("guard", supervisor, private)
     os.execv(command[0], command)  # noqa: S606 - a shell of ours with a script of ours
 

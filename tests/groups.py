@@ -67,6 +67,8 @@ def main(options: list[str]) -> int:
     if missing:
         print(f"tests/groups.py names what is not there: {', '.join(missing)}")
         return 2
+    # Whoever started us in the background may be deaf to Ctrl-C: the groups are not, for they are broken off with it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     groups = [Group(name, [*arguments, *options]) for name, arguments in arguments_of_groups().items()]
 
     def break_off(*_: object) -> None:
