@@ -16,6 +16,7 @@ class CatalogConfig(AppConfig):
             bindings,
             cards,
             checking,
+            following,
             inbox,
             jobs,
             mending,
@@ -52,6 +53,8 @@ class CatalogConfig(AppConfig):
         mending.register_mending()
         checking.register_checking()
         telling.register_telling()
+        following.register()
+        register_duty(Duty("noticing", turn="catalog.noticing.sweep", every=60.0))
         register_duty(Duty("problems", turn="catalog.telling.sweep_fresh", every=60.0))
         register_duty(Duty("digests", turn="catalog.telling.sweep_digests", every=3600.0))
         register_duty(Duty("sources", turn="catalog.tasks.sweep_sources", every=settings.SWEEP_SECONDS))

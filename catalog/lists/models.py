@@ -27,6 +27,22 @@ class Star(TenantModel):
         return f"{self.user_id} starred {self.entity_uid}"
 
 
+class FollowedEntity(TenantModel):
+    """What an entity that somebody follows was like when it was looked at last: noticing.py tells what differs."""
+
+    entity_uid = models.UUIDField()
+    lifecycle = models.TextField(blank=True)
+    is_there = models.BooleanField(default=True)
+    is_broken = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "entity_uid"], name="followed_entity_once")]
+
+    def __str__(self) -> str:
+        return str(self.entity_uid)
+
+
 class SavedView(TenantModel):
     """A list under a name: what is chosen, in which order, with which columns. Private, or everybody's.
 

@@ -26,6 +26,7 @@ from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation, Team, TeamMembership
 from portal.accounts.teams import may_manage, require_manage
 from portal.kit.errors import Invalid, NotFound
+from portal.notices.people import follows_team
 
 OWNED_SHOWN = 500
 
@@ -111,6 +112,7 @@ def team(request: TenantRequest, team: str) -> HttpResponse:
         "names": named(organisation.pk, [problem.entity_ref for problem in problems]),
         "entity": entities_of(organisation).filter(ref=found.ref).only("ref", "kind", "namespace", "name").first(),
         "may_manage": may_manage(request.access, found),
+        "follows": follows_team(request.access.membership, found),
         "waiting": _waiting(request, found),
     }
     return render(request, "ownership/team.html", context)

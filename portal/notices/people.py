@@ -60,3 +60,9 @@ def together(*reasons: Mapping[int, str]) -> Reasons:
 def known_teams(organisation: Organisation, refs: Collection[str]) -> dict[str, Team]:
     """The teams of these references."""
     return {team.ref: team for team in Team.objects.for_tenant(organisation).filter(ref__in=refs)}
+
+
+def follows_team(member: Membership, team: Team) -> bool:
+    """Whether the member follows the team."""
+    rows = FollowedTeam.objects.for_tenant(member.organisation_id)
+    return rows.filter(membership=member, team=team).exists()

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.utils.timezone import now
 
-from portal.accounts.models import Membership, Organisation, Team
+from portal.accounts.models import Membership, Organisation, TeamPath
 from portal.accounts.permissions import decide
 from portal.notices import unread
 from portal.notices.choosing import Choices, rhythms_of
@@ -207,7 +207,7 @@ class _Spreading:
 
     def _destined(self) -> Iterable[Delivery]:
         rows = list(Destination.objects.for_tenant(self.organisation).filter(is_on=True).select_related("team"))
-        above = self._above() if any(row.team_id for row in rows) else {}
+        above = self._above({row.team_id for row in rows if row.team_id})
         for item in self.items:
             concerned = {team for ref in item.audience.teams for team in above.get(ref, ())}
             for row in rows:
@@ -217,16 +217,14 @@ class _Spreading:
                 made.destination = row
                 yield made
 
-    def _above(self) -> dict[str, set[int]]:
-        """By a team's reference, it and every team above it."""
-        rows = {team.pk: team for team in Team.objects.for_tenant(self.organisation).only("ref", "parent_id")}
+    def _above(self, wanted: set[int]) -> dict[str, set[int]]:
+        """By the reference of a team that something is about: which of the wanted teams it is, or lies below."""
+        refs = {ref for item in self.items for ref in item.audience.teams} if wanted else set()
+        below = {team.pk: ref for ref, team in known_teams(self.organisation, refs).items()} if refs else {}
+        rows = TeamPath.objects.for_tenant(self.organisation).filter(below_id__in=below, above_id__in=wanted)
         found: dict[str, set[int]] = {}
-        for team in rows.values():
-            line, at = set[int](), team.pk
-            while at in rows and at not in line:
-                line.add(at)
-                at = rows[at].parent_id or 0
-            found[team.ref] = line
+        for under, over in rows.values_list("below_id", "above_id") if below else ():
+            found.setdefault(below[under], set()).add(over)
         return found
 
     def _delivery(self, item: _Item, channel: str, recipient: str, mode: str, *, why: str) -> Delivery:

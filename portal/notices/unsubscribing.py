@@ -7,7 +7,7 @@ the mail may lie somewhere.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 
 from django.conf import settings
 from django.urls import reverse
@@ -32,13 +32,13 @@ class Ending:
 
 def address_of(ending: Ending) -> str:
     """The whole address, at PUBLIC_URL."""
-    sealed = seal(json.dumps(asdict(ending)), PURPOSE).removeprefix(MARK)
+    sealed = seal(json.dumps(astuple(ending), separators=(",", ":")), PURPOSE).removeprefix(MARK)
     return settings.PUBLIC_URL + reverse("notice-unsubscribe", kwargs={"token": sealed})
 
 
 def read(token: str) -> Ending:
     """What the address ends. Raises NotFound."""
     try:
-        return Ending(**json.loads(unseal(MARK + token, PURPOSE)))
+        return Ending(*json.loads(unseal(MARK + token, PURPOSE)))
     except (Unsealable, ValueError, TypeError) as error:
         raise NotFound(GONE) from error

@@ -13,12 +13,13 @@ class ProvisioningConfig(AppConfig):
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
         from portal.kit.navigation import NavEntry, register_entry
-        from portal.provisioning import fragments, panels, previewing, searching, steps, waking
+        from portal.provisioning import concerning, fragments, panels, previewing, searching, steps, waking
 
         rollouts.LISTENERS.append(waking.call)
         register_duty(Duty("waking", watch="portal.provisioning.waking.run"))
         register_duty(Duty("runs", turn="portal.provisioning.sweeping.sweep_runs", every=settings.SWEEP_SECONDS))
         steps.register()
+        concerning.register()
         fragments.register()
         panels.register()
         previewing.register_kinds()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.test import override_settings
 from django.utils.timezone import now
 
 from catalog import actions, telling
@@ -14,7 +15,10 @@ from portal.accounts.models import Team
 from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import Author
 from portal.jobs.models import Job
-from portal.kit.errors import Away
+from portal.notices import consuming
+from portal.notices.models import Delivery, Notice
+from portal.notices.registry import MOST_LINES
+from portal.notices.sending.handing import send_due
 from tests.catalog.test_pages import TEXT
 from tests.conftest import by
 from tests.githosts.conftest import WHEN, Plain, make_repository
@@ -32,13 +36,16 @@ def world(committed_world, settings, tmp_path):
 
 
 @pytest.fixture
-def told(world, do_jobs):
+def told(world, do_jobs, monkeypatch):
     """told() -> the mails of one turn of the live process and the worker: (address, subject, text), sorted."""
+    monkeypatch.setattr(consuming, "nudge", lambda organisation_id: True)
 
     def turn():
         mail.outbox.clear()
         telling.sweep_fresh()
         do_jobs(world.acme)
+        consuming.turn()
+        send_due(world.acme.pk)
         return sorted((letter.to[0], letter.subject, letter.body) for letter in mail.outbox)
 
     return turn
@@ -113,27 +120,39 @@ def test_many_problems_are_one_mail(world, tmp_path, told):
     source = registered(world, tmp_path, content)
     [(_, subject, text)] = told()
     assert subject == f"30 problems in {source.label}"
-    assert text.count("/o/acme/catalog/problems/") == telling.MOST_SHOWN + 1
-    assert "And 10 more." in text
+    assert text.count("/o/acme/catalog/problems/") == MOST_LINES + 1
+    assert "The first 20 of 30." in text
 
 
-def test_a_mail_that_could_not_go_goes_later(world, tmp_path, told, monkeypatch):
+def test_who_is_told_by_name_has_it_behind_the_bell_as_well(world, tmp_path, told):
+    with world.tenant():
+        Team.objects.filter(ref="group:default/payments").update(mail="")
     registered(world, tmp_path, BAD)
+    told()
+    with world.tenant():
+        [notice] = Notice.objects.filter(kind="problem.found")
+        problem = Problem.objects.get()
+        assert notice.why == "You lead Payments, which owns it."
+        assert [line["link"] for line in notice.lines] == [f"/o/acme/catalog/problems/{problem.pk}/"]
 
-    def away(**_):
-        raise Away("The mail could not be sent.", what="the mail server", why=OSError())
 
-    with monkeypatch.context() as patch:
-        patch.setattr(telling.mails, "send_text", away)
+def test_a_mail_that_could_not_go_goes_later(world, tmp_path, told, settings):
+    registered(world, tmp_path, BAD)
+    with override_settings(
+        EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend", EMAIL_HOST="127.0.0.1", EMAIL_PORT=1
+    ):
         assert told() == []
     with world.tenant():
-        assert Job.objects.filter(kind=telling.TELL).order_by("pk").last().state == "refused"
+        assert Job.objects.filter(kind=telling.TELL).order_by("pk").last().state == "succeeded"
+        assert Delivery.objects.get().state == "waiting"
+        Delivery.objects.update(due_at=now())
     assert len(told()) == 1
     assert told() == []
 
 
-def test_old_problems_are_told_weekly_and_what_is_set_aside_is_not(world, tmp_path, do_jobs):
+def test_old_problems_are_told_weekly_and_what_is_set_aside_is_not(world, tmp_path, told):
     registered(world, tmp_path, f"{BAD}---\n{BAD.replace('till', 'desk')}")
+    told()
     with world.tenant():
         Problem.objects.update(first_seen_at=now() - timedelta(days=9))
         set_aside(
@@ -143,11 +162,10 @@ def test_old_problems_are_told_weekly_and_what_is_set_aside_is_not(world, tmp_pa
             reason="later",
             term="week",
         )
-    mail.outbox.clear()
-    for _ in range(3):
-        telling.sweep_digests()
-        do_jobs(world.acme)
-    [letter] = mail.outbox
-    assert letter.to == ["payments@acme.example"]
-    assert letter.subject == "1 problem of your team for longer than a week"
-    assert "owner=group:default/payments&age=week" in letter.body
+    assert telling.sweep_digests() == 1
+    [(address, subject, text)] = told()
+    assert address == "payments@acme.example"
+    assert subject == "1 problem of your team for longer than a week"
+    assert "owner=group:default/payments&age=week" in text
+    telling.sweep_digests()
+    assert told() == []

@@ -54,6 +54,7 @@ def hand_over(batch: Batch) -> Outcome:
     """Sends one message over its channel; raises BatchLost."""
 
     def leaving() -> None:
+        failpoint("notices.connected")
         batch.leaving()
         failpoint("notices.leaving")
 

@@ -20,7 +20,6 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
 from portal.kit.away import is_network
-from portal.kit.failpoints import failpoint
 from portal.notices.sending.claiming import Batch
 from portal.notices.sending.composing import Letter, compose
 from portal.notices.sending.outcomes import Later, Outcome, Refused, Sent, Unsure
@@ -61,7 +60,6 @@ def _hand_over(smtp: smtplib.SMTP, message: EmailMultiAlternatives, leaving: Cal
             return _refusal(code, said)
     except (OSError, smtplib.SMTPException) as error:
         return _before(error)
-    failpoint("notices.connected")
     leaving()
     try:
         code, said = smtp.data(content)

@@ -45,7 +45,7 @@ def judged(answer: Answered, refused: int = 0) -> Outcome:
 
 def message_of(letter: Letter) -> dict[str, Any]:
     """The body that a workflow "When a Teams webhook request is received" takes."""
-    body: list[dict[str, Any]] = [_text(letter.subject, weight="Bolder", size="Medium")]
+    body: list[dict[str, Any]] = [_text(escaped(letter.subject, 200), weight="Bolder", size="Medium")]
     for number, entry in enumerate(letter.entries):
         more = [_container(entry)]
         if len(json.dumps([*body, *more], ensure_ascii=False).encode()) > MOST_BYTES:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from portal.accounts.tenancy import tenant
 from portal.kit.announcing import announce
-from portal.provisioning import states
+from portal.provisioning import concerning, states
 from portal.provisioning.engine.logbook import Logbook
 from portal.provisioning.models import Run
 from portal.provisioning.redaction import Redactor
@@ -57,9 +57,12 @@ class RunLease:
                 if run is None:
                     raise LeaseLost(f"run {self.run_id}, epoch {self.epoch}")
                 hold(run)
+                before = run.status
                 yield run
                 stored = self.logbook.store(run)
                 run.save(update_fields=_WRITTEN)
+                if run.status != before and run.state.is_final:
+                    concerning.tell_end(run)
                 transaction.on_commit(lambda: call_out(self.organisation_id, self.run_id))
             self.logbook.forget(stored)
 
