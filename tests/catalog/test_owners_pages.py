@@ -249,7 +249,7 @@ def test_the_built_in_host_gets_a_commit(world, client_for, do_jobs):
     """By whoever may push there; the push reads the source again and the file agrees."""
     shutil.rmtree(
         settings.GIT_ROOT, ignore_errors=True
-    )  # folders of an earlier run, whose organisations had our numbers
+    )  # of earlier runs
     host = HOSTS["slipway"]
     with world.tenant():
         Team.objects.create(organisation=world.acme, slug="checkout", name="Checkout", ref=CHECKOUT)
