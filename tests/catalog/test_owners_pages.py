@@ -247,9 +247,7 @@ def test_the_text_of_the_portal_is_brought_in_line(shop, client_for):
 
 def test_the_built_in_host_gets_a_commit(world, client_for, do_jobs):
     """By whoever may push there; the push reads the source again and the file agrees."""
-    shutil.rmtree(
-        settings.GIT_ROOT, ignore_errors=True
-    )  # of earlier runs
+    shutil.rmtree(settings.GIT_ROOT, ignore_errors=True)  # of earlier runs
     host = HOSTS["slipway"]
     with world.tenant():
         Team.objects.create(organisation=world.acme, slug="checkout", name="Checkout", ref=CHECKOUT)
