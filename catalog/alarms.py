@@ -33,6 +33,15 @@ from portal.kit.refs import kind_of, name_of
 LEFT, EMPTY, GONE = "owner-left", "owner-empty", "owner-gone"
 VERB = "ownership.alarmed"
 BATCH = 500
+# First key of the advisory lock that lets one at a time tell an organisation's alarms: the last that anybody takes.
+LOCK_SPACE = 20_265
+# What a holder is to an entity, by role.
+WORDS: Mapping[str, str] = {
+    Role.OWNER.value: "owns it",
+    Role.ONCALL.value: "is on call for it",
+    Role.TECHNICAL.value: "is its technical contact",
+    Role.APPROVER.value: "is its approver",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Trouble:
 
     def sentence(self, role: str) -> str:
         """What is said of an entity whose role they hold."""
-        what = "owns it" if role == Role.OWNER.value else f"is its {Role(role).label.lower()}"
+        what = WORDS[role]
         if self.code == LEFT:
             return f"{self.name} {what}, and is not here any more."
         if self.code == EMPTY:
@@ -67,6 +76,7 @@ def refresh(organisation: Organisation | int, entities: Collection[int] | None =
     many entities there are.
     """
     organisation_id = organisation if isinstance(organisation, int) else organisation.pk
+    run("SELECT pg_advisory_xact_lock(%s, %s)", LOCK_SPACE, organisation_id)
     kept = Problem.objects.for_tenant(organisation_id).filter(code__in=ALARMS)
     if entities is not None:
         refs = Entity.objects.for_tenant(organisation_id).filter(pk__in=entities).values_list("ref", flat=True)

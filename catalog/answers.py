@@ -117,6 +117,8 @@ _HOW = {
 
 def _stated(told: dict[str, Any]) -> tuple[str, str, datetime | None]:
     words = _HOW.get(told["how"], "Stated")
+    if told["role"] != Role.OWNER.value and told["how"] == How.TRANSFER:
+        words = "Named"
     if told["how"] == How.FILE and told["path"]:
         words = f"Named in {told['path']}"
     by = str(told["by_label"]).partition("<")[0].strip()

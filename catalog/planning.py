@@ -28,6 +28,8 @@ from portal.kit.words import cell
 
 # So many at once, and so much text.
 MOST, MOST_TEXT = 5000, 2_000_000
+# Each name is looked up by itself.
+MOST_HOLDERS = 500
 COLUMNS = ("entity", "role", "holder", "why")
 
 
@@ -121,7 +123,7 @@ def planned(access: Access, lines: Sequence[Line]) -> Plan:
     rows = entities_of(access.organisation).filter(ref__in=set(refs.values()))
     known = {row.ref: row for row in rows.only(*SLIM, "title", "name")}
     stands = standing(access.organisation, [row.pk for row in known.values()])
-    holders = _Holders(access)
+    holders, rights = _Holders(access), dict[tuple[str, bool, str], str]()
     seen = set[tuple[int, str]]()
     for line in lines:
         entity = known.get(refs[line.number])
@@ -130,7 +132,12 @@ def planned(access: Access, lines: Sequence[Line]) -> Plan:
             continue
         sentence = _trouble(entity, line, seen)
         holder = "" if sentence else holders.of(line.holder)
-        sentence = sentence or holders.trouble(line.holder) or _may(access, entity, line.role, holder)
+        sentence = sentence or holders.trouble(line.holder)
+        if not sentence:
+            same = entity.owner_ref, line.role == Role.OWNER.value, holder
+            if same not in rights:
+                rights[same] = may_state(access, entity, line.role, holder).sentence
+            sentence = rights[same]
         if sentence:
             plan.refused.append(Refused(line.number, entity.ref, sentence))
             continue
@@ -172,15 +179,13 @@ class _Holders:
 
     def _found(self, text: str) -> tuple[str, str]:
         if text not in self.known:
+            if len(self.known) >= MOST_HOLDERS:
+                raise Invalid(f"At most {MOST_HOLDERS} different holders at once.", field="text")
             try:
                 self.known[text] = holder_named(self.access.organisation, text), ""
             except Refusal as refusal:
                 self.known[text] = "", refusal.text
         return self.known[text]
-
-
-def _may(access: Access, entity: Entity, role: str, holder: str) -> str:
-    return may_state(access, entity, role, holder).sentence
 
 
 def apply(access: Access, plan: Plan, *, token: str = "", how: str = How.TRANSFER.value) -> list[Statement]:

@@ -62,7 +62,7 @@ def test_whoever_leaves_is_missed_where_they_held_something(shop):
         leave(shop, shop.vic)
         assert raised(shop) == {("pay", "owner-left", "oncall")}
         [row] = Problem.objects.for_tenant(shop.acme).filter(code="owner-left")
-        assert row.sentence == "Vic is its on call, and is not here any more."
+        assert row.sentence == "Vic is on call for it, and is not here any more."
         assert row.owner_ref == PAYMENTS, "the owner has to name somebody else"
         [event] = AuditEvent.objects.for_tenant(shop.acme).filter(verb="ownership.alarmed")
         assert (event.data["code"], event.data["name"]) == ("owner-left", "Vic")
