@@ -5,7 +5,7 @@ zero-width space one of them can be drawn as another. They are kept and given to
 draws them raw. Django renders every `{{ value }}` through one function, and has no other place to say so once.
 
 What a form carries back is not drawn: the value of a control (`value="{{ x }}"`, `<textarea>{{ x }}</textarea>`) is the
-text as it is, or saving an unchanged form would save numbers. Which variables these are is seen when a template is read.
+text as it is, or saving an unchanged form would save numbers. Which variables these are is seen as a template is read.
 """
 
 from __future__ import annotations
