@@ -65,4 +65,4 @@ def install() -> None:
     """For this process; does nothing the second time."""
     for module in (base, defaulttags):
         vars(module)["render_value_in_context"] = show
-    base.Parser.extend_nodelist = add  # type: ignore[method-assign]
+    base.Parser.extend_nodelist = add  # type: ignore[method-assign, assignment]
