@@ -14,7 +14,7 @@ from portal.accounts.models import Organisation, Team
 from portal.accounts.teams import standing
 from portal.notices.choosing import Chosen
 from portal.notices.models import Rhythm
-from portal.notices.registry import CHANNELS, MODES, NoticeKind, in_sections
+from portal.notices.registry import CHANNELS, KINDS, MODES, TEAM_MAIL, NoticeKind, in_sections
 from portal.notices.states import DESTINATIONS
 
 # A choice stands in a form as mode:<channel>:<kind>.
@@ -118,10 +118,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A kind with its choices."""
+    """A kind with its choices; None where there is none."""
 
     kind: NoticeKind
-    cells: Sequence[Cell]
+    cells: Sequence[Cell | None]
 
 
 def table(
@@ -138,7 +138,10 @@ def table(
 
 def _cell(
     kind: str, channel: str, chosen: Mapping[tuple[str, str], str], otherwise: Callable[[str, str], Chosen]
-) -> Cell:
+) -> Cell | None:
+    """None where the kind never goes that way: few are told to a team's address."""
+    if channel == TEAM_MAIL and channel not in KINDS[kind].channels:
+        return None
     held = otherwise(kind, channel)
     options = [("", f"{words_of(channel, held.mode)}{_by(held)}")]
     options += [(mode, words_of(channel, mode)) for mode in CHANNELS[channel][1]]
