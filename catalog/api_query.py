@@ -8,10 +8,12 @@ from django.http import QueryDict
 
 from catalog.asking.filters import Exists, Node
 from catalog.asking.paging import seal, unseal
-from catalog.index.ordering import MOST_CHECKED, Check, Lacking, Order, Page, Place, by_several
+from catalog.index.keyed import MOST_RUNS, by_several
+from catalog.index.ordering import Order, Page, Place, needed
 from catalog.index.ordering import page as page_of
 from catalog.index.parts import PIECE, pieces_of
 from catalog.index.reading import Condition, Contains, FactTerm, FoundSet, IndexQuestion, all_of, any_of, find
+from catalog.index.texts import having, is_checked
 from catalog.presenting import ShownEntity, at_page
 from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
@@ -126,20 +128,16 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
     fields = [_clean(name).lower() for name in listing.term_fields or [listing.order or "metadata.name"]]
     sought = _Sought(term, frozenset(fields)) if term else None
     wanted = question.filter(all_of([asked, sought.condition()]) if sought else asked)
-    titled, having = question.filter(Exists(TITLE)), question.filter(Exists(listing.order.lower()))
-    several = question.values(listing.order, only_many=True) if listing.order else None
+    order = Order("key" if listing.order else "ref", listing.order.lower(), listing.is_descending)
+    titled, known = question.filter(Exists(TITLE)), needed(question, order)
     question.ask()
     found = FoundSet(question.organisation_id, wanted.bits, question.live)
-    check = sought.check(titled.bits) if sought else None
-    order = (
-        Order("key", listing.order.lower(), listing.is_descending)
-        if listing.order
-        else Order("ref", "", listing.is_descending)
-    )
-    if sought and check and not (found.total <= MOST_CHECKED and order.key in ("", NAME)):
-        found, check = _looked_through(organisation, asked, sought), None
+    if sought and sought.is_quick:
+        found = (
+            sought.looked_at(found, titled.bits) if is_checked(found) else _looked_through(organisation, asked, sought)
+        )
     size = min(size, LARGEST_PAGE)
-    if size == 0 and check is None:
+    if size == 0:
         return EntitiesPage([], found.total if listing.count else 0)
     page = page_of(
         found,
@@ -148,15 +146,10 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
         place=_place(listing),
         is_backwards=listing.is_backwards,
         offset=0 if listing.place is not None else offset,
-        known=Lacking(having.bits, several),
-        check=check,
+        known=known,
     )
-    rows = at_page(organisation, page, has_total=check is not None)
-    total = rows[0].total if rows and check else found.total
-    if sought and check and not rows and (listing.place or offset):
-        total = _looked_through(organisation, asked, sought).total
-    elif check and not rows:
-        total = 0
+    rows = at_page(organisation, page)
+    total = found.total
     shown, is_more = page.cut(rows)
     if not shown:
         return EntitiesPage([], total if listing.count else 0)
@@ -195,16 +188,15 @@ class _Sought:
         return len(self.term) > 2 and self.fields <= {NAME, TITLE}
 
     def condition(self) -> Condition:
-        """Those that have the text; those that may have it, where `check` is to look."""
+        """Those that have the text; those that may have it, where names and titles must be looked at."""
         if not self.is_quick:
             return any_of([Contains(field, self.term) for field in sorted(self.fields)])
         pieces = all_of([FactTerm(PIECE, piece) for piece in dict.fromkeys(pieces_of(self.term))])
         return pieces if NAME in self.fields else all_of([pieces, Exists(TITLE)])
 
-    def check(self, titled: int) -> Check | None:
-        if not self.is_quick:
-            return None
-        return Check(self.term, NAME in self.fields, titled if TITLE in self.fields else 0)
+    def looked_at(self, found: FoundSet, titled: int) -> FoundSet:
+        """Of those that may have it in name or title, those that have."""
+        return having(found, self.term, in_name=NAME in self.fields, titled=titled if TITLE in self.fields else 0)
 
 
 def _looked_through(organisation: Organisation, node: Condition, sought: _Sought) -> FoundSet:
@@ -217,16 +209,18 @@ def window(organisation: Organisation, node: Node, orders: Sequence[Order], *, s
     """So many entities from a place in several orders, one after the other; in the order of references without any."""
     question = IndexQuestion(organisation)
     wanted = question.filter(node)
+    if len(orders) < 2:
+        order = orders[0] if orders else Order("ref")
+        known = needed(question, order)
+        question.ask()
+        found = FoundSet(question.organisation_id, wanted.bits, question.live)
+        return page_of(found, order, size=size, offset=offset, known=known)
     having = [question.filter(Exists(order.key)) for order in orders]
-    several = [question.values(order.key, only_many=len(orders) == 1) for order in orders]
+    values = [question.values(order.key, few=MOST_RUNS) for order in orders]
     question.ask()
     found = FoundSet(question.organisation_id, wanted.bits, question.live)
-    if not orders:
-        return page_of(found, Order("ref"), size=size, offset=offset)
-    if len(orders) == 1:
-        known = Lacking(having[0].bits, several[0])
-        return page_of(found, orders[0], size=size, offset=offset, known=known)
-    return by_several(found, list(zip(orders, several, strict=True)), size=size, offset=offset)
+    keys = zip(orders, values, [each.bits for each in having], strict=True)
+    return by_several(found, list(keys), size=size, offset=offset)
 
 
 def facets(organisation: Organisation, node: Node, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -13,6 +13,7 @@ class CatalogConfig(AppConfig):
 
         from catalog import (
             actions,
+            alarms,
             bindings,
             cards,
             checking,
@@ -23,13 +24,16 @@ class CatalogConfig(AppConfig):
             naming,
             refreshing,
             searching,
+            settling,
             teams,
             telling,
             topics,
         )  # fmt: skip
         from catalog.index import writing
         from catalog.intake import ingest
-        from portal.accounts.teams import AFTER_CHANGE, BEFORE_DELETE, LOCK_FIRST
+        from catalog.owners.telling import AFTER_STATING
+        from portal.accounts.actions import AFTER_LEAVING
+        from portal.accounts.teams import AFTER_CHANGE, AFTER_DELETE, BEFORE_DELETE, LOCK_FIRST
         from portal.clusters import logrights, status
         from portal.githosts.pushes import AFTER_PUSH
         from portal.kit.announcing import TopicKind, register_topic
@@ -42,8 +46,13 @@ class CatalogConfig(AppConfig):
         status.entities_from(bindings.is_known)
         ingest.AFTER_REMOVAL["teams"] = teams.after_removal
         LOCK_FIRST["catalog"] = writing.lock
+        AFTER_STATING["alarms"] = alarms.after_stated
+        AFTER_LEAVING["alarms"] = alarms.after_leaving
+        AFTER_DELETE["alarms"] = alarms.after_team
         AFTER_CHANGE["catalog"] = teams.after_change
+        AFTER_CHANGE["alarms"] = alarms.after_team
         BEFORE_DELETE["catalog"] = teams.before_delete
+        register_duty(Duty("alarms", turn="catalog.alarms.sweep_alarms", every=300.0))
         register_duty(Duty("teams", turn="catalog.teams.write_missing_groups", every=300.0))
         ingest.AFTER_INGEST["bindings"] = bindings.after_ingest
         AFTER_PUSH["catalog"] = actions.refresh_pushed
@@ -52,6 +61,7 @@ class CatalogConfig(AppConfig):
         refreshing.register_kinds()
         mending.register_mending()
         checking.register_checking()
+        settling.register_settling()
         telling.register_telling()
         following.register()
         register_duty(Duty("noticing", turn="catalog.noticing.sweep", every=60.0))
@@ -71,7 +81,7 @@ class CatalogConfig(AppConfig):
                 "layout-grid",
                 "catalog.view",
                 20,
-                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*"),
+                also=("entity", "entity-*", "views", "view-*", "bulk", "bulk-*", "ownership-*"),
                 words="services components entities",
             ),
             NavEntry(

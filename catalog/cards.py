@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import now
 
 from catalog import freshness, graph
+from catalog.answers import answers, is_owned, ownership, told
 from catalog.configured import address_for
-from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.kinds import OWNED_BY, OWNER_OF, RELATION_TYPES, relation_word
 from catalog.freshness import Freshness
@@ -24,7 +24,6 @@ from catalog.panels import OVERVIEW, Card, Look, Tab, register_card, register_ta
 from catalog.refreshing import is_due, topic_of
 from catalog.teams import is_written_here
 from portal.accounts import trail
-from portal.accounts.contact import Contact
 from portal.accounts.models import AuditEvent, Team, TeamMembership
 from portal.accounts.permissions import PERMISSIONS
 from portal.clusters.panels import workloads_html
@@ -35,26 +34,6 @@ TECHDOCS = "backstage.io/techdocs-ref"
 DOCS_WORDS = ("docs", "documentation", "readme", "handbook")
 RELATIONS_IN_SHORT = 6
 HISTORY_PAGE = 50
-
-
-@dataclass(frozen=True)
-class AnswersCard:
-    """Who answers for an entity and how they are reached."""
-
-    owner_ref: str
-    is_team: bool
-    contact: Contact
-
-
-def answers(look: Look) -> AnswersCard | None:
-    if not _is_owned(look):
-        return None
-    return AnswersCard(look.answers, look.contact is not None, _nearest(look))
-
-
-def _nearest(look: Look) -> Contact:
-    """What the entity's own links say, such as the runbook of this one service, before what its team says."""
-    return contact_of(look.entity.document).before(look.contact or Contact())
 
 
 @dataclass(frozen=True)
@@ -311,30 +290,6 @@ def _is_docs(link: dict[str, str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Ownership:
-    """The owner, and the sentence that says how it is known."""
-
-    owner_ref: str
-    known_by: str
-    team: Team | None
-
-
-def ownership(look: Look) -> Ownership | None:
-    if not _is_owned(look):
-        return None
-    entity = look.entity
-    if look.kind and look.kind.is_team:
-        known_by = "It is a team itself."
-    elif not entity.owner_ref:
-        known_by = "Its descriptor names no owner."
-    elif is_portal(entity):
-        known_by = "Its descriptor, written in the portal, names it."
-    else:
-        known_by = f"{entity.source.label if entity.source else 'A source that is gone'} names it in {entity.path}."
-    return Ownership(look.answers, known_by, look.team)
-
-
-@dataclass(frozen=True)
 class MembersCard:
     team: Team
     members: list[TeamMembership]
@@ -372,11 +327,6 @@ def history(look: Look) -> History:
     return History(events[:HISTORY_PAGE], older, not after)
 
 
-def _is_owned(look: Look) -> bool:
-    kind = look.kind
-    return bool(look.entity.owner_ref or (kind and (kind.is_owned or kind.is_team)))
-
-
 def _card(name: str, title: str, tab: str, order: int, context: Any, template: str = "", **more: Any) -> Card:
     where = f"catalog/cards/{template or name}.html"
     return Card(name=name, title=title, tab=tab, order=order, context=context, template=where, **more)
@@ -390,7 +340,7 @@ def register() -> None:
         Tab(name="dependencies", title="Dependencies", order=20, shown=lambda look: bool(look.edges)),
         Tab(name="api", title="API", order=30, shown=lambda look: definition(look) is not None),
         Tab(name="docs", title="Docs", order=40, shown=lambda look: docs(look) is not None),
-        Tab(name="ownership", title="Ownership", order=50, shown=_is_owned),
+        Tab(name="ownership", title="Ownership", order=50, shown=is_owned),
         Tab(name="history", title="History", order=60, shown=lambda look: look.has_history, permission="audit.view"),
     )
     register_card(
@@ -408,8 +358,9 @@ def register() -> None:
         _card("relations", "Relations", "dependencies", 20, relations),
         _card("definition", "Definition", "api", 10, definition),
         _card("docs", "Documentation", "docs", 10, docs),
-        _card("ownership", "Owner", "ownership", 10, ownership),
+        _card("ownership", "Who answers for it", "ownership", 10, ownership),
         _card("owned", "What it owns", "ownership", 15, owned),
+        _card("statements", "What was stated", "ownership", 18, told),
         _card("members", "Members", "ownership", 20, members, place="side"),
         _card("history", "What was done to it", "history", 10, history),
     )

@@ -1,25 +1,35 @@
 """What references stand for: how they are written, what they are called, where they lead (portal/kit/references)."""
 
+import json
 from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
 
 from django.db import connection
 from django.urls import NoReverseMatch, reverse
 
+from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.kinds import icon_of, owner_ref
+from catalog.holders import member_number
 from portal.accounts.contact import Contact
 from portal.kit.references import Named
 from portal.kit.refs import BadRef, parse_ref
 
 # One statement for any number of references, of teams and of everything else: a page asks once.
 _NAMED = """
-SELECT wanted.ref, coalesce(nullif(entity.title, ''), entity.name, team.name), team.slug, organisation.slug,
-  entity.id IS NOT NULL, team.mail, team.chat, team.on_call, team.runbook
+SELECT wanted.ref, coalesce(nullif(entity.title, ''), entity.name, team.name, nullif(person.name, ''), person.email),
+  team.slug, organisation.slug, entity.id IS NOT NULL OR person.id IS NOT NULL, team.mail, team.chat, team.on_call,
+  team.runbook, person.email, body.document
 FROM unnest(%s::text[]) AS wanted (ref)
 JOIN accounts_organisation organisation ON organisation.id = %s
 LEFT JOIN catalog_entity entity
   ON entity.organisation_id = organisation.id AND entity.ref = wanted.ref AND entity.removed_at IS NULL
 LEFT JOIN accounts_team team ON team.organisation_id = organisation.id AND team.ref = wanted.ref
-WHERE entity.id IS NOT NULL OR team.id IS NOT NULL
+LEFT JOIN catalog_entitybody body ON body.entity_id = entity.id AND entity.kind = 'User'
+LEFT JOIN accounts_membership member ON member.organisation_id = organisation.id
+  AND member.user_id = substring(wanted.ref FROM '^user:slipway/([0-9]{1,18})$')::bigint
+LEFT JOIN accounts_user person ON person.id = member.user_id
+WHERE entity.id IS NOT NULL OR team.id IS NOT NULL OR person.id IS NOT NULL
 """
 
 
@@ -29,24 +39,38 @@ def named(organisation_id: int, refs: Iterable[str]) -> dict[str, Named]:
 
 
 def named_and_reached(organisation_id: int, refs: Iterable[str]) -> tuple[dict[str, Named], dict[str, Contact]]:
-    """The same, and of those that are teams how they are reached, out of the same statement."""
+    """The same, and how those that are teams or people are reached, out of the same statement."""
     wanted = sorted({ref for ref in refs if ref})
     if not wanted:
         return {}, {}
     with connection.cursor() as cursor:
         cursor.execute(_NAMED, [wanted, organisation_id])
         rows = cursor.fetchall()
-    reached = {row[0]: Contact(*(text or "" for text in row[5:])) for row in rows if row[2] is not None}
+    reached = {row[0]: contact for row in rows if (contact := _contact(*row[2:3], *row[5:])) is not None}
     return {
         ref: _named(ref, title, team, organisation, is_there, reached.get(ref))
         for ref, title, team, organisation, is_there, *_ in rows
     }, reached
 
 
+def _contact(
+    team: str | None, mail: str, chat: str, on_call: str, runbook: str, person: str | None, document: Any
+) -> Contact | None:
+    """Of a team what it says, of a described person what their file says, of a member their address."""
+    if team is not None:
+        return Contact(*(text or "" for text in (mail, chat, on_call, runbook)))
+    if document is not None:
+        return contact_of(json.loads(document) if isinstance(document, str) else document)
+    return Contact(mail=person) if person else None
+
+
 def _named(ref: str, title: str, team: str | None, organisation: str, is_there: bool, contact: Contact | None) -> Named:
-    if team is None or contact is None:
-        return Named(ref, title, is_there=is_there)
-    return Named(ref, title, _team_page(organisation, team), contact.note, is_there)
+    if team is not None and contact is not None:
+        return Named(ref, title, _team_page(organisation, team), contact.note, is_there)
+    if member_number(ref) is not None and contact is not None:
+        people = reverse("people", kwargs={"org": organisation})
+        return Named(ref, title, f"{people}?q={quote(contact.mail)}", contact.note, is_there)
+    return Named(ref, title, is_there=is_there)
 
 
 def _team_page(organisation_slug: str, team_slug: str) -> str:

@@ -6,7 +6,7 @@ it is, and a function from the page's `Look` to one frozen dataclass, which its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -16,9 +16,10 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from catalog.descriptors.kinds import KINDS, EntityKind
+from catalog.descriptors.relations import owner_of
 from catalog.graph import Neighbour
 from catalog.index import edges
-from catalog.models import CardAnswer, ConfiguredCard, Entity, FormerName, NameClaim, Problem
+from catalog.models import CardAnswer, ConfiguredCard, Entity, FormerName, NameClaim, Problem, Statement
 from catalog.naming import named_and_reached
 from portal.accounts.access import TenantRequest
 from portal.accounts.contact import Contact
@@ -32,6 +33,7 @@ from portal.kit.statements import written_once
 OVERVIEW = "overview"
 MOST_RELATIONS = 1000
 CARD = ("pk", "title", "label", "address", "permission", "shows", "refresh_seconds")
+STATEMENT = ("pk", "role", "holder_ref", "since", "how", "by_label", "why", "path", "commit")
 ANSWER = ("text", "as_of", "error", "tried_at")
 Place = Literal["top", "main", "side"]
 
@@ -61,10 +63,31 @@ class Look:
         """Titles of everything that it is related to."""
         return self._named[0]
 
+    def also_named(self, refs: Iterable[str]) -> None:
+        """Adds titles of what only one card shows. One statement for those that are not known yet."""
+        names, reached = self._named
+        more = named_and_reached(self.organisation.pk, {ref for ref in refs if ref} - names.keys())
+        names.update(more[0])
+        reached.update(more[1])
+
     @property
     def contact(self) -> Contact | None:
-        """How those who answer for it are reached; None where they are no team."""
-        return self._named[1].get(self.answers)
+        """How those who answer for it are reached; None where they are no team and no person here."""
+        return self.reached.get(self.answers)
+
+    @property
+    def reached(self) -> dict[str, Contact]:
+        """How the teams and people that hold a role are reached."""
+        return self._named[1]
+
+    @cached_property
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """The statements that stand, by role: STATEMENT. The first of its owner is not among them (owners/reading)."""
+        told: list[dict[str, Any]] | None = getattr(self.entity, "standing", None)
+        if told is None:
+            rows = with_standing(Entity.objects.for_tenant(self.organisation).filter(pk=self.entity.pk))
+            told = list(rows.get().standing)  # type: ignore[attr-defined]  # annotated by with_standing
+        return {each["role"]: each for each in told}
 
     @property
     def answers(self) -> str:
@@ -73,7 +96,8 @@ class Look:
 
     @cached_property
     def _named(self) -> tuple[dict[str, Named], dict[str, Contact]]:
-        mine = [self.answers, self.entity.owner_ref, self.entity.system_ref]
+        mine = [self.answers, self.entity.owner_ref, self.entity.system_ref, owner_of(self.entity.document)]
+        mine += [each["holder_ref"] for each in self.standing.values()]
         return named_and_reached(self.organisation.pk, [*(target for _, target in self.edges), *mine])
 
     @cached_property
@@ -145,6 +169,13 @@ def with_configured(rows: QuerySet[Entity]) -> QuerySet[Entity]:
     answer = Subquery(kept.values(told=JSONObject(**{name: F(name) for name in ANSWER})))
     told = mine.order_by("title").values(told=JSONObject(answer=answer, **{name: F(name) for name in CARD}))
     return rows.annotate(configured=ArraySubquery(told))
+
+
+def with_standing(rows: QuerySet[Entity]) -> QuerySet[Entity]:
+    """Entities together with the statements about them that stand: the page needs no statement for them."""
+    stands = Statement.objects.filter(organisation=OuterRef("organisation_id"), entity=OuterRef("pk"), until=None)
+    told = stands.order_by("id").values(told=JSONObject(**{name: F(name) for name in STATEMENT}))
+    return rows.annotate(standing=ArraySubquery(told))
 
 
 def with_names(rows: QuerySet[Entity]) -> QuerySet[Entity]:

@@ -25,7 +25,7 @@ REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
 # Everything that is shown of each entity, whoever chose them: one statement, relations and problems as columns.
 _SHOWN = """
-SELECT p.num, p.value, p.label, {total}, e.ref, e.uid, e.path, e.digest, e.owner_how, b.document,
+SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.document,
   s.id, s.kind, s.target, s.revision,
   (SELECT jsonb_agg(jsonb_build_array(x.type, x.target)) FROM catalog_edge x
     WHERE x.organisation_id = %s AND x.num = e.num),
@@ -50,7 +50,6 @@ class ShownEntity:
     num: int
     value: str | None
     label: str
-    total: int
     ref: str
     entity: dict[str, Any]
 
@@ -59,9 +58,9 @@ class ShownEntity:
         return [self.value, self.label, self.num]
 
 
-def at_page(organisation: Organisation, page: Page, *, has_total: bool = False) -> list[ShownEntity]:
+def at_page(organisation: Organisation, page: Page) -> list[ShownEntity]:
     """The entities of a page, and the one behind it if there is one (see Page.cut): one statement."""
-    return _shown(organisation, page.sql, page.parameters, has_total=has_total)
+    return _shown(organisation, page.sql, page.parameters)
 
 
 def with_refs(organisation: Organisation, refs: Sequence[str]) -> list[ShownEntity]:
@@ -86,14 +85,12 @@ def in_place(organisation: Organisation, source: Source, most: int) -> list[Show
     return _shown(organisation, sql, [organisation.pk, source.pk, most])
 
 
-def _shown(
-    organisation: Organisation, page: str, parameters: list[Any], *, has_total: bool = False
-) -> list[ShownEntity]:
-    sql = _SHOWN.format(page=page, total="p.total" if has_total else "0")
+def _shown(organisation: Organisation, page: str, parameters: list[Any]) -> list[ShownEntity]:
+    sql = _SHOWN.format(page=page)
     with connection.cursor() as cursor:
         cursor.execute(sql, [*[organisation.pk] * 4, *parameters, *[organisation.pk] * 2])
         rows = cursor.fetchall()
-    return [ShownEntity(row[0], row[1], row[2], row[3], row[4], _entity(*row[5:])) for row in rows]
+    return [ShownEntity(row[0], row[1], row[2], row[3], _entity(*row[4:])) for row in rows]
 
 
 def _json(text: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.timezone import now
 
 from catalog.descriptors.findings import Finding
+from catalog.descriptors.problemkinds import ALARMS
 from catalog.models import Entity, Problem, Source
 from portal.accounts.tenancy import TenantQuerySet
 
@@ -35,8 +36,8 @@ _COMPARED = ("line", "sentence", "owner_ref", "field", "excerpt_json", "edit_jso
 
 
 def rows_of(source: Source) -> TenantQuerySet[Problem]:
-    """The problems of a source."""
-    return Problem.objects.for_tenant(source.organisation_id).filter(source=source)
+    """The problems of a source: what its files say. Alarms about owners are kept by catalog/alarms."""
+    return Problem.objects.for_tenant(source.organisation_id).filter(source=source).exclude(code__in=ALARMS)
 
 
 def keep(source: Source, findings: Iterable[Finding], *, paths: Collection[str] = (), commit: str = "",

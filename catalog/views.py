@@ -22,6 +22,7 @@ from catalog.panels import (
     tabs_of,
     with_configured,
     with_names,
+    with_standing,
 )
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import Organisation
@@ -56,7 +57,7 @@ def _entities(request: TenantRequest, kind: str, namespace: str, name: str) -> Q
 def _page_entity(organisation_id: int, user_id: int, ref: str) -> QuerySet[Entity]:
     """The entity with all that its page shows of its own row, in one statement."""
     rows = Entity.objects.for_tenant(organisation_id).select_related("source", "body").filter(ref=ref)
-    found: QuerySet[Entity] = with_star(with_names(with_configured(rows)), user_id)
+    found: QuerySet[Entity] = with_star(with_standing(with_names(with_configured(rows))), user_id)
     return found
 
 

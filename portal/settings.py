@@ -282,7 +282,7 @@ JOBS_PER_ORGANISATION = env.integer("JOBS_PER_ORGANISATION", 100)
 JOB_ANSWER_SECONDS = env.integer("JOB_ANSWER_SECONDS", 25)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 3)
 # How long a cluster waits for another live process when the one that watched it was killed.
-CLUSTER_LEASE_SECONDS = env.integer("CLUSTER_LEASE_SECONDS", 15)
+CLUSTER_LEASE_SECONDS = env.integer("CLUSTER_LEASE_SECONDS", 5)
 # The same for the live process's other duties, such as sweeping runs.
 DUTY_LEASE_SECONDS = env.integer("DUTY_LEASE_SECONDS", 15)
 

@@ -234,7 +234,13 @@
       document.getElementById("shortcuts")?.showModal();
     } else if (event.key === "g") {
       went = event.timeStamp;
-    } else if (event.timeStamp - went < 1200) {
+    } else if (event.timeStamp - went >= 1200) {
+      document.querySelector(`main [data-copy-key="${CSS.escape(event.key)}"]`)?.click();
+    } else if (event.key === "o") {
+      event.preventDefault(); // or the letter would follow into the field
+      went = 0;
+      document.dispatchEvent(new CustomEvent("slipway:palette", { detail: "who owns " }));
+    } else {
       const label = { h: "Home", c: "Catalog", p: "Golden paths", r: "Runs", k: "Clusters", t: "Teams" }[event.key];
       const entry = event.key === "n" ? document.querySelector("[data-bell]") : $$(".nav-entry").find((one) => one.textContent.trim() === label);
       if (entry) location.assign(entry.href);

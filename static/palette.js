@@ -35,12 +35,16 @@
     choose(all[(at + by + all.length) % all.length]);
   }
 
-  function open() {
+  // `words`: what stands there to be gone on with, such as the beginning of a question.
+  function open(words = "") {
     if (dialog.open) return;
     for (const other of document.querySelectorAll("dialog[open]")) other.close("no");
     document.getElementById("sidebar")?.hidePopover?.();
     dialog.showModal();
-    input.select();
+    if (words) {
+      input.value = words;
+      input.setSelectionRange(words.length, words.length);
+    } else input.select();
     window.htmx.trigger(input, "palette:open");
   }
 
@@ -51,7 +55,7 @@
       else open();
     }
   });
-  document.addEventListener("slipway:palette", open);
+  document.addEventListener("slipway:palette", (event) => open(event.detail || ""));
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || !event.target.closest?.("[data-palette-open]")) return;
     event.preventDefault();

@@ -17,11 +17,14 @@ class Facts:
 
 
 def rows(
-    document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = ""
+    document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = "", *, only: str = ""
 ) -> list[tuple[str, str | None]]:
-    """(path, value) rows of the search index, values in their own case, None where a value cannot be matched."""
+    """(path, value) rows of the search index, values in their own case, None where a value cannot be matched.
+
+    only: those of this path, in lower case, and some others: what cannot lead there is not looked at
+    """
     found = list[tuple[str, str | None]]()
-    _flatten(found, document, "")
+    _flatten(found, document, "", only)
     metadata = document.get("metadata") or {}
     found.append(("metadata.name", str(metadata.get("name", ""))))
     found.append(("metadata.namespace", str(metadata.get("namespace") or "default")))
@@ -47,15 +50,15 @@ def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: 
     return Facts(sorted(facts), sorted(labels))
 
 
-def _flatten(found: list[tuple[str, str | None]], value: Any, path: str) -> None:
+def _flatten(found: list[tuple[str, str | None]], value: Any, path: str, only: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{path}.{key}" if path else key
-            if where not in _SKIPPED:
-                _flatten(found, inner, where)
+            if where not in _SKIPPED and (not only or only.startswith(where.lower())):
+                _flatten(found, inner, where, only)
     elif isinstance(value, list):
         for item in value:
-            _flatten(found, item, path)
+            _flatten(found, item, path, only)
             if isinstance(item, str):
                 found.append((f"{path}.{item}", "true"))
     else:

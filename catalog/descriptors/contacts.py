@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from portal.accounts.contact import FIELDS, Contact
+from portal.accounts.contact import WAYS, Contact
 
 # Words in a link's type, icon or title that say what it is for, the surest first.
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -24,7 +24,13 @@ def contact_of(document: Mapping[str, Any]) -> Contact:
     """The contact that a Group's document gives; links before annotations."""
     metadata, spec = _mapping(document.get("metadata")), _mapping(document.get("spec"))
     found = {"mail": str(_mapping(spec.get("profile")).get("email") or "")}
+    if phone := _mapping(spec.get("profile")).get("phone"):
+        found["phone"] = str(phone)
     for link in metadata.get("links") or []:
+        url = str(_mapping(link).get("url") or "")
+        if url.lower().startswith("tel:"):
+            found.setdefault("phone", url[4:])
+            continue
         name = _purpose(_mapping(link))
         if name and name not in found:
             found[name] = str(_mapping(link).get("url") or "")
@@ -32,7 +38,7 @@ def contact_of(document: Mapping[str, Any]) -> Contact:
     for key, (name, words) in ANNOTATIONS.items():
         if name not in found and annotations.get(key):
             found[name] = words.format(annotations[key])
-    return Contact(**{name: found.get(name, "")[:TEXT] for name in FIELDS})
+    return Contact(**{name: found.get(name, "")[:TEXT] for name in WAYS})
 
 
 def links_of(contact: Contact) -> list[dict[str, str]]:

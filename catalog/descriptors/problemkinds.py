@@ -116,11 +116,22 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = _kinds(
                 "Mend the name, or have the other side described."),
     ProblemKind("deprecated", "Deprecated and in use", "hint", "Nobody depends on what is deprecated.",
                 "Move its users, or take the deprecation back."),
+    # What no file says: those who answer for it cannot.
+    ProblemKind("owner-left", "Held by somebody who left", "warning", "Somebody who is here.",
+                "Name somebody else on its tab Ownership."),
+    ProblemKind("owner-empty", "Held by a team with nobody in it", "warning", "A team with people.",
+                "Put somebody into the team, or hand it over on its tab Ownership."),
+    ProblemKind("owner-gone", "Held by a team that is gone", "warning", "A team that is there.",
+                "Hand it over on its tab Ownership, or make the team again."),
     # A launch.
     ProblemKind("launch-blocked", "Stands in the way of the launch", "error", "Answers that a run can work with.",
                 "Change the answer, or the path."),
     ProblemKind("launch-note", "Good to know before the launch", "warning", "", "Read it, then go on."),
 )  # fmt: skip
+
+
+# Kept by catalog/alarms, not by what a source says.
+ALARMS: Final = frozenset({"owner-left", "owner-empty", "owner-gone"})
 
 
 def kind_of_problem(code: str) -> ProblemKind:

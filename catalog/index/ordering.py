@@ -1,83 +1,46 @@
 """Pages of what was found: by name, by reference or by any key, forwards and backwards from a place.
 
-A page is a piece of SQL whose rows are numbers in their order: whoever shows entities joins what it shows, so that a
-page is one statement. Large sets are walked along an index, each number tested against the set; small ones are sorted.
+A page is a piece of SQL whose rows are numbers in their order: whoever shows entities joins what it shows. Large sets
+are walked along an index, each number tested against the set; small ones are sorted. Which costs less is reckoned. A
+walk for a thin set stops where its members do not lie as reckoned; then the set is sorted: two statements more.
 """
 
 # ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
-from catalog.index import sets
-from catalog.index.reading import FoundSet, Value, Values
+from django.db import connection
 
-# Up to so many numbers are looked up one by one and sorted.
-SMALL = 2000
-MOST_CHECKED = 5000
+from catalog.asking.filters import Exists
+from catalog.index import keyed
+from catalog.index.pages import IN_SET, Order, Page, Place, given, is_few, listed, tested
+from catalog.index.reading import FoundSet, IndexQuestion, Values, WantedSet
 
-By = Literal["name", "ref", "key"]
+__all__ = ["Needed", "Order", "Page", "Place", "is_few", "listed", "needed", "page"]
 
-# Where a page begins: behind (or, backwards, before) this entity. By name and reference: the text. By a key: the value,
-# in lower case and as written; None for entities that lack the key, which come last in both directions.
-Place = tuple[str | None, str, int]
-
-
-@dataclass(frozen=True)
-class Order:
-    """How entities follow one another; those with the same value by number."""
-
-    by: By = "name"
-    key: str = ""
-    is_descending: bool = False
+# A set thinner than this part is walked for no longer than it is likely to take, times SURELY.
+THIN, SURELY = 10, 3
+# More kinds than these are not told apart.
+MOST_KINDS = 40
 
 
 @dataclass(frozen=True)
-class Check:
-    """A last condition on a found set that sets alone cannot tell: the text stands in the name, or in the title.
+class Needed:
+    """What an order must know beside the found set, asked with the filter: who has the key and its values, if those are
+    few; for an order by references the kinds, with which references begin."""
 
-    titled: those who have a title of their own, where the title counts.
-    """
-
-    text: str
-    in_name: bool
-    titled: int = 0
-
-    def sql(self) -> tuple[str, list[Any]]:
-        name, parameters = ("strpos(lower(name), %s) > 0", [self.text]) if self.in_name else ("false", [])
-        if not self.titled:
-            return f"AND ({name})", parameters
-        tested = _IN_SET.format(num="num")
-        return (
-            f"AND ({name} OR ({tested} AND length(title) <= 200 AND strpos(sort_name, %s) > 0))",
-            [*parameters, *_Set(self.titled).parameters, self.text],
-        )
+    having: WantedSet | None = None
+    values: Values | None = None
+    kinds: Values | None = None
 
 
-@dataclass(frozen=True)
-class Page:
-    """`sql` gives (place, num, value, label) of up to `size` + 1 entities in their order, or backwards against it."""
-
-    sql: str
-    parameters: list[Any]
-    size: int
-    is_backwards: bool = False
-
-    def cut(self, rows: Sequence[Any]) -> tuple[list[Any], bool]:
-        """The rows to show, in their order, and whether there are more in the direction of the page."""
-        shown = list(rows[: self.size])
-        return shown[::-1] if self.is_backwards else shown, len(rows) > self.size
-
-
-@dataclass(frozen=True)
-class Lacking:
-    """What an order by a key must know beside the found set: who has the key, and the values if there are several."""
-
-    having: int
-    several: Values | None = None
+def needed(question: IndexQuestion, order: Order) -> Needed:
+    """Asks for it; to be read once the question was asked."""
+    if order.by == "key":
+        return Needed(question.filter(Exists(order.key)), question.values(order.key, few=keyed.MOST_RUNS))
+    return Needed(kinds=question.values("kind", few=MOST_KINDS)) if order.by == "ref" else Needed()
 
 
 def page(
@@ -88,19 +51,32 @@ def page(
     place: Place | None = None,
     is_backwards: bool = False,
     offset: int = 0,
-    known: Lacking | None = None,
-    check: Check | None = None,
+    known: Needed | None = None,
 ) -> Page:
-    """One page. `known` is needed for an order by a key: see `Lacking`. With a `check` the rows also tell the `total`;
-    then the set is at most MOST_CHECKED, and the order one by a column."""
-    column = _column(order, is_small=found.total <= SMALL or check is not None)
+    """One page. `known` comes from `needed`, and an order by a key cannot do without."""
+    wanted = size + 1 + offset
+    is_sorted = is_few(found.total, found.there, wanted)
+    column = _column(order, is_small=is_sorted)
     if column is None:
         assert known is not None
-        return _by_key(found, order, known, size, place, is_backwards, offset)
-    walk = _Walk(found, column, order.is_descending != is_backwards, place)
-    sql, parameters = walk.small(check) if check or found.total <= SMALL else walk.large()
-    sql = f"SELECT row_number() OVER () AS place, w.* FROM ({sql} OFFSET %s LIMIT %s) w"
-    return Page(sql, [*parameters, offset, size + 1], size, is_backwards)
+        assert known.having is not None
+        assert known.values is not None
+        having = found.bits & known.having.bits
+        return keyed.page(found, order, having, known.values, size, place, is_backwards, offset)
+    walk = _Walk(found, column, is_down=order.is_descending != is_backwards)
+    if is_sorted:
+        return _page([walk.sorted(found.bits, place)], offset, size, is_backwards)
+    stretches, offset = _stretches(walk, known, place, wanted, offset)
+    if len(stretches) == 1 and (rows := _walked(walk, stretches[0], wanted, offset)) is not None:
+        return Page(*given(rows[offset : offset + size + 1]), size, is_backwards)
+    return _page([walk.sql(stretch, wanted) for stretch in stretches], offset, size, is_backwards)
+
+
+def _page(parts: list[tuple[str, list[Any]]], offset: int, size: int, is_backwards: bool) -> Page:
+    """The parts one after the other."""
+    whole = " UNION ALL ".join(f"({sql})" for sql, _ in parts)
+    sql = f"SELECT row_number() OVER () AS place, w.* FROM ({whole} OFFSET %s LIMIT %s) w"
+    return Page(sql, [*(each for _, mine in parts for each in mine), offset, size + 1], size, is_backwards)
 
 
 def _column(order: Order, *, is_small: bool) -> tuple[str, str] | None:
@@ -112,242 +88,120 @@ def _column(order: Order, *, is_small: bool) -> tuple[str, str] | None:
     return None
 
 
-def listed(numbers: Sequence[int], *, size: int | None = None) -> Page:
-    """A page of these entities in this order."""
-    sql, parameters = _given((number, None, "") for number in numbers)
-    return Page(sql, parameters, len(numbers) if size is None else size)
+@dataclass(frozen=True)
+class _Stretch:
+    """A part of the order, from `low` to before `high` ("" and "": all of it), and who of the found set is there;
+    `among`: how many entities are there at all."""
+
+    bits: int
+    among: int
+    place: Place | None = None
+    low: str = ""
+    high: str = ""
 
 
-def _given(rows: Iterable[tuple[int, str | None, str]]) -> tuple[str, list[Any]]:
-    known = list(rows)
-    sql = (
-        "SELECT place, num, value, label FROM unnest(%s::int[], %s::text[], %s::text[])"
-        " WITH ORDINALITY AS w (num, value, label, place)"
-    )
-    return sql, [[row[0] for row in known], [row[1] for row in known], [row[2] for row in known]]
+def _stretches(
+    walk: _Walk, known: Needed | None, place: Place | None, wanted: int, offset: int
+) -> tuple[list[_Stretch], int]:
+    """The stretches that hold the page, and what of the offset is left in the first. References begin with the kind:
+    kinds without any of the set are not walked through."""
+    found = walk.found
+    if walk.column != "ref" or known is None or known.kinds is None or not known.kinds.rows:
+        return [_Stretch(found.bits, found.there, place)], offset
+    kinds: dict[str, int] = {}
+    for row in known.kinds.rows:
+        kinds[row.value] = kinds.get(row.value, 0) | row.set_of()
+    stretches, sure = list[_Stretch](), 0
+    for kind in sorted(kinds, key=lambda kind: f"{kind}:", reverse=walk.is_down):
+        low, high, here = f"{kind}:", f"{kind};", kinds[kind] & found.bits
+        at = place[0] or "" if place else ""
+        if not here or (place and (low > at if walk.is_down else high <= at)):
+            continue
+        count = here.bit_count()
+        if not place and not stretches and offset >= count:
+            offset -= count
+            continue
+        is_inside = low <= at < high
+        stretches.append(_Stretch(here, kinds[kind].bit_count(), place if is_inside else None, low, high))
+        sure += 0 if is_inside else count
+        if sure >= wanted:
+            break
+    return stretches or [_Stretch(0, 0)], offset
 
 
-# What a walk tests each number with; a number beyond the set's last byte is not in it.
-_IN_SET = "CASE WHEN {num} < %s THEN get_bit(%s::bytea, {num}) ELSE 0 END = 1"
-
-
-class _Set:
-    def __init__(self, bits: int) -> None:
-        packed = sets.to_bytes(bits)
-        self.parameters: list[Any] = [len(packed) * 8, packed]
+def _walked(walk: _Walk, stretch: _Stretch, wanted: int, offset: int) -> list[tuple[int, str | None, str]] | None:
+    """The page's rows of a thin set: walked for, sorted where that does not find them soon; None for no thin set."""
+    count = stretch.bits.bit_count()
+    if count * THIN > stretch.among:
+        return None
+    most = SURELY * wanted * stretch.among // max(count, 1)
+    if not is_few(count, stretch.among, wanted):
+        sql, parameters = walk.begun(stretch, most, wanted)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            rows = [(number, value, label) for number, value, label in cursor.fetchall()]
+        if not rows or rows[-1][0] >= 0:
+            return rows
+    sql, parameters = walk.sorted(stretch.bits, stretch.place)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT num, value, label FROM ({sql} LIMIT %s) w", [*parameters, wanted])
+        return [(number, value, label) for number, value, label in cursor.fetchall()]
 
 
 class _Walk:
     """Along an index of entities, or through a set that is small."""
 
-    def __init__(self, found: FoundSet, column: tuple[str, str], is_down: bool, place: Place | None) -> None:
-        self.found, self.place = found, place
+    def __init__(self, found: FoundSet, column: tuple[str, str], *, is_down: bool) -> None:
+        self.found, self.is_down = found, is_down
         self.column, self.label = column
         self.way, self.than = ("DESC", "<") if is_down else ("ASC", ">")
 
-    def small(self, check: Check | None) -> tuple[str, list[Any]]:
-        checked, tested = check.sql() if check else ("", [])
-        behind = "" if self.place is None else f"WHERE (value, label, num) {self.than} (%s, %s, %s)"
-        total = ", (SELECT count(*) FROM matched) AS total" if check else ""
+    def sorted(self, bits: int, place: Place | None) -> tuple[str, list[Any]]:
+        """Each looked up, then sorted."""
+        behind = "" if place is None else f"WHERE (value, label, num) {self.than} (%s, %s, %s)"
         sql = (
             f"WITH matched AS (SELECT {self.column} AS value, {self.label} AS label, num FROM catalog_entity"
-            f" WHERE organisation_id = %s AND num = ANY(%s::int[]) {checked})"
-            f" SELECT num, value, label{total} FROM matched {behind}"
+            f" WHERE organisation_id = %s AND num = ANY(%s::int[]))"
+            f" SELECT num, value, label FROM matched {behind}"
             f" ORDER BY value {self.way}, label {self.way}, num {self.way}"
         )
-        place = [] if self.place is None else list(self.place)
-        return sql, [self.found.organisation_id, self.found.numbers(), *tested, *place]
+        numbers = FoundSet(self.found.organisation_id, bits, self.found.live).numbers()
+        return sql, [self.found.organisation_id, numbers, *(place or ())]
 
-    def large(self) -> tuple[str, list[Any]]:
-        behind, parameters = self._behind()
+    def sql(self, stretch: _Stretch, wanted: int) -> tuple[str, list[Any]]:
+        """A stretch, whichever way costs less."""
+        if is_few(stretch.bits.bit_count(), stretch.among, wanted):
+            return self.sorted(stretch.bits, stretch.place)
+        walk, parameters = self._entries(stretch)
+        if self.column == "sort_name" and stretch.bits == self.found.live:
+            return walk, parameters
+        # OFFSET 0: the planner thinks that hardly any number is in the set, and would sort everything instead.
+        inside = IN_SET.format(num="w.num")
+        return f"SELECT w.* FROM ({walk} OFFSET 0) w WHERE {inside}", [*parameters, *tested(stretch.bits)]
+
+    def begun(self, stretch: _Stretch, most: int, wanted: int) -> tuple[str, list[Any]]:
+        """A walk that ends after so many entries: where that was not the end, with a row that has the number -1."""
+        walk, parameters = self._entries(stretch)
+        inside = IN_SET.format(num="w.num")
+        sql = (
+            f"(SELECT w.num, w.value, w.label FROM ({walk} LIMIT %s) w WHERE {inside})"
+            f" UNION ALL (SELECT -1, '', '' FROM ({walk} OFFSET %s LIMIT 1) w) LIMIT %s"
+        )
+        return sql, [*parameters, most, *tested(stretch.bits), *parameters, most, wanted]
+
+    def _entries(self, stretch: _Stretch) -> tuple[str, list[Any]]:
+        """Entries of the index of the order."""
         there = "AND removed_at IS NULL" if self.column == "sort_name" else ""
+        sql, parameters = "", list[Any]()
+        if stretch.high:
+            sql, parameters = f"AND {self.column} >= %s AND {self.column} < %s", [stretch.low, stretch.high]
+        if stretch.place is not None:
+            value, _, number = stretch.place
+            sql += f" AND {self.column} {self.than}= %s AND ({self.column}, num) {self.than} (%s, %s)"
+            parameters += [value or "", value or "", number]
         walk = (
             f"SELECT num, {self.column} AS value, '' AS label FROM catalog_entity"
-            f" WHERE organisation_id = %s {there} {behind}"
+            f" WHERE organisation_id = %s {there} {sql}"
             f" ORDER BY {self.column} {self.way}, num {self.way}"
         )
-        if there and self.found.bits == self.found.live:
-            return walk, [self.found.organisation_id, *parameters]
-        # OFFSET 0: the planner thinks that hardly any number is in the set, and would sort everything instead.
-        inside = _IN_SET.format(num="w.num")
-        tested = _Set(self.found.bits).parameters
-        return f"SELECT w.* FROM ({walk} OFFSET 0) w WHERE {inside}", [
-            self.found.organisation_id,
-            *parameters,
-            *tested,
-        ]
-
-    def _behind(self) -> tuple[str, list[Any]]:
-        if self.place is None:
-            return "", []
-        value, _, number = self.place
-        sql = f"AND {self.column} {self.than}= %s AND ({self.column}, num) {self.than} (%s, %s)"
-        return sql, [value or "", value or "", number]
-
-
-# --- by a key ---
-
-
-def _by_key(
-    found: FoundSet, order: Order, known: Lacking, size: int, place: Place | None, is_backwards: bool, offset: int
-) -> Page:
-    having, rest = found.bits & known.having, found.bits & ~known.having
-    if known.several and known.several.rows:
-        runs = [*_runs(having, known.several.rows, is_descending=order.is_descending), *_rest(rest)]
-        return Page(*_given(_window(runs, order, place, is_backwards, offset, size + 1)), size, is_backwards)
-    walk = _KeyWalk(FoundSet(found.organisation_id, having, found.live), order, is_backwards, size + 1)
-    lacks = place is not None and place[0] is None
-    if is_backwards:
-        number = place[2] if lacks and place else None
-        tail = list(islice(sets.numbers_down(rest, number), size + 1)) if lacks or place is None else []
-        return Page(*_joined(_given((each, None, "") for each in tail), walk.sql(None if lacks else place), size + 1),
-                    size, True)  # fmt: skip
-    if lacks and place:
-        return Page(*_given((each, None, "") for each in islice(sets.numbers_of(rest, place[2] + 1), size + 1)), size)
-    count = having.bit_count()
-    start = max(0, offset - count) if place is None else 0
-    tail = list(islice(sets.numbers_of(rest), start, start + size + 1))
-    if offset >= count and place is None:
-        return Page(*_given((each, None, "") for each in tail), size)
-    return Page(*_joined(walk.sql(place, offset), _given((each, None, "") for each in tail), size + 1), size)
-
-
-def _joined(first: tuple[str, list[Any]], second: tuple[str, list[Any]], most: int) -> tuple[str, list[Any]]:
-    sql = (
-        "SELECT row_number() OVER () AS place, num, value, label FROM ("
-        f"SELECT num, value, label FROM ({first[0]}) first UNION ALL SELECT num, value, label FROM ({second[0]}) second"
-        " LIMIT %s) w"
-    )
-    return sql, [*first[1], *second[1], most]
-
-
-class _KeyWalk:
-    """Along the values of a key, for keys of which an entity has one value: its sets stand behind one another."""
-
-    def __init__(self, found: FoundSet, order: Order, is_backwards: bool, most: int) -> None:
-        self.found, self.key, self.most = found, order.key, most
-        is_down = order.is_descending != is_backwards
-        self.way, self.than = ("DESC", "<") if is_down else ("ASC", ">")
-        self.steps = f"{sets.CHUNK - 1}, 0, -1" if is_down else f"0, {sets.CHUNK - 1}"
-
-    def sql(self, place: Place | None, offset: int = 0) -> tuple[str, list[Any]]:
-        """Rows of (num, value, label). A nested loop keeps the order of the walk: the sets of a value are read when
-        their turn comes, and no further than the page."""
-        organisation_id, tested = self.found.organisation_id, _Set(self.found.bits).parameters
-        most = self.most + offset
-        facts = (
-            "SELECT value, label, one, members, blocks FROM catalog_fact WHERE organisation_id = %s"
-            " AND key_id = (SELECT id FROM catalog_factkey WHERE organisation_id = %s AND key = %s)"
-            f" {'' if place is None else f'AND value {self.than}= %s AND (value, label) {self.than}= (%s, %s)'}"
-            f" AND (one IS NULL OR {_IN_SET.format(num='one')})"
-            f" ORDER BY value {self.way}, label {self.way} OFFSET 0"
-        )
-        block = (
-            "SELECT chunk * 8192 AS base, bits FROM catalog_factblock WHERE organisation_id = %s"
-            f" AND blocks = f.blocks ORDER BY chunk {self.way} OFFSET 0"
-        )
-        begin = "" if place is None else f"AND ((f.value, f.label) {self.than} (%s, %s) OR {{num}} {self.than} %s)"
-        sql = (
-            f"SELECT m.num, f.value, f.label FROM ({facts}) f CROSS JOIN LATERAL ("
-            f"SELECT f.one AS num WHERE f.one IS NOT NULL {begin.format(num='f.one')}"
-            " UNION ALL"
-            f" (SELECT u.num FROM unnest(f.members) WITH ORDINALITY AS u (num, at)"
-            f" WHERE {_IN_SET.format(num='u.num')} {begin.format(num='u.num')} ORDER BY u.at {self.way})"
-            " UNION ALL"
-            f" (SELECT b.base + i FROM ({block}) b CROSS JOIN LATERAL generate_series({self.steps}) AS i"
-            f" WHERE get_bit(b.bits, i) = 1 AND {_IN_SET.format(num='(b.base + i)')} {begin.format(num='(b.base + i)')}"
-            " LIMIT %s)"
-            ") m OFFSET %s LIMIT %s"
-        )
-        at = [] if place is None else [place[0], place[1], place[2]]
-        start = [] if place is None else [place[0], place[0], place[1]]
-        parameters = [
-            *[organisation_id, organisation_id, self.key, *start, *tested],
-            *at,
-            *[*tested, *at],
-            *[organisation_id, *tested, *at, most],
-            *[offset, self.most],
-        ]
-        return sql, parameters
-
-
-def by_several(found: FoundSet, orders: Sequence[tuple[Order, Values]], *, size: int, offset: int) -> Page:
-    """A page in several orders by keys: where the first has equals, the next one decides. All values must be known."""
-    runs = _parted([(None, "", found.bits)], orders)
-    return Page(*_given(_window(runs, Order("key"), None, False, offset, size + 1)), size)
-
-
-def _parted(runs: list[Run], orders: Sequence[tuple[Order, Values]]) -> list[Run]:
-    for order, values in orders:
-        finer = list[Run]()
-        for run in runs:
-            if run[2].bit_count() < 2:
-                finer.append(run)
-                continue
-            # A value in several spellings is one: the next order decides among all who have it.
-            parts = dict[str | None, int]()
-            left = run[2]
-            for value, _, bits in _runs(run[2], values.rows, is_descending=order.is_descending):
-                parts[value] = parts.get(value, 0) | bits
-                left &= ~bits
-            finer += [(None, "", bits) for bits in parts.values()] + _rest(left)
-        runs = finer
-    return runs
-
-
-# A stretch of the order: a value and who has it.
-Run = tuple[str | None, str, int]
-
-
-def _runs(bits: int, values: list[Value], *, is_descending: bool) -> list[Run]:
-    """Each entity at the least of its values, in either direction."""
-    found, left = list[Run](), bits
-    for row in values:
-        if not left:
-            break
-        here = row.set_of() & left
-        left &= ~here
-        if here:
-            found.append((row.value, row.label, here))
-    return found[::-1] if is_descending else found
-
-
-def _rest(bits: int) -> list[Run]:
-    return [(None, "", bits)] if bits else []
-
-
-def _window(
-    runs: list[Run], order: Order, place: Place | None, is_backwards: bool, offset: int, most: int
-) -> Iterator[tuple[int, str | None, str]]:
-    """The entities of the runs from the place on, or from it backwards; within a run in the direction of the order."""
-    at = (
-        len(runs)
-        if place is None
-        else next((n for n, run in enumerate(runs) if not _is_before(run, place, order)), len(runs))
-    )
-    is_there = place is not None and at < len(runs) and runs[at][:2] == place[:2]
-    turns = range(at + is_there)[::-1] if is_backwards else range(0 if place is None else at, len(runs))
-    for n in turns:
-        value, label, bits = runs[n]
-        is_down = (order.is_descending and value is not None) != is_backwards
-        if place is not None and is_there and n == at:
-            bits &= (1 << place[2]) - 1 if is_down else -1 << (place[2] + 1)
-        count = bits.bit_count()
-        if offset >= count:
-            offset -= count
-            continue
-        numbers = sets.numbers_down(bits) if is_down else sets.numbers_of(bits)
-        for number in islice(numbers, offset, None):
-            if not most:
-                return
-            most -= 1
-            yield number, value, label
-        offset = 0
-
-
-def _is_before(run: Run, place: Place, order: Order) -> bool:
-    """Whether the run ends before the place's begins."""
-    if run[0] is None or place[0] is None:
-        return run[0] is not None and place[0] is None
-    here, there = (run[0], run[1]), (place[0], place[1])
-    return here > there if order.is_descending else here < there
+        return walk, [self.found.organisation_id, *parameters]

@@ -123,9 +123,10 @@ class Value:
 class Values:
     """The values of a key, in their order: what facets count and orders follow."""
 
-    def __init__(self, key: str, most: int | None, prefix: str, *, only_many: bool) -> None:
-        self.key, self.most, self.prefix, self.only_many = key, most, prefix, only_many
+    def __init__(self, key: str, most: int | None, prefix: str, few: int | None) -> None:
+        self.key, self.most, self.prefix, self.few = key, most, prefix, few
         self.rows: list[Value] = []
+        self.is_many = False  # whether some entity has several of them; told with `few`
 
     def count(self, bits: int | None) -> list[tuple[str, int]]:
         """(value as written, how many of the set have it), those that somebody has, by value; None: of all."""
@@ -158,12 +159,12 @@ class IndexQuestion:
         """Those who fit; `filters.matches` says what that means."""
         return WantedSet(self, node)
 
-    def values(self, key: str, *, most: int | None = None, prefix: str = "", only_many: bool = False) -> Values:
-        """The values of a key that begin so; at most so many, then the commonest of all.
+    def values(self, key: str, *, most: int | None = None, prefix: str = "", few: int | None = None) -> Values:
+        """The values of a key that begin so; at most `most`, then the commonest of all.
 
-        only_many: nothing, unless some entity has several of them.
+        few: all of them where there are no more than so many, and none otherwise.
         """
-        asked = Values(key.lower(), most, prefix.lower(), only_many=only_many)
+        asked = Values(key.lower(), most, prefix.lower(), few)
         if _askable(asked.key) and _askable(asked.prefix, own=True):
             self._values.append(asked)
         return asked
@@ -210,20 +211,28 @@ class IndexQuestion:
                 lows,
                 [f"{low}{LAST}" for low in lows],
                 [each.most for each in self._values],
-                [each.only_many for each in self._values],
+                [each.few for each in self._values],
             )
+            parameters.append(self.organisation_id)
+        counted = [each for each in self._values if each.few is not None]
+        if counted:
+            arms.append(_MANY)
+            parameters += [[each.key for each in counted], self.organisation_id]
         with connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(arms), parameters)
             rows = cursor.fetchall()
-        self._take(rows, (exact, ranges, parts))
+        self._take(rows, (exact, ranges, parts), counted)
         self.live = self._live.set_of()
 
     def _places(self, *columns: Sequence[Any]) -> list[Any]:
         return [*map(list, columns), *[self.organisation_id] * 3]
 
-    def _take(self, rows: list[tuple[Any, ...]], asked: tuple[list[_Leaf], ...]) -> None:
+    def _take(self, rows: list[tuple[Any, ...]], asked: tuple[list[_Leaf], ...], counted: Sequence[Values]) -> None:
         known: dict[tuple[int, str, str], Value] = {}
         for arm, place, value, label, n, one, members, fact, chunk, bits in rows:
+            if arm == _TOLD:
+                counted[place - 1].is_many = True
+                continue
             if arm < len(asked):
                 leaf = asked[arm][place - 1]
                 if one is not None:
@@ -277,14 +286,22 @@ _PART = (
     " JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = k.id AND f.value = hit.value AND f.label = hit.label"
     f" {_BLOCKS}"
 )
+# Whether there are few is counted in the index, and no further than one too many.
 _VALUES = (
     f"SELECT 3, w.place, {_FOUND}"
-    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bool[])"
-    " WITH ORDINALITY AS w (key, low, high, most, only_many, place)"
-    f" {_KEY} AND (k.is_many OR NOT w.only_many)"
-    " CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
-    "  AND x.value >= w.low AND x.value < w.high ORDER BY CASE WHEN w.most IS NULL THEN 0 ELSE -x.n END LIMIT w.most) f"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::int[])"
+    " WITH ORDINALITY AS w (key, low, high, most, few, place)"
+    f" {_KEY} CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
+    "  AND x.value >= w.low AND x.value < w.high AND (w.few IS NULL OR (SELECT count(*) FROM (SELECT 1"
+    "   FROM catalog_fact y WHERE y.organisation_id = %s AND y.key_id = k.id LIMIT w.few + 1) seen) <= w.few)"
+    "  ORDER BY CASE WHEN w.most IS NULL THEN 0 ELSE -x.n END LIMIT w.most) f"
     f" {_BLOCKS}"
+)
+_TOLD = 4
+_MANY = (
+    "SELECT 4, w.place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    " FROM unnest(%s::text[]) WITH ORDINALITY AS w (key, place)"
+    " JOIN catalog_factkey k ON k.organisation_id = %s AND k.key = w.key AND k.is_many"
 )
 
 
@@ -299,6 +316,11 @@ class FoundSet:
     @property
     def total(self) -> int:
         return self.bits.bit_count()
+
+    @property
+    def there(self) -> int:
+        """How many entities there are at all."""
+        return self.live.bit_count()
 
     def numbers(self, most: int | None = None) -> list[int]:
         """Their numbers, the lowest first."""

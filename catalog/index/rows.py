@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from catalog.asking.filters import Exists
-from catalog.index.ordering import Lacking, Order, Page, Place, listed, page
+from catalog.index.ordering import Order, Page, Place, listed, needed, page
 from catalog.index.reading import Condition, FoundSet, IndexQuestion
 from catalog.models import Entity
 from portal.accounts.models import Organisation
@@ -39,11 +38,10 @@ def first(
 ) -> tuple[list[Entity], int]:
     """The first of those who fit, by name unless told otherwise, and how many there are: two statements."""
     question, order = IndexQuestion(organisation), order or Order()
-    wanted, having = question.filter(node), question.filter(Exists(order.key))
-    several = question.values(order.key, only_many=True) if order.by == "key" else None
+    wanted, known = question.filter(node), needed(question, order)
     question.ask()
     found = FoundSet(question.organisation_id, wanted.bits, question.live)
-    chosen = page(found, order, size=most, known=Lacking(having.bits, several))
+    chosen = page(found, order, size=most, known=known)
     return entities(organisation, chosen, columns)[:most], found.total
 
 

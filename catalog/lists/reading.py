@@ -21,7 +21,7 @@ from catalog.asking.query import entities_of
 from catalog.freshness import stale_sources
 from catalog.index import sets
 from catalog.index.finding import text_node
-from catalog.index.ordering import Lacking, Order, page
+from catalog.index.ordering import Needed, Order, page
 from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, all_of, find
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, ListChoice, Mine, node_of, tier_of
 from catalog.lists.rows import Row, Rows, Segment, in_segments, of_page
@@ -221,11 +221,8 @@ class Listed:
                 ]
             }
         key = COLUMNS[name].key
-        return {
-            "values": question.values(key, most=MOST_SEGMENTS + 1),
-            "having": question.filter(Exists(key)),
-            "several": question.values(key, only_many=True),
-        }
+        having, values = question.filter(Exists(key)), question.values(key, few=MOST_SEGMENTS)
+        return {"known": Needed(having, values)}
 
     def page(self, *, size: int, after: str = "", before: str = "") -> ListedPage:
         """A page of the list, each row with `is_starred`, and `tier` where that is a column.
@@ -240,8 +237,7 @@ class Listed:
             shown, is_more = of_page(rows, chosen)
         elif (segments := self._segments(name, is_down=is_down)) is None:
             order = Order("key", COLUMNS[name].key, is_descending=is_down)
-            known = Lacking(self._asked.order["having"].bits, self._asked.order["several"])
-            chosen = page(self._found, order, size=size, is_backwards=is_back, known=known,
+            chosen = page(self._found, order, size=size, is_backwards=is_back, known=self._asked.order["known"],
                           place=(place[0], place[1] or "", place[2]) if place else None)  # fmt: skip
             shown, is_more = of_page(rows, chosen)
         else:
@@ -273,8 +269,10 @@ class Listed:
                     found[tier] = found.get(tier, 0) | row.set_of()
             runs = sorted(found.items())
         else:
-            rows = self._asked.order["values"].rows
-            if len(rows) > MOST_SEGMENTS:
+            known: Needed = self._asked.order["known"]
+            assert known.values is not None
+            rows = known.values.rows
+            if not rows and self._asked.order["known"].having.bits:
                 return None
             runs = [(row.value, row.set_of()) for row in rows]
         return _cut(runs, self.bits, is_down=is_down)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.index import sets
-from catalog.index.ordering import SMALL, Order, Page, page
+from catalog.index.ordering import Order, Page, is_few, page
 from catalog.index.reading import FoundSet
 from catalog.models import Entity
 
@@ -104,7 +104,7 @@ class _Walk:
     def take(self, segment: Segment, at: tuple[str, int] | None) -> bool:
         """Takes a segment in; False when there is enough."""
         count = segment.bits.bit_count()
-        if count <= SMALL:
+        if is_few(count, self.found.there, self.enough):
             self.waiting.append((segment, at))
             self.sure += count if at is None else 0
         else:

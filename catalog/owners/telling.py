@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from portal.accounts.models import Organisation
 from portal.kit.refs import name_of
 
 VERB = "ownership.changed"
+# Called with what was stated, inside the transaction, once everything tells of it. Higher rooms register here.
+AFTER_STATING: dict[str, Callable[[Organisation | int, Sequence[Handed]], None]] = {}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def tell(organisation: Organisation | int, actor: Actor, handed: Sequence[Handed
         summary=_summary(handed, how),
         data={"how": how, "why": why, "commit": commit, "entities": [each.plain() for each in handed]},
     )
+    for hook in AFTER_STATING.values():
+        hook(organisation, handed)
 
 
 def _summary(handed: Sequence[Handed], how: str) -> str:

@@ -1,6 +1,7 @@
 """Verbs that change organisations, memberships and invitations: change, audit event and mail, in one transaction."""
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
@@ -27,6 +28,8 @@ from portal.kit.errors import Conflict, Forbidden, Invalid, NotFound
 
 INVITATION_DAYS = 7
 OPERATORS = "New organisations are made by the operator of this portal."
+# What rooms above do when somebody has left an organisation; called inside the transaction, once they are out.
+AFTER_LEAVING: dict[str, Callable[[Organisation, User], None]] = {}
 GONE = "This invitation is no longer valid. Ask for a new one."
 
 
@@ -134,6 +137,8 @@ def remove_member(*, actor: Actor, organisation: Organisation, member: Membershi
         data={"user": person.email, "role": member.role},
     )
     member.delete()
+    for hook in AFTER_LEAVING.values():
+        hook(organisation, person)
 
 
 def _keep_an_admin(organisation: Organisation, leaving: Membership) -> None:

@@ -32,6 +32,7 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "catalog.refresh": Rule("developer", "refresh sources"),
     "catalog.edit": Rule("manager", "edit what another team owns", owners=True),
     "catalog.remove": Rule("manager", "remove what another team owns", owners=True),
+    "ownership.state": Rule("manager", "say who answers for what another team owns", owners=True),
     "views.share": Rule("developer", "share views of the catalog"),
     "views.manage": Rule("manager", "change views that others share"),
     "paths.view": Rule("viewer", "see golden paths"),

@@ -20,6 +20,7 @@ DEEPEST = 10
 # the transaction of the change.
 AFTER_CHANGE: dict[str, Callable[[Actor, Team], None]] = {}
 BEFORE_DELETE: dict[str, Callable[[Actor, Team], None]] = {}
+AFTER_DELETE: dict[str, Callable[[Actor, Team], None]] = {}
 # What a change of the tree takes before the tree itself, so that everybody takes both in one order.
 LOCK_FIRST: dict[str, Callable[[int], None]] = {}
 # First key of the advisory lock that lets one at a time change the tree; the database takes it too (migration 0016).
@@ -204,6 +205,8 @@ def delete_team(*, actor: Actor, organisation: Organisation, team: Team) -> None
     for child in below:
         child.refresh_from_db()
         _tell(actor, child)
+    for hook in AFTER_DELETE.values():
+        hook(actor, team)
 
 
 @transaction.atomic

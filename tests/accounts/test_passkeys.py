@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
+from portal.accounts.sessions import SessionStore
 from tests.conftest import PASSWORD
 from tests.e2e.sound import assert_is_sound_here
 
@@ -67,20 +69,21 @@ def test_a_passkey_is_added_named_signs_in_and_is_removed(committed_world: Any, 
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Laptop at home").wait_for()
 
-    page.context.clear_cookies()
+    forget(page)
     page.goto("/accounts/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url("**/o/acme/**")
     assert Authenticator.objects.get(pk=key.pk).last_used_at is not None
 
     # The password alone is not enough any more; the key is the second step.
-    page.context.clear_cookies()
+    forget(page)
     sign_in(page, dev)
     page.get_by_role("heading", name="One more step").wait_for()
     page.get_by_role("button", name="Use a security key").click()
     page.wait_for_url("**/o/acme/**")
 
     page.goto("/accounts/2fa/webauthn/")
+    age_proofs(page)
     page.get_by_role("link", name="Remove Laptop at home").click()
     page.get_by_role("link", name="Use a security key").click()
     page.get_by_role("button", name="Use a key").wait_for()
@@ -98,6 +101,23 @@ def test_what_the_browser_refuses_is_said_in_words(committed_world: Any, page: A
     page.goto("/accounts/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.get_by_text("this address is a number. Open http://localhost:").wait_for()
+
+
+def forget(page: Any) -> None:
+    """Leaves without a session; the page goes first, for its stream may only just be opening."""
+    page.goto("about:blank")
+    page.context.clear_cookies()
+
+
+def age_proofs(page: Any) -> None:
+    """As if what the browser's session has proved had been proved too long ago."""
+    key = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME)
+    session = SessionStore(key)
+    session["account_authentication_methods"] = [
+        {**record, "at": record["at"] - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT}
+        for record in session["account_authentication_methods"]
+    ]
+    session.save()
 
 
 def sign_in(page: Any, user: Any) -> None:

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix, matches
-from catalog.index import finding, ordering, reading, sets, writing
-from catalog.index.ordering import Lacking, Order, page
+from catalog.index import finding, keyed, ordering, pages, reading, sets, writing
+from catalog.index.ordering import Order, needed, page
 from catalog.index.parts import ABOUT, NAMED, near_parts
 from catalog.index.reading import FactTerm, IndexQuestion, find
 from tests.catalog.rows import entity_row
@@ -52,7 +52,11 @@ def entities(organisation: Any, count: int, seed: int) -> list[Any]:
 def catalog(world, request, monkeypatch):
     """A catalog whose sets are listed and sorted, or kept in blocks and walked as they are in a large one."""
     if request.param:
-        monkeypatch.setattr(ordering, "SMALL", 20)
+        monkeypatch.setattr(pages, "FEW", 3)
+        monkeypatch.setattr(pages, "PASSED", 1000)
+        monkeypatch.setattr(pages, "FEW_READ", 0)
+        monkeypatch.setattr(keyed, "MOST_READ", 0)
+        monkeypatch.setattr(keyed, "MOST_RUNS", 2)
         monkeypatch.setattr(sets, "MOST_LISTED", 40)
     with world.tenant():
         rows = entities(world.acme, 300, 7)
@@ -162,11 +166,10 @@ class Asked:
 
     def __init__(self, world: Any, node: Node, order: Order, size: int) -> None:
         question = IndexQuestion(world.acme)
-        wanted, having = question.filter(node), question.filter(Exists(order.key))
-        several = question.values(order.key, only_many=True)
+        wanted, known = question.filter(node), needed(question, order)
         question.ask()
         self.found = reading.FoundSet(world.acme.pk, wanted.bits, question.live)
-        self.order, self.size, self.known = order, size, Lacking(having.bits, several)
+        self.order, self.size, self.known = order, size, known
 
     def page(self, place: Any = None, **more: Any) -> tuple[list[Any], bool]:
         asked = page(self.found, self.order, size=self.size, place=place, known=self.known, **more)
@@ -200,7 +203,10 @@ def place_of(row: Any) -> Any:
 def test_every_page_of_every_order_forwards_and_back(catalog):
     plain = told(catalog.acme)
     size = 53
-    nodes = (All(()), In("spec.type", ("service",)), Not(Exists("metadata.annotations.only")), In("kind", ("none",)))
+    nodes = (
+        All(()), In("spec.type", ("service",)), Not(Exists("metadata.annotations.only")), In("kind", ("none",)),
+        In("spec.owner", ("team-1", "team-2")),
+    )  # fmt: skip
     for node in nodes:
         expected = {number for number, each in plain.known.items() if matches(node, each)}
         for order in ORDERS:

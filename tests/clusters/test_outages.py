@@ -231,3 +231,11 @@ def test_a_killed_live_process_is_stale_within_ten_seconds_and_the_next_one_know
 def transitions(world):
     with world.tenant():
         return list(Transition.objects.for_tenant(world.acme).order_by("pk").values_list("was", "became"))
+
+
+def test_what_ships_takes_over_a_killed_live_process_within_ten_seconds() -> None:
+    """Whoever is next asks when the lease has ended, and at most one turn of renewing later."""
+    from portal.clusters.watching import hub, leases
+
+    assert leases.LEASE.total_seconds() + hub.RENEW_EVERY < 10
+    assert leases.LEASE.total_seconds() > hub.RENEW_EVERY * 2, "one late renewal loses nothing"

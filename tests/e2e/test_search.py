@@ -48,6 +48,20 @@ def test_the_palette_leads_where_enter_says_and_is_closed_for_who_comes_back(dev
     chosen(dev).filter(has_text="Payment gateway").wait_for()
 
 
+def test_who_owns_it_is_two_keys_and_a_word_away_from_anywhere(dev: Any) -> None:
+    """On any page: g, o, and the name. The answer stands there before Enter."""
+    for path in ("/o/parcelwright/", "/o/parcelwright/runs/"):
+        dev.goto(path)
+        dev.keyboard.press("g")
+        dev.keyboard.press("o")
+        dev.locator("#palette[open]").wait_for()
+        dev.keyboard.type("payments")
+        dev.locator("#palette:not(.htmx-request) .palette-answer").filter(has_text="payments").wait_for()
+        assert dev.locator("#palette-input").input_value() == "who owns payments"
+    dev.keyboard.press("Enter")
+    dev.locator(".answer-headline").wait_for()
+
+
 def test_the_palette_answers_a_question_and_leads_to_the_whole_card(dev: Any) -> None:
     dev.goto(f"{O}/")
     open_palette(dev, "who owns payments")

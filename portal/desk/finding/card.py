@@ -18,8 +18,9 @@ from catalog.descriptors.kinds import API_PROVIDED_BY, HAS_PART, KINDS
 from catalog.impact import Affected, affected, edges_in
 from catalog.index.ordering import Order
 from catalog.index.rows import first
-from catalog.models import Entity
-from catalog.naming import address, named
+from catalog.models import Entity, How, Role
+from catalog.naming import address, named, named_and_reached
+from catalog.panels import with_standing
 from catalog.searching import TEAM, as_found
 from portal.accounts.access import Access
 from portal.accounts.contact import LABELS, Contact
@@ -46,6 +47,17 @@ class AnswerLine:
 
 
 @dataclass(frozen=True)
+class RoleLine:
+    """A role beside the owner's, who holds it, and how they are reached."""
+
+    role: str
+    label: str
+    title: str
+    url: str
+    contact: Contact
+
+
+@dataclass(frozen=True)
 class Answer:
     """`headline`: the answer itself; the rest is what the card shows beside it. `gaps`: what nobody has said."""
 
@@ -63,6 +75,7 @@ class Answer:
     gaps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     others: tuple[Hit, ...] = ()
+    roles: tuple[RoleLine, ...] = ()
 
     @property
     def key(self) -> str:
@@ -76,13 +89,14 @@ class AnswerMaker:
     def __init__(self, access: Access, question: PlainQuestion, subject: Hit) -> None:
         self.access, self.question, self.subject = access, question, subject
         self.organisation = access.organisation
-        rows = entities_of(self.organisation).filter(ref=subject.key).select_related("body")
+        rows = with_standing(entities_of(self.organisation).filter(ref=subject.key).select_related("body"))
         self.entity: Entity | None = rows.first()
         self.is_team = subject.kind == TEAM
         owner = subject.key if self.is_team else subject.owner_ref
         teams = Team.objects.for_tenant(self.organisation).filter(ref=owner) if owner else ()
         self.team: Team | None = next(iter(teams), None)
         self.leads = self._leads()
+        self.roles, self.holder = self._roles(owner)
         self.contact = self._contact()
 
     def answer(self) -> Answer:
@@ -115,10 +129,33 @@ class AnswerMaker:
         rows = TeamMembership.objects.for_tenant(self.organisation).filter(team=self.team, is_lead=True)
         return tuple(str(row.user) for row in rows.select_related("user").order_by("user__name", "pk")[:MOST_PEOPLE])
 
+    def _roles(self, owner: str) -> tuple[tuple[RoleLine, ...], tuple[str, Contact]]:
+        """Who holds the other roles of the entity; and the owner, where that is a person: their name, their contact."""
+        told = {}
+        if self.entity is not None and not self.is_team:
+            stands = self.entity.standing  # type: ignore[attr-defined]  # annotated by with_standing
+            told = {each["role"]: each["holder_ref"] for each in stands if each["holder_ref"]}
+            told.pop(Role.OWNER.value, None)
+        persons = [owner] if owner and self.team is None else []
+        names, reached = named_and_reached(self.organisation.pk, [*told.values(), *persons])
+        found = tuple(
+            RoleLine(
+                role,
+                str(Role(role).label),
+                names[ref].title if ref in names else name_of(ref),
+                (names[ref].url if ref in names else "") or address(self.organisation.slug, ref),
+                reached.get(ref) or Contact(),
+            )
+            for role in Role.values
+            if (ref := told.get(role))
+        )
+        called = self.team.name if self.team else names[owner].title if owner in names else name_of(owner)
+        return found, (called, reached.get(owner) or Contact())
+
     def _contact(self) -> Contact:
         """What the thing itself says, such as its own runbook, before what its team says."""
         own = contact_of(self.entity.document) if self.entity else Contact()
-        return own.before(self.team.contact if self.team else Contact())
+        return own.before(self.team.contact if self.team else self.holder[1])
 
     def _status_of(self, row: Entity) -> EntityStatus | None:
         return status.of_entities(self.organisation.pk, [row.uid]).get(str(row.uid)) if row.has_workloads else None
@@ -141,6 +178,7 @@ class AnswerMaker:
             leads=self.leads,
             contact=self.contact,
             gaps=self._gaps(),
+            roles=self.roles,
             **shown,  # type: ignore[arg-type]  # the fields of Answer, by their names
         )
 
@@ -150,16 +188,17 @@ class AnswerMaker:
         if self.is_team:
             led = f" It is led by {listed(self.leads)}." if self.leads else ""
             return self._made(f"{self.title} is a team itself.{led}")
+        if self.entity is not None and self.entity.owner_how == How.INHERITANCE:
+            whose = f", who owns {name_of(self.entity.system_ref)}" if self.entity.system_ref else ""
+            return self._made(f"Nobody is named for {self.title}. By fallback {self.holder[0]} answers{whose}.")
         if self.team is not None:
             return self._made(f"{self.team_name} owns {self._told_apart()}.")
         owner = self.subject.owner_ref
         if owner and kind_of(owner) != "group":
-            return self._made(f"{name_of(owner)} owns {self.title}.")
+            return self._made(f"{self.holder[0]} owns {self.title}.")
         if owner:
-            return self._made(
-                f"Its descriptor says that {name_of(owner)} owns {self.title}; there is no such team here."
-            )
-        return self._made(f"Nobody owns {self.title}: its descriptor names no owner.")
+            return self._made(f"On record {name_of(owner)} owns {self.title}; there is no such team here.")
+        return self._made(f"Nobody owns {self.title}: nobody is named for it.")
 
     def _lead(self) -> Answer:
         if self.team is None:
@@ -171,6 +210,9 @@ class AnswerMaker:
         return self._made(f"{listed(self.leads)} {word} {self.team_name}{owns}.")
 
     def _on_call(self) -> Answer:
+        if held := next((each for each in self.roles if each.role == Role.ONCALL.value), None):
+            way = held.contact.on_call or held.contact.phone or held.contact.chat or held.contact.mail
+            return self._made(f"On call for {self.title}: {held.title}{f', {way}' if way else ''}")
         if not self.contact.on_call:
             if parts := self._parts_on_call():
                 return self._made(
