@@ -34,7 +34,9 @@ def mark(*, membership: Membership, is_read: bool, notices: Collection[int] | No
         rows = rows.filter(pk__in=notices)
     if kind:
         rows = rows.filter(kind=kind)
-    changed = rows.update(read_at=now() if is_read else None)
+    # Locked in one order: two that mark the same ones at the same time do not wait for each other.
+    pks = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+    changed = Notice.objects.filter(pk__in=pks).update(read_at=now() if is_read else None) if pks else 0
     unread.count_down(membership.organisation_id, membership.pk, changed if is_read else -changed)
     if changed:
         unread.ring(membership.organisation_id, [membership.user_id])

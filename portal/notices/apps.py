@@ -32,7 +32,7 @@ class NoticesConfig(AppConfig):
             NavEntry(
                 "notice-preferences",
                 "How notices come",
-                "bell-cog",
+                "bell",
                 "notices.own",
                 16,
                 words="notifications preferences mail digest quiet hours mute unsubscribe",
@@ -41,7 +41,7 @@ class NoticesConfig(AppConfig):
             NavEntry(
                 "destinations",
                 "Notices",
-                "bell-ringing",
+                "send",
                 "notices.manage",
                 126,
                 "Organisation",

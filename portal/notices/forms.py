@@ -14,7 +14,7 @@ from portal.accounts.models import Organisation, Team
 from portal.accounts.teams import standing
 from portal.notices.choosing import Chosen
 from portal.notices.models import Rhythm
-from portal.notices.registry import CHANNELS, MODES, NoticeKind, in_sections
+from portal.notices.registry import CHANNELS, KINDS, MODES, TEAM_MAIL, NoticeKind, in_sections
 from portal.notices.states import DESTINATIONS
 
 # A choice stands in a form as mode:<channel>:<kind>.
@@ -84,7 +84,7 @@ class DestinationForm(Form):
     )
     kinds = forms.MultipleChoiceField(
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         label="Which kinds",
         help_text="None chosen: all of them, later ones too.",
     )
@@ -108,7 +108,7 @@ class DestinationForm(Form):
 
 @dataclass(frozen=True)
 class Cell:
-    """One choice: its field's name, what is chosen ("" for nothing), and the options as (mode, words)."""
+    """One choice: its field, its channel, what is chosen ("" for nothing), and the options as (mode, words)."""
 
     name: str
     channel: str
@@ -118,10 +118,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A kind with its choices."""
+    """A kind with its choices; None where there is none."""
 
     kind: NoticeKind
-    cells: Sequence[Cell]
+    cells: Sequence[Cell | None]
 
 
 def table(
@@ -138,11 +138,14 @@ def table(
 
 def _cell(
     kind: str, channel: str, chosen: Mapping[tuple[str, str], str], otherwise: Callable[[str, str], Chosen]
-) -> Cell:
+) -> Cell | None:
+    """None where the kind never goes that way: few are told to a team's address."""
+    if channel == TEAM_MAIL and channel not in KINDS[kind].channels:
+        return None
     held = otherwise(kind, channel)
     options = [("", f"{words_of(channel, held.mode)}{_by(held)}")]
     options += [(mode, words_of(channel, mode)) for mode in CHANNELS[channel][1]]
-    return Cell(f"{PREFIX}:{channel}:{kind}", channel, chosen.get((kind, channel), ""), options)
+    return Cell(f"{PREFIX}:{channel}:{kind}", CHANNELS[channel][0], chosen.get((kind, channel), ""), options)
 
 
 def words_of(channel: str, mode: str) -> str:
@@ -151,13 +154,9 @@ def words_of(channel: str, mode: str) -> str:
 
 
 def _by(held: Chosen) -> str:
-    said = {
-        "": "by itself",
-        "you": "as for every kind",
-        "organisation": "as for everybody here",
-        "team": "as for every kind",
-    }
-    return f" ({said.get(held.by, f'as {held.by} says')})"
+    said = {"": "as usual", "organisation": "as for everybody here"}
+    said |= dict.fromkeys(("you", "team"), "as for every kind")
+    return f", {said.get(held.by, f'as {held.by} says')}"
 
 
 def wishes_in(posted: Mapping[str, Any]) -> dict[tuple[str, str], str]:

@@ -29,6 +29,12 @@ def _own_role(happened: Happened) -> Audience:
     return Audience(dict.fromkeys(rows.values_list("user_id", flat=True), "It is your role."))
 
 
+def _role_words(happened: Happened) -> Said:
+    role = str(happened.data.get("is", ""))
+    article = "an" if role == "admin" else "a"
+    return Said(f"You are now {article} {role} here", page(happened, "people/"), f"{happened.actor} changed it.")
+
+
 def _team_people(happened: Happened) -> Audience:
     """The leads of the team that changed, and whoever was brought into it or taken out of it."""
     team = Team.objects.for_tenant(happened.organisation).filter(pk=happened.subject_id).first()
@@ -67,9 +73,7 @@ def register() -> None:
             "People and teams",
             "your role here changes.",
             _own_role,
-            lambda it: Said(
-                f"You are now {it.data.get('is', '')} here", page(it, "people/"), f"{it.actor} changed it."
-            ),
+            _role_words,
             verbs=("member.role-changed",),
             channels={PORTAL: NOW, MAIL: NOW},
         ),

@@ -6,11 +6,14 @@ statements as one for two.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.db import Error as DatabaseError
+from django.db import transaction
 from django.utils.timezone import now
 
 from portal.accounts.models import Membership, Organisation, TeamPath
@@ -33,6 +36,8 @@ from portal.notices.registry import (
     Said,
 )
 from portal.notices.rhythm import PersonalRhythm
+
+log = logging.getLogger(__name__)
 
 # What is older was before anybody was to be told: an installation that is upgraded tells nobody of its past.
 FRESH = timedelta(days=1)
@@ -70,9 +75,25 @@ def spread(organisation: Organisation, happened: Iterable[Happened]) -> int:
 
 def _items(happened: Happened) -> Iterable[_Item]:
     for kind in VERBS.get(happened.verb, ()):
-        audience = kind.audience(happened)
-        if audience.people or audience.teams or audience.mails:
-            yield _Item(happened, kind, audience, kind.words(happened), kind.grouping(happened)[:200])
+        item = _item(happened, kind)
+        if item is not None:
+            yield item
+
+
+def _item(happened: Happened, kind: NoticeKind) -> _Item | None:
+    """The happening as the kind tells it; None where it concerns nobody, or where the kind's own code breaks on it."""
+    try:
+        with transaction.atomic():
+            audience = kind.audience(happened)
+            if not (audience.people or audience.teams or audience.mails):
+                return None
+            return _Item(happened, kind, audience, kind.words(happened), kind.grouping(happened)[:200])
+    except Exception as error:
+        if isinstance(error, DatabaseError):
+            raise  # the database's trouble passes, and then it comes again
+        # One room's mistake about one event would otherwise keep everybody's notices from then on.
+        log.exception("%s is not told as %s", happened.key, kind.key)
+        return None
 
 
 @dataclass

@@ -41,6 +41,7 @@ class Web:
     posts: list[Post] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
     sender: int = 0
+    arrived: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -54,6 +55,7 @@ def web_server() -> Iterator[Web]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
                 told.posts.append(Post(self.path, headers, body))
+                told.arrived.set()
                 answer = told.answers.pop(0) if len(told.answers) > 1 else (told.answers or [(200, "ok", {})])[0]
             if answer == KILL:
                 os.kill(told.sender, signal.SIGKILL)

@@ -14,7 +14,7 @@ from portal.accounts import audit
 from portal.accounts.actor import Actor
 from portal.kit.failpoints import VARIABLE
 from portal.notices import actions, destinations
-from portal.notices.models import Delivery
+from portal.notices.models import Delivery, Destination
 from tests.conftest import ROOT, by, process_environment
 from tests.notices.conftest import deliveries_of
 from tests.notices.servers import KILL, mail_server, web_server
@@ -58,6 +58,8 @@ def leases_end(world):
     """Time goes by: whoever died is known to be dead."""
     with world.tenant():
         Delivery.objects.exclude(due_at=None).update(due_at=now())
+        Delivery.objects.exclude(lease_until=None).update(lease_until=now())
+        Destination.objects.update(rests_until=now())
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -130,7 +130,7 @@ def test_a_teams_choices_are_its_leads_and_managers(committed_world, client_for)
     with world.tenant():
         assert Preference.objects.get().team == world.payments
     page = client_for(world.dev).get(path("notice-preferences")).content.decode()
-    assert "Once a week (as Payments says)" in page
+    assert "Once a week, as Payments says" in page
 
 
 def test_following_a_team(committed_world, client_for):

@@ -420,6 +420,40 @@ def test_a_webhook_that_says_nothing_is_tried_again_under_the_same_id(
     assert len(web.posts) == 2
 
 
+def test_a_destination_that_hangs_holds_one_worker(committed_world, boil, turn, web, no_mail, monkeypatch):
+    """While one message is on its way there, the next waits, and other destinations get theirs."""
+    from portal.notices.sending import handing
+
+    monkeypatch.setattr(handing, "PATIENCE", 4.0)
+    world = committed_world
+    destined(world, web)
+    web.answers = [2.5, (200, "ok", {})]
+    boil("one", people=[world.vic])
+    turn()
+
+    def run() -> None:
+        try:
+            send_due(world.acme.pk)
+        finally:
+            connection.close()
+
+    slow = threading.Thread(target=run)
+    slow.start()
+    assert web.arrived.wait(10)
+    with web_server() as other:
+        with world.tenant():
+            destinations.add_destination(
+                organisation=world.acme, actor=by(world.ada), kind="teams", name="other", address=other.url
+            )
+        boil("two", people=[world.vic])
+        turn()
+        send_due(world.acme.pk)
+        assert (len(web.posts), len(other.posts)) == (1, 1), "the other has its message while this one is waited for"
+        slow.join()
+    assert [row.state for row in deliveries_of(world, channel="slack")] == ["unsure", "sent"]
+    assert len(web.posts) == 2
+
+
 def verified(post, secret):
     """As a receiver does it, by the specification of Standard Webhooks."""
     key = base64.b64decode(secret.removeprefix("whsec_"))

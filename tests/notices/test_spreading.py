@@ -212,6 +212,19 @@ def test_what_breaks_in_between_leaves_nothing_and_comes_again(committed_world, 
         assert OutboxCursor.objects.get(consumer="notices").position > 0
 
 
+def test_a_kind_that_breaks_on_one_event_keeps_nobody_elses_notices(committed_world, boil, turn, caplog):
+    world = committed_world
+    boil("before", people=[world.vic], kettle=1)
+    with world.tenant():
+        tell(world.acme, [Telling(kind="kettle", key="bad", summary="bad", data={"people": ["nobody"]})])
+        tell(world.acme, [Telling(kind="kettle", key="good", summary="good", data={"people": [world.vic.pk]})])
+    boil("after", people=[world.vic], kettle=2)
+    turn()
+    assert [notice.title for notice in notices_of(world, world.vic)] == ["before", "after", "good"]
+    assert "told:kettle:bad is not told as kettle" in caplog.text
+    assert turn() == 0
+
+
 def test_a_neighbour_is_told_nothing(committed_world, boil, turn):
     world = committed_world
     boil("Ours boils", people=[world.vic, world.eve])

@@ -32,6 +32,8 @@ OWNER = f"{socket.gethostname()}:{os.getpid()}"
 LEASE = timedelta(seconds=90)
 # So many things stand in one message at most.
 MOST = 100
+# So many messages of an organisation are on their way at a time.
+SENDERS = 2
 # Only these can tell a second one from a new one, by its id.
 CAN_TELL = frozenset({WEBHOOK})
 UNSURE = "The sender ended while it was leaving: it may have arrived. It is not sent again by itself."
@@ -82,7 +84,13 @@ def claim(organisation_id: int) -> Batch | None:
     """The next message of the organisation that is due; None when none is. A transaction of its own, and short."""
     with tenant(organisation_id):
         organisation = Organisation.objects.get(pk=organisation_id)
-        while (row := _next(organisation)) is not None:
+        if _senders(organisation) >= SENDERS:
+            return None
+        busy = set[int]()
+        while (row := _next(organisation, busy)) is not None:
+            if row.destination_id and not _is_free(row.destination_id):
+                busy.add(row.destination_id)
+                continue
             rows = _together(organisation, row)
             if row.state == "handed" and row.channel not in CAN_TELL:
                 _give_up(rows)
@@ -94,8 +102,22 @@ def claim(organisation_id: int) -> Batch | None:
     return None
 
 
-def _next(organisation: Organisation) -> Delivery | None:
+def _senders(organisation: Organisation) -> int:
+    """How many messages of the organisation are under way: a server that does not answer holds so many workers."""
+    rows = Delivery.objects.for_tenant(organisation).filter(state__in=["claimed", "handed"], lease_until__gt=Now())
+    return rows.values("batch").distinct().count()
+
+
+def _is_free(destination: int) -> bool:
+    """Whether nothing is on its way to the destination; from here on it is ours until the transaction ends."""
+    rows = Destination.objects.filter(Q(rests_until=None) | Q(rests_until__lte=Now()), pk=destination)
+    return rows.select_for_update(skip_locked=True).exists()
+
+
+def _next(organisation: Organisation, busy: set[int]) -> Delivery | None:
     due = Delivery.objects.for_tenant(organisation).filter(due_at__lte=Now())
+    if busy:
+        due = due.exclude(destination__in=busy)
     free = due.filter(Q(destination=None) | Q(destination__rests_until=None) | Q(destination__rests_until__lte=Now()))
     found: Delivery | None = free.order_by("due_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
     return found
@@ -200,4 +222,7 @@ def _claimed(organisation: Organisation, rows: list[Delivery]) -> Batch:
     Delivery.objects.bulk_update(
         rows, ["batch", "epoch", "attempts", "state", "lease_owner", "lease_until", "due_at"], batch_size=MOST
     )
+    if first.destination_id:
+        # One message after the other: `settle` opens it again, or the end of the lease does.
+        Destination.objects.for_tenant(organisation).filter(pk=first.destination_id).update(rests_until=until)
     return Batch(organisation, uid, epoch, attempts, rows)

@@ -106,12 +106,13 @@ def settle(batch: Batch, outcome: Outcome) -> None:
         rows = Delivery.objects.for_tenant(batch.organisation).filter(batch=batch.uid)
         if isinstance(outcome, Sent):
             rows.filter(state__in=["claimed", "handed", "unsure"]).update(**_over("sent", ""))
-            _note_sent(batch, outcome)
+            _rest(batch, outcome.rests, sentence="", refused=0, sent_at=now())
         elif isinstance(outcome, Refused):
             _end(batch, "dead", outcome.sentence)
             _note_refused(batch, outcome)
         elif isinstance(outcome, Unsure):
             _end(batch, "unsure", f"{outcome.sentence} It is not sent again by itself.")
+            _rest(batch, None, sentence=outcome.sentence[:500])
         else:
             _later(batch, outcome)
 
@@ -136,25 +137,22 @@ def _later(batch: Batch, outcome: Later) -> None:
     wait = pause(batch.attempts, outcome.wait)
     if wait is None:
         _end(batch, "dead", f"{outcome.sentence} It was tried {batch.attempts} times.")
+        _rest(batch, None)
         return
     again = now() + wait
     free: dict[str, object] = {"state": "waiting", "sentence": outcome.sentence[:500], "lease_owner": ""}
     batch.held().update(**free, lease_until=None, due_at=None, log=noted(batch.first, outcome.sentence))
     batch.held().filter(pk=batch.first.pk).update(due_at=again)
     if batch.destination is not None:
-        rows = Destination.objects.for_tenant(batch.organisation).filter(pk=batch.destination.pk)
-        rows.update(
-            sentence=outcome.sentence[:500],
-            refused=batch.destination.refused + 1 if outcome.counts else batch.destination.refused,
-            rests_until=now() + outcome.wait if outcome.wait else batch.destination.rests_until,
-        )
+        refused = batch.destination.refused + 1 if outcome.counts else batch.destination.refused
+        _rest(batch, outcome.wait, sentence=outcome.sentence[:500], refused=refused)
 
 
-def _note_sent(batch: Batch, outcome: Sent) -> None:
+def _rest(batch: Batch, wait: timedelta | None, **more: object) -> None:
+    """The destination may have its next message, after what it asked for."""
     if batch.destination is not None:
-        rests = now() + outcome.rests if outcome.rests > timedelta() else None
         rows = Destination.objects.for_tenant(batch.organisation).filter(pk=batch.destination.pk)
-        rows.update(sentence="", refused=0, rests_until=rests, sent_at=now())
+        rows.update(rests_until=now() + wait if wait else None, **more)
 
 
 def _note_refused(batch: Batch, outcome: Refused) -> None:
@@ -162,7 +160,7 @@ def _note_refused(batch: Batch, outcome: Refused) -> None:
     if destination is None:
         return
     rows = Destination.objects.for_tenant(batch.organisation).filter(pk=destination.pk)
-    rows.update(sentence=outcome.sentence[:500])
+    rows.update(sentence=outcome.sentence[:500], rests_until=None)
     if outcome.is_off and rows.filter(is_on=True).update(is_on=False):
         waiting = Delivery.objects.for_tenant(batch.organisation).filter(destination=destination, state="waiting")
         waiting.update(**_over("dead", outcome.sentence))
