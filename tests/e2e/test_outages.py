@@ -16,6 +16,7 @@ from portal.clusters import kubeconfig
 from portal.clusters.kube import Client
 from tests.e2e.conftest import sign_in
 from tests.e2e.product import Product
+from tests.kit.test_frozen import stopped
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -112,6 +113,17 @@ def test_without_postgresql_the_page_says_that_it_is_out_of_date(product: Produc
     # Not one of the connections that died with the server is handed to a page.
     statuses = {watched.request.get(watched.url).status for _ in range(20)}
     assert statuses == {200}
+
+
+def test_a_postgresql_that_is_frozen_is_told_within_ten_seconds_and_its_return_within_five(
+    product: Product, watched: Any
+) -> None:
+    with stopped(product.kept()["postgres"]):
+        light(watched, "Out of date", 10)
+    light(watched, "Live", 5)
+    healthy(watched, 5)
+    a_change_arrives(product, watched)
+    assert {watched.request.get(watched.url).status for _ in range(20)} == {200}
 
 
 def test_without_web_the_stream_is_opened_again(product: Product, watched: Any) -> None:
