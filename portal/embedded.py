@@ -29,7 +29,14 @@ OWNER = "slipway_owner"
 APPLICATION = "slipway_app"
 # One machine, one disk: processes that only read ahead, or wait for replicas, are memory for nothing; and what
 # PostgreSQL would hold of its files for good, the system keeps while there is room.
-SMALL = ("io_method=sync", "max_logical_replication_workers=0", "shared_buffers=32MB")
+SMALL = (
+    "io_method=sync",
+    "max_logical_replication_workers=0",
+    "shared_buffers=32MB",
+    # After a crash it makes sure that the files are on disk: asking once for the file system takes 0.4 to 0.8 s where
+    # opening each file took 6 to 9 s (four small databases, two busy cores).
+    "recovery_init_sync_method=syncfs",
+)
 # What tests give up, for databases that nobody needs after a power cut.
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 

@@ -221,7 +221,7 @@
   on("change", "[data-submit-on-change]", (event, field) => field.form.requestSubmit());
 
   // ---- keyboard: / search of the page, g then a letter, ? help ---------------------------------------------------------------
-  let went = 0;
+  let went = -Infinity;
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
@@ -238,13 +238,13 @@
       document.querySelector(`main [data-copy-key="${CSS.escape(event.key)}"]`)?.click();
     } else if (event.key === "o") {
       event.preventDefault(); // or the letter would follow into the field
-      went = 0;
+      went = -Infinity;
       document.dispatchEvent(new CustomEvent("slipway:palette", { detail: "who owns " }));
     } else {
       const label = { h: "Home", c: "Catalog", p: "Golden paths", r: "Runs", k: "Clusters", t: "Teams" }[event.key];
       const entry = event.key === "n" ? document.querySelector("[data-bell]") : $$(".nav-entry").find((one) => one.textContent.trim() === label);
       if (entry) location.assign(entry.href);
-      went = 0;
+      went = -Infinity;
     }
   });
 

@@ -15,6 +15,8 @@ from django.utils import timezone
 from portal.accounts import audit
 from portal.accounts.actor import Actor
 from portal.accounts.models import Organisation, User
+from portal.goldenpaths.questions.forms import given_again
+from portal.goldenpaths.questions.unseen import called, replaced, unseen_in
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Conflict, Invalid, NotFound
 from portal.provisioning import states
@@ -22,6 +24,7 @@ from portal.provisioning.acting.claiming import adoptions_of, owner_named
 from portal.provisioning.engine import sealing
 from portal.provisioning.engine.lease import call_out
 from portal.provisioning.models import Effect, Run, Step
+from portal.provisioning.redaction import MASK
 from portal.provisioning.steps import ACTIONS
 from portal.provisioning.tasks import nudge
 
@@ -49,8 +52,8 @@ def launch(
     Raises Conflict for a key that has started something else: another person's run, another path, other answers.
     """
     confirmed = adoptions_of(adoptions, actor)
-    secrets = secrets or {}
-    asked = asked or digest_of(values, secrets)
+    asked = asked or digest_of(values, secrets or {})
+    shown, secrets = _set_apart(version, values, secrets or {})
     run, is_new = Run.objects.for_tenant(organisation).get_or_create(
         organisation=organisation,
         idempotency_key=idempotency_key,
@@ -59,9 +62,9 @@ def launch(
             "requester": actor.user,
             "launched_as": actor.facts(),
             "title": version.path.title[:200],
-            "subject": str(values.get("name") or values.get("component_id") or "")[:200],
-            "owner_ref": owner_named(values, version.path.owner_ref),
-            "values": dict(values),
+            "subject": str(shown.get("name") or shown.get("component_id") or "").replace(MASK, "")[:200],
+            "owner_ref": owner_named(shown, version.path.owner_ref),
+            "values": shown,
             "asked": asked,
             "secrets": sealing.sealed(organisation.pk, idempotency_key, secrets),
             "secret_names": sorted(secrets),
@@ -86,6 +89,17 @@ def launch(
     facts = {"path": version.path.slug, **({"adopts": [one["place"] for one in confirmed]} if confirmed else {})}
     _record(run, actor, "launched", f"Launched {run.subject or 'a run'} down {run.title}", facts)
     return run
+
+
+def _set_apart(
+    version: "Version", values: Mapping[str, Any], secrets: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The answers that anybody may read, a mask in the place of each that was given unseen; and all that is sealed."""
+    unseen = unseen_in(version.document, values)
+    answers = {one.name: json.dumps(one.value) for one in unseen}
+    if clash := answers.keys() & secrets.keys():
+        raise Invalid(f"The path asks twice for “{min(clash)}”: as a secret, and as an answer that is typed unseen.")
+    return replaced(values, {one.place: MASK for one in unseen}), {**secrets, **answers}
 
 
 def digest_of(values: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
@@ -171,11 +185,14 @@ def retry(
         raise Conflict(f"Only a failed or cancelled run can be retried; this one is {row.state.label.lower()}.")
     missing = [name for name in row.secret_names if not secrets.get(name)]
     if missing:
-        raise Invalid(f"Enter {', '.join(missing)} again: secrets are not kept after a run ends.", field=missing[0])
+        raise Invalid(
+            f"Enter {', '.join(map(called, missing))} again: secrets are not kept after a run ends.", field=missing[0]
+        )
     confirmed = _confirmed(row, actor, adoptions)
     _rewind(row)
     row.move("queued")
-    row.secrets = sealing.sealed(organisation.pk, row.idempotency_key, {n: secrets[n] for n in row.secret_names})
+    again = _told_again(row, {name: secrets[name] for name in row.secret_names})
+    row.secrets = sealing.sealed(organisation.pk, row.idempotency_key, again)
     row.error_code = row.error_text = ""
     row.output = {}
     # What it took is what its work took: neither the night before the retry nor the undo a week later.
@@ -186,6 +203,14 @@ def retry(
     facts = {"adopts": confirmed} if confirmed else {}
     _record(row, actor, "retried", f"Retried run {row.pk} ({row.title})", facts)
     return row
+
+
+def _told_again(run: Run, given: dict[str, str]) -> dict[str, str]:
+    """What is typed once more for a retry, as it is sealed. Raises Invalid for an answer that the form refuses."""
+    unseen = {one.name: one for one in unseen_in(run.version.document, run.values)}
+    return {
+        name: json.dumps(given_again(unseen[name], text)) if name in unseen else text for name, text in given.items()
+    }
 
 
 def claims_of(run: Run) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from portal.goldenpaths.questions import schemas
 from portal.goldenpaths.questions.answers import is_nested, is_secret, option_key
 from portal.goldenpaths.questions.forms import pages_of
 from portal.goldenpaths.questions.schemas import Schema
+from portal.goldenpaths.questions.unseen import is_unseen, mask_of
 from portal.provisioning.acting.pretence import HIDDEN, PreviewFile
 
 # Questions whose answers are references.
@@ -88,13 +89,13 @@ def _rows(schema: Schema, values: Mapping[str, Any], lead: str = "") -> list[tup
         if is_nested(child) and isinstance(value, Mapping):
             rows += _rows(child, value, f"{label}: ")
         else:
-            rows.append((label, _text(child, value, str(review.get("mask") or ""))))
+            rows.append((label, _text(child, value)))
     return rows
 
 
-def _text(schema: Schema, value: Any, mask: str) -> str:
-    if mask or schemas.ui(schema, "widget") == "password":
-        return mask or HIDDEN
+def _text(schema: Schema, value: Any) -> str:
+    if is_unseen(schema):
+        return mask_of(schema) or HIDDEN
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, list):

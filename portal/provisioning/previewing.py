@@ -13,7 +13,7 @@ from portal.accounts import sealing
 from portal.accounts.access import Access
 from portal.accounts.tenancy import tenant
 from portal.goldenpaths.models import Version
-from portal.goldenpaths.questions.answers import veiled
+from portal.goldenpaths.questions.unseen import veiled
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.jobs.registry import JobDone, JobKind, register

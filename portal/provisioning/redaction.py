@@ -75,6 +75,8 @@ class Redactor:
             return {self.clean(str(key)): self.clean_value(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.clean_value(item) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.clean(str(value)) != str(value):
+            return MASK
         return value
 
     def feed(self, chunk: str) -> str:
@@ -114,9 +116,11 @@ def _masked(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def leaves(value: Any) -> list[str]:
-    """Every string inside a JSON value, names of fields included."""
+    """Every string and number inside a JSON value, names of fields included."""
     if isinstance(value, str):
         return [value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [str(value)]
     if isinstance(value, dict):
         return [leaf for key, item in value.items() for leaf in (str(key), *leaves(item))]
     if isinstance(value, list | tuple):

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import TenantRequest, gate
 from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions import answers
-from portal.goldenpaths.questions.forms import CONFIDENTIAL, Cleaned, clean, pages_of, secret_questions
+from portal.goldenpaths.questions.confidence import CONFIDENTIAL, secret_questions
+from portal.goldenpaths.questions.forms import Cleaned, clean, pages_of
 from portal.goldenpaths.views import carried, first_faulty, form_page, path_or_404
 from portal.jobs.models import Job
 from portal.jobs.views import follow

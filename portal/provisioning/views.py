@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal.accounts.access import TenantRequest, gate
 from portal.accounts.models import User
 from portal.goldenpaths.models import GoldenPath
+from portal.goldenpaths.questions.unseen import PREFIX
 from portal.kit.errors import Invalid
 from portal.kit.references import named
 from portal.provisioning import actions, fragments, listing, states
@@ -55,6 +56,8 @@ def run_page(request: TenantRequest, run: int) -> HttpResponse:
         **fragments.log_context(access.organisation, row),
         **fragments.buttons_context(access.organisation, row),
         "answers": answered,
+        # An unseen answer has its row among the answers.
+        "told": [name for name in row.secret_names if not name.startswith(PREFIX)],
         "may_control": may_control(access, row),
     }
     return render(request, "provisioning/run.html", context)

@@ -62,6 +62,16 @@ def test_who_owns_it_is_two_keys_and_a_word_away_from_anywhere(dev: Any) -> None
     dev.locator(".answer-headline").wait_for()
 
 
+def test_one_key_copies_who_answers_for_an_entity(dev: Any) -> None:
+    dev.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dev.goto(f"{O}/catalog/component/default/payment-gateway/")
+    dev.keyboard.press("c")
+    dev.get_by_text("Copied.").wait_for()
+    copied = dev.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("Payment gateway (component:default/payment-gateway)\nOwner: Payments")
+    assert "payments@parcelwright.example" in copied
+
+
 def test_the_palette_answers_a_question_and_leads_to_the_whole_card(dev: Any) -> None:
     dev.goto(f"{O}/")
     open_palette(dev, "who owns payments")

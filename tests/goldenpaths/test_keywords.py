@@ -15,7 +15,7 @@ from django.urls import reverse
 from portal.clusters.models import Cluster
 from portal.goldenpaths import shipped_paths
 from portal.goldenpaths.questions import keywords
-from portal.goldenpaths.questions.forms import secret_questions
+from portal.goldenpaths.questions.confidence import secret_questions
 from portal.kit.yamltext import load_all
 from portal.provisioning.answering import shown_answers
 from tests.conftest import World

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -90,14 +90,14 @@ def opened(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def leaks() -> list[str]:
+def leaks(forms: Collection[str] = COSTUMES) -> list[str]:
     """Where the secret is found, in the database and among the product's files."""
-    found = [f"{table}: {form}" for table, text in dump() for form in COSTUMES if form in text or quoted(form) in text]
+    found = [f"{table}: {form}" for table, text in dump() for form in forms if form in text or quoted(form) in text]
     for file in Path(os.environ["SLIPWAY_VAR"]).rglob("*"):
         # The engines' own files hold what the tables hold, compressed or not; logs and repositories are ours.
         if file.is_file() and "pg" not in file.parts and not file.is_symlink():
             data = file.read_bytes()
-            found += [f"{file}: {form}" for form in COSTUMES if form.encode() in data]
+            found += [f"{file}: {form}" for form in forms if form.encode() in data]
     return found
 
 

@@ -224,26 +224,3 @@ def as_sent(values: Mapping[str, Any]) -> str:
 def new_key() -> str:
     """What makes two clicks on one review page one launch."""
     return secrets.token_urlsafe(24)
-
-
-def veiled(document: Mapping[str, Any], values: Mapping[str, Any], veil: str) -> dict[str, Any]:
-    """The answers with `veil` in the place of each that was typed unseen (`ui:widget: password`), at any depth."""
-    names = {name: child for page in schemas.pages_of(document) for name, child in schemas.declared(page).items()}
-    return _veiled(names, values, veil)
-
-
-def _veiled(names: Mapping[str, Schema], values: Mapping[str, Any], veil: str) -> dict[str, Any]:
-    return {name: _veiled_one(names.get(name, {}), value, veil) for name, value in values.items()}
-
-
-def _veiled_one(child: Schema, value: Any, veil: str) -> Any:
-    if value is None or value == "":
-        return value
-    if schemas.ui(child, "widget") == "password":
-        return veil
-    if isinstance(value, Mapping):
-        return _veiled(schemas.declared(child), value, veil)
-    items = child.get("items")
-    if isinstance(value, list) and isinstance(items, Mapping):
-        return [_veiled_one(items, item, veil) for item in value]
-    return value

@@ -15,20 +15,19 @@ from portal.accounts.access import Access
 from portal.goldenpaths.language.rendering import RenderError, matches
 from portal.goldenpaths.models import Version
 from portal.goldenpaths.questions import choices, schemas
-from portal.goldenpaths.questions.answers import is_blank, is_nested, is_repeated, is_secret, option_key
+from portal.goldenpaths.questions.answers import is_blank, is_nested, is_repeated, is_secret, option_key, typed
+from portal.goldenpaths.questions.confidence import TOO_SHORT, is_too_short, secret_problems, too_short
 from portal.goldenpaths.questions.schemas import Schema
+from portal.goldenpaths.questions.unseen import Unseen
 from portal.goldenpaths.sentences import sentence_of
 from portal.kit.answers import outside
+from portal.kit.errors import Invalid
 from portal.kit.plain import odd_character
 from portal.kit.refs import ref_to
 
 FORMATS = Draft7Validator.FORMAT_CHECKER
 NAME = r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
 MAX_TEXT = 20_000
-# Shorter words could not be masked without blacking out ordinary text.
-MIN_SECRET = 6
-# Where the sentence about a secret stands among the errors.
-CONFIDENTIAL = "secrets."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,10 @@ def clean(
     errors |= {path: text for path, text in _pattern_problems(checks).items() if path not in errors}
     for check in checks:
         errors |= _world_problems(document, check, access, errors)
+    errors |= {path: text for path, text in too_short(document, values).items() if path not in errors}
     given = dict(secrets or {})
     if secrets is not None:
-        errors |= _secret_problems(document, given)
+        errors |= secret_problems(document, given)
     return Cleaned(schemas.completed(document, values), given, errors)
 
 
@@ -396,32 +396,19 @@ _WORLD = {
 }
 
 
-def secret_questions(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the path wants to be told in confidence, by name: `spec.secrets.schema` and fields of the kind Secret."""
-    asked: dict[str, dict[str, Any]] = {}
-    for page in schemas.pages_of(document):
-        required = set(page.get("required") or [])
-        for name, child in schemas.declared(page).items():
-            if is_secret(child):
-                asked[name] = {**child, "is_required": name in required}
-    schema = ((document["spec"].get("secrets") or {}).get("schema")) or {}
-    required = set(schema.get("required") or [])
-    for name, child in schemas.declared(schema).items():
-        asked[name] = {**child, "is_required": name in required}
-    return asked
-
-
-def _secret_problems(document: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    asked = secret_questions(document)
-    errors = {
-        f"{CONFIDENTIAL}{name}": f"The path asks for no secret called “{name}”." for name in given if name not in asked
-    }
-    for name, child in asked.items():
-        label = child.get("title") or name
-        if child["is_required"] and not given.get(name):
-            errors[f"{CONFIDENTIAL}{name}"] = f"“{label}” needs an answer."
-        elif 0 < len(given.get(name, "").strip()) < MIN_SECRET:
-            errors[f"{CONFIDENTIAL}{name}"] = (
-                f"“{label}” is too short to be kept out of the log: {MIN_SECRET} characters at least."
-            )
-    return errors
+def given_again(one: Unseen, text: str) -> Any:
+    """The unseen answer that is typed once more, for a retry. Raises Invalid at its name with what is wrong with it."""
+    value = typed(one.schema, [text])
+    sentence = _missing(one.schema, one.label) if value is None else _problem(one.schema, value, one.label)
+    if not sentence and is_too_short(one.schema, value):
+        sentence = TOO_SHORT.format(one.label)
+    rule = _patterned(one.schema, value)
+    if not sentence and rule:
+        verdicts = _matched([(str(rule["pattern"]), value)])
+        if verdicts is None:
+            sentence = f"{one.label} could not be checked in time; shorten it."
+        elif not verdicts[0]:
+            sentence = _pattern_sentence(rule, one.label)
+    if sentence:
+        raise Invalid(sentence, field=one.name)
+    return value

@@ -43,11 +43,18 @@ def _is_question(child: Schema) -> bool:
 def declared(schema: Schema) -> dict[str, Schema]:
     """Every property that a schema may ask for, in whichever branch, by name."""
     names: dict[str, Schema] = {}
+    for name, child in declarations(schema):
+        if name not in names or "type" not in names[name]:
+            names[name] = child
+    return names
+
+
+def declarations(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """Every declaration of a property, in whichever branch: several branches may declare one name."""
     for part in _parts(schema):
         for name, child in (part.get("properties") or {}).items():
-            if isinstance(child, Mapping) and (name not in names or "type" not in names[name]):
-                names[name] = child
-    return names
+            if isinstance(child, Mapping):
+                yield name, child
 
 
 def _parts(schema: Schema) -> Iterator[Schema]:

@@ -226,10 +226,12 @@ def field(bound: BoundField, label: str = "") -> dict[str, Any]:
 def copyable(text: str, label: str = "Copy") -> SafeString:
     """A one-line code block with a button that copies it."""
     return format_html(
-        '<span class="copyable"><code tabindex="0">{0}</code>'
-        '<button type="button" class="btn btn-icon btn-sm" data-copy="{0}" aria-label="{1}" title="{1}">'
-        "{2}</button></span>",
+        '<span class="copyable"><code tabindex="0">{}</code>'
+        '<button type="button" class="btn btn-icon btn-sm" data-copy="{}" aria-label="{}" title="{}">'
+        "{}</button></span>",
+        paths.visible_text(str(text)),
         text,
+        label,
         label,
         icons.svg("copy"),
     )

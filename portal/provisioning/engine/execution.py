@@ -12,7 +12,7 @@ from portal.goldenpaths.files import File
 from portal.kit.errors import Refusal
 from portal.kit.failpoints import failpoint
 from portal.provisioning.acting.outcomes import Done, Outcome, Wait
-from portal.provisioning.engine import bench, retries
+from portal.provisioning.engine import bench, retries, sealing
 from portal.provisioning.engine.context import LedgerIntent, RunContext
 from portal.provisioning.engine.keeper import StepKeeper
 from portal.provisioning.engine.lease import Cancelled, RunLease
@@ -257,14 +257,16 @@ def visit_of(lease: RunLease, run_id: int, opened: Callable[[Run], dict[str, str
     try:
         with tenant(lease.organisation_id):
             files = bench.read(run)
-        secrets = opened(run)
+        told = sealing.confided(run, opened(run))
     except Refusal as refusal:
         raise SealedUnreadable(
             "What this run keeps in confidence does not open for the workers: it was sealed with another key. "
             "Retry asks for it again."
         ) from refusal
-    lease.logbook.redactor.add(secrets.values())
-    facts = WalkFacts(run.version.document, run.values, run.requester, str(run.pk), secrets)
+    lease.logbook.redactor.add(told.words)
+    facts = WalkFacts(
+        run.version.document, told.values, run.requester, str(run.pk), told.secrets, frozenset(told.unseen)
+    )
     outputs = {step.key: step.output or {} for step in steps if step.status == "succeeded"}
     is_ending = run.cancel_requested_at is not None or any(step.status == "failed" for step in steps)
     return RunVisit(lease, run, steps, Walk(facts, outputs, is_ending=is_ending), files)

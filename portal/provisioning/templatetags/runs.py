@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
+from portal.goldenpaths.questions import unseen
 from portal.kit import icons
 from portal.provisioning.models import Effect, Run, Step
 
@@ -22,6 +23,12 @@ POINTS = {
 }
 EFFECT_ICONS = {"repository": "brand-git", "object": "box", "source": "book-2"}
 MOST = 12_000
+
+
+@register.filter
+def called(name: str) -> str:
+    """What a run was told in confidence, as people write it."""
+    return unseen.called(name)
 
 
 def words(span: timedelta | None) -> str:

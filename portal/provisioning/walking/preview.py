@@ -11,7 +11,7 @@ from portal.accounts.tenancy import tenant
 from portal.goldenpaths import discovery
 from portal.goldenpaths.files import File
 from portal.goldenpaths.models import Version
-from portal.goldenpaths.questions.forms import secret_questions
+from portal.goldenpaths.questions.confidence import secret_questions
 from portal.goldenpaths.templates import step_id
 from portal.kit.errors import Refusal
 from portal.provisioning.acting.claiming import Doer, owner_named

@@ -3,19 +3,22 @@
 The review and the run ask the same Walk; what differs is the world in which an input is then carried out.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portal.accounts.models import User
 from portal.goldenpaths.language.expressions import condition, iterations, runs_after_failure
 from portal.goldenpaths.language.rendering import Options, render_value
+from portal.goldenpaths.questions.unseen import Place, replaced
 from portal.goldenpaths.templates import step_id
 from portal.goldenpaths.vocabulary import ACTION_SPECS, checked_input
 from portal.kit.errors import Invalid, Refusal
 from portal.kit.refs import ref_to
 from portal.provisioning.acting.outcomes import Done, Outcome, Wait
-from portal.provisioning.redaction import derived, leaves
+from portal.provisioning.redaction import MASK, derived, leaves
 
 MAX_ITERATIONS = 100
 PLACEHOLDER = "placeholder-of-a-secret"
@@ -23,13 +26,22 @@ PLACEHOLDER = "placeholder-of-a-secret"
 
 @dataclass(frozen=True)
 class WalkFacts:
-    """What a launch is about. `task` is the run's number, `secrets` what the person told in confidence."""
+    """What a launch is about. `task` is the run's number, `secrets` what the person told in confidence.
+
+    `unseen` are the places of answers that are as secret.
+    """
 
     document: Mapping[str, Any]
     values: Mapping[str, Any]
     person: User | None
     task: str
     secrets: Mapping[str, str] = field(default_factory=dict)
+    unseen: frozenset[Place] = frozenset()
+
+    def without_secrets(self, veil: str) -> WalkFacts:
+        """The same launch as somebody sees it who was told nothing."""
+        values = replaced(self.values, dict.fromkeys(self.unseen, veil))
+        return replace(self, values=values, secrets=dict.fromkeys(self.secrets, veil))
 
     @property
     def steps(self) -> list[dict[str, Any]]:
@@ -108,7 +120,7 @@ class Walk:
         written = self.facts.steps[index]
         identity = step_id(written, index)
         where = f"step “{identity}”"
-        scopes = self._scopes(written, where, self.facts.secrets)
+        scopes = self._scopes(written, where, self.facts)
         chosen = [
             (number, scope)
             for number, scope in enumerate(scopes)
@@ -132,12 +144,12 @@ class Walk:
 
     def made_of_secrets(self, index: int, plan: StepPlan) -> list[str]:
         """Strings in the plan's inputs that would be others if the secrets were; all of them where that is not told."""
-        if not self.facts.secrets or not plan.inputs:
+        if not (self.facts.secrets or self.facts.unseen) or not plan.inputs:
             return []
         written = self.facts.steps[index]
         where = f"step “{step_id(written, index)}”"
         try:
-            scopes = self._scopes(written, where, dict.fromkeys(self.facts.secrets, PLACEHOLDER))
+            scopes = self._scopes(written, where, self.facts.without_secrets(PLACEHOLDER))
             if len(scopes) == plan.items:
                 without = [self._render(written.get("input") or {}, scopes[number], where) for number in plan.numbers]
                 return derived(plan.inputs, without)
@@ -155,7 +167,7 @@ class Walk:
 
         Links and texts whose condition says no, and links that lead nowhere, are left out. Secrets are not known here.
         """
-        scope = {**self._scope({}), "secrets": {}}
+        scope = {**self._scope(self.facts.without_secrets(MASK)), "secrets": {}}
         shown: dict[str, Any] = {}
         troubles: list[str] = []
         for name, written in (self.facts.document["spec"].get("output") or {}).items():
@@ -182,15 +194,15 @@ class Walk:
             except Refusal as refusal:
                 troubles.append(refusal.text)
 
-    def _scope(self, secrets: Mapping[str, str]) -> dict[str, Any]:
+    def _scope(self, facts: WalkFacts) -> dict[str, Any]:
         """The names a template may read. A step that did not run has an output without anything in it."""
         person = self.facts.person
         name = (person.email.partition("@")[0] if person else "somebody").lower()
         profile = {"displayName": str(person), "email": person.email} if person else {"displayName": "", "email": ""}
         known = {step_id(step, index) for index, step in enumerate(self.facts.steps)}
         return {
-            "parameters": dict(self.facts.values),
-            "secrets": dict(secrets),
+            "parameters": dict(facts.values),
+            "secrets": dict(facts.secrets),
             "steps": {identity: {"output": self.outputs.get(identity)} for identity in known},
             "user": {
                 "ref": ref_to("user", name),
@@ -200,9 +212,9 @@ class Walk:
             "environment": {"parameters": {}, "secrets": {}},
         }
 
-    def _scopes(self, written: Mapping[str, Any], where: str, secrets: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _scopes(self, written: Mapping[str, Any], where: str, facts: WalkFacts) -> list[dict[str, Any]]:
         """One scope for each time the step may run."""
-        scope = self._scope(secrets)
+        scope = self._scope(facts)
         if "each" not in written:
             return [scope]
         return [{**scope, "each": each} for each in self._iterations(written["each"], scope, f"{where}, each")]
