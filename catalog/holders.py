@@ -13,7 +13,7 @@ from catalog.owners.stating import checked_holder
 from catalog.teams import users_by_mail
 from portal.accounts.models import Membership, Organisation, Team, User
 from portal.kit.errors import Invalid
-from portal.kit.refs import kind_of, parse_ref, ref_to
+from portal.kit.refs import kind_of, name_of, parse_ref, ref_to
 
 # The namespace of members whom no file describes.
 PORTAL = "slipway"
@@ -27,10 +27,10 @@ def ref_of(user: User) -> str:
 
 def member_number(ref: str) -> int | None:
     """The number of the person whom such a reference means; None for any other reference."""
-    if not ref.startswith(f"user:{PORTAL}/"):
+    number = name_of(ref)
+    if not number.isdecimal() or len(number) > 18 or ref != ref_to("user", number, PORTAL):
         return None
-    number = ref.rpartition("/")[2]
-    return int(number) if number.isdecimal() and len(number) < 19 else None
+    return int(number)
 
 
 def refs_of_person(organisation: Organisation, user: User) -> set[str]:

@@ -29,6 +29,15 @@ class Deleted:
 
 
 @dataclass(frozen=True)
+class Declined:
+    """That exactly this was declined before: when, by whom, and why."""
+
+    by: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class WaitingTeam:
     """What one team waits for.
 
@@ -36,6 +45,7 @@ class WaitingTeam:
     place     reference of the team above that it would be part of, "" for none; `above` is that team, if it is here
     told_by   the file that says so, in words; "" for a team that a lead made
     people    who would have rights, and `owned` how many entities and repositories bear its name already
+    claim     digest of what is asked, whoever is in the team: once it is declined, it is not asked again
     token     names exactly this: what was looked at is what is confirmed
     """
 
@@ -48,6 +58,8 @@ class WaitingTeam:
     people: tuple[str, ...]
     owned: int
     deleted: Deleted | None
+    declined: Declined | None
+    claim: str
     token: str
     group: Entity | None
 
@@ -61,8 +73,8 @@ class WaitingTeam:
         return "" if self.above.stands else f"{self.above} waits itself: confirm it first, or together with this."
 
 
-def waiting(organisation: Organisation, only: Team | None = None) -> list[WaitingTeam]:
-    """Every team that waits for something, by name. Some statements, however many teams."""
+def waiting(organisation: Organisation, only: Team | None = None, *, with_declined: bool = False) -> list[WaitingTeam]:
+    """Every team that waits for something, by name; what was declined waits no more. Some statements, however many."""
     rows = entities_of(organisation).filter(kind="Group").select_related("source", "body")
     if only is not None:
         rows = rows.filter(ref=only.ref)
@@ -76,9 +88,10 @@ def waiting(organisation: Organisation, only: Team | None = None) -> list[Waitin
     ]
     if not asking:
         return []
-    told = _Told(organisation, [team.ref for team in asking])
+    told = _Told(organisation, asking)
     found = [_asked(team, described.get(team.ref), places.get(team.ref, ""), every, told) for team in asking]
-    return sorted(found, key=lambda one: one.team.name.lower())
+    kept = [one for one in found if with_declined or one.declined is None]
+    return sorted(kept, key=lambda one: one.team.name.lower())
 
 
 def _is_asking(team: Team, group: Entity | None, place: str) -> bool:
@@ -92,7 +105,8 @@ def _is_asking(team: Team, group: Entity | None, place: str) -> bool:
 class _Told:
     """What is said beside each team that waits, asked at once for all of them."""
 
-    def __init__(self, organisation: Organisation, refs: list[str]) -> None:
+    def __init__(self, organisation: Organisation, asking: list[Team]) -> None:
+        refs = [team.ref for team in asking]
         places = TeamMembership.objects.for_tenant(organisation).filter(team__ref__in=refs)
         self.people: dict[str, list[str]] = {}
         for ref, name, email in places.order_by("user__email").values_list("team__ref", "user__name", "user__email"):
@@ -105,6 +119,12 @@ class _Told:
             event.data["ref"]: Deleted(event.actor_label, event.at)
             for event in gone.order_by("pk").select_related(None)
         }
+        declined = {str(team.pk) for team in asking if team.declined}
+        said = AuditEvent.objects.for_tenant(organisation).filter(verb="team.declined", subject_kind="team")
+        self.declined = {
+            (event.subject_id, event.data["claim"]): Declined(event.actor_label, event.at, event.data["reason"])
+            for event in (said.filter(subject_id__in=declined).order_by("pk") if declined else ())
+        }
 
 
 def _asked(team: Team, group: Entity | None, place: str, every: dict[str, Team], told: _Told) -> WaitingTeam:
@@ -113,7 +133,9 @@ def _asked(team: Team, group: Entity | None, place: str, every: dict[str, Team],
     people = tuple(told.people.get(team.ref, ()))
     is_other = group is not None and groups.claims(team, group)
     source = groups.uid_of(group) if group else ""
-    looked_at = "\n".join([team.ref, team.slug, str(team.stands), source, place, *people])
+    claim = _digest([team.ref, str(team.stands), source, place])
+    declined = told.declined.get((str(team.pk), claim)) if team.declined == claim else None
+    looked_at = [team.ref, team.slug, str(team.stands), source, place, str(bool(declined)), *people]
     return WaitingTeam(
         team=team,
         is_new=not team.stands,
@@ -124,14 +146,20 @@ def _asked(team: Team, group: Entity | None, place: str, every: dict[str, Team],
         people=people,
         owned=told.owned[team.ref],
         deleted=told.deleted.get(team.ref),
-        token=f"{team.slug}~{hashlib.sha256(looked_at.encode()).hexdigest()[:20]}",
+        declined=declined,
+        claim=claim,
+        token=f"{team.slug}~{_digest(looked_at)}",
         group=group,
     )
 
 
+def _digest(words: list[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:20]
+
+
 @transaction.atomic
 def confirm(*, organisation: Organisation, actor: Actor, tokens: Iterable[str]) -> list[Team]:
-    """Confirm what was looked at, teams above before those below them; all or nothing.
+    """Confirm what was looked at, declined or not, teams above before those below them; all or nothing.
 
     For those who may make teams. Raises NotFound for a team that waits for nothing, Conflict where it is not what was
     looked at any more.
@@ -139,13 +167,30 @@ def confirm(*, organisation: Organisation, actor: Actor, tokens: Iterable[str]) 
     left = list(dict.fromkeys(tokens))
     done: list[Team] = []
     while left:
-        now = {one.team.slug: one for one in waiting(organisation)}
+        now = {one.team.slug: one for one in waiting(organisation, with_declined=True)}
         chosen = [_same(now, token) for token in left]
         ready = [one for one in chosen if not one.needs] or chosen[:1]
         for one in ready:
             done.append(_confirm_one(organisation, actor, one))
             left.remove(one.token)
     return done
+
+
+@transaction.atomic
+def decline(*, organisation: Organisation, actor: Actor, tokens: Iterable[str], reason: str) -> list[Team]:
+    """Decline what was looked at, for a reason; all or nothing. Until its file or its lead asks for something else, it
+    is not asked again; whoever may confirm it still may, on its own page.
+
+    For those who may make teams. Raises Invalid without a reason, and what `confirm` raises for what is not there.
+    """
+    now = {one.team.slug: one for one in waiting(organisation, with_declined=True)}
+    chosen = [_same(now, token) for token in dict.fromkeys(tokens)]
+    for one in chosen:
+        data: dict[str, object] = {"ref": one.team.ref, "place": one.place, "told_by": one.told_by}
+        teams.decline_team(
+            actor=actor, organisation=organisation, team=one.team, claim=one.claim, reason=reason.strip(), data=data
+        )
+    return [one.team for one in chosen]
 
 
 def confirm_all(*, organisation: Organisation, actor: Actor) -> int:

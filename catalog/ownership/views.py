@@ -80,11 +80,28 @@ def teams_confirm(request: TenantRequest) -> HttpResponse:
     return redirect("teams", org=organisation.slug)
 
 
+@require_POST
+@gate("teams.manage")
+def teams_decline(request: TenantRequest) -> HttpResponse:
+    """Leave a team without what is asked for it, for a `reason`: `decline` names it as it was looked at."""
+    require_manage(request.access, None)
+    organisation = request.access.organisation
+    done = confirming.decline(
+        organisation=organisation,
+        actor=request.access.actor,
+        tokens=[request.POST.get("decline", "")],
+        reason=request.POST.get("reason", ""),
+    )
+    messages.success(request, f"Declined: {done[0]}. It is not asked again until something else is asked for it.")
+    return redirect("teams", org=organisation.slug)
+
+
 def _waiting(request: TenantRequest, only: Team | None = None) -> list[confirming.WaitingTeam]:
-    """What waits, for those who may confirm it; on a team's own page everybody reads that it waits."""
+    """What waits, for those who may confirm it, what was declined on a team's own page alone; there everybody reads
+    that it waits."""
     if not may_manage(request.access, None):
         return []
-    return confirming.waiting(request.access.organisation, only)
+    return confirming.waiting(request.access.organisation, only, with_declined=only is not None)
 
 
 @gate("org.view")

@@ -154,6 +154,13 @@ class Team(TenantModel):
         help_text="Since when it waits for somebody who may make teams to confirm it; until then it gives no rights. "
         "Empty: it stands.",
     )
+    declined = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="What of it was looked at and declined: a digest.",
+    )
     mail = models.EmailField(blank=True, db_default="")
     chat = models.CharField(max_length=300, blank=True, db_default="")
     on_call = models.CharField(max_length=300, blank=True, db_default="")

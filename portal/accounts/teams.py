@@ -15,6 +15,7 @@ from portal.kit.errors import Conflict, Forbidden, Invalid
 from portal.kit.refs import ref_to
 
 DEEPEST = 10
+LONGEST_REASON = 300
 
 # What the catalog does with a team that was made or changed, its people included, and with one that goes. Called inside
 # the transaction of the change.
@@ -176,11 +177,28 @@ def confirm_team(
         if team.pk in {above.pk for above in lineage(parent)}:
             raise Invalid(f"{parent} is {team} itself or below it.", code="cycle")
         _check_depth(parent)
-    team.waits_since, team.parent = None, parent
-    team.save(update_fields=["waits_since", "parent"])
+    team.waits_since, team.parent, team.declined = None, parent, ""
+    team.save(update_fields=["waits_since", "parent", "declined"])
     place = f", part of {parent}" if parent else ""
     _record(actor, team, "team.confirmed", f"Confirmed the team {team}{place}", data)
     _tell(actor, team)
+
+
+@transaction.atomic
+def decline_team(
+    *, actor: Actor, organisation: Organisation, team: Team, claim: str, reason: str, data: dict[str, object]
+) -> None:
+    """Leave a team as it is: what is asked of it, `claim`, is not asked again. A team that waits gives no rights still.
+
+    For those who may make teams. Raises Invalid without a reason, and for one that is too long.
+    """
+    if not reason or len(reason) > LONGEST_REASON:
+        raise Invalid(f"Say why, in at most {LONGEST_REASON} characters.", field="reason")
+    _lock_tree(organisation)
+    team.declined = claim
+    team.save(update_fields=["declined"])
+    facts = {**data, "claim": claim, "reason": reason}
+    _record(actor, team, "team.declined", f"Declined the team {team}: {reason}", facts)
 
 
 def _check_depth(parent: Team) -> None:

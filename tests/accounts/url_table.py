@@ -110,6 +110,7 @@ PAGES: dict[str, str] = {
     "source-remove": "developer",
     "teams": "viewer",
     "teams-confirm": "developer",
+    "teams-decline": "developer",
     "team": "viewer",
     "team-of": "viewer",
     # golden paths and runs
@@ -154,6 +155,9 @@ API: dict[str, str | dict[str, str]] = {
     "api-me": "viewer",
     "api-members": "viewer",
     "api-teams": "viewer",
+    "api-teams-waiting": "developer",
+    "api-teams-confirm": "developer",
+    "api-teams-decline": "developer",
     "api-tokens": "viewer",
     "api-audit": "manager",
     "api-notices": "viewer",

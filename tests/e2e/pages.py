@@ -434,7 +434,8 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("cluster-kind-allow", "cluster-kind-remove"), _ACTION),
     **dict.fromkeys(("member-leave", "member-role", "invitation-resend", "invitation-revoke"), _ACTION),
     **dict.fromkeys(
-        ("teams-confirm", "team-delete", "team-member-add", "team-member-lead", "team-member-remove"), _ACTION
+        ("teams-confirm", "teams-decline", "team-delete", "team-member-add", "team-member-lead", "team-member-remove"),
+        _ACTION,
     ),
     "token-revoke": _ACTION,
     **dict.fromkeys(("notices-read", "team-follow", "deliveries-retry"), _ACTION),
