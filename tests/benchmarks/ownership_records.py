@@ -22,7 +22,7 @@ import django
 
 django.setup()
 
-from django.db import connection, transaction  # noqa: E402
+from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
@@ -32,6 +32,7 @@ from catalog.models import Entity, Source  # noqa: E402
 from catalog.owners.stating import state  # noqa: E402
 from portal.accounts.models import Membership, Team, TeamMembership, User  # noqa: E402
 from portal.accounts.tenancy import tenant  # noqa: E402
+from tests.catalog import many  # noqa: E402
 from tests.conftest import World, by, make_world  # noqa: E402
 
 FILES = 500
@@ -125,6 +126,7 @@ def run(entities: int, teams: int, people: int, folder: Path) -> None:
             organisation=world.acme, actor=by(world.dev), kind="folder", target=str(folder), path="*.yaml"
         ),
     )
+    many.settle(os.environ["DATABASE_OWNER_URL"])
     clients = {}
     for name, person in (("manager", world.mae), ("lead of the top team", world.vic)):
         clients[name] = Client(HTTP_HOST="localhost")
@@ -163,9 +165,8 @@ def main() -> None:
     parser.add_argument("--teams", type=int, default=10_000)
     parser.add_argument("--people", type=int, default=50_000)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, transaction.atomic():
+    with tempfile.TemporaryDirectory() as folder:
         run(given.entities, given.teams, given.people, Path(folder))
-        transaction.set_rollback(True)
 
 
 if __name__ == "__main__":
