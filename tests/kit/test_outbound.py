@@ -30,7 +30,7 @@ def test_one_inner_address_among_outer_ones_is_enough_to_refuse(settings):
 def test_the_first_address_is_the_one_to_connect_to(settings):
     settings.ALLOWED_NETWORKS = ["10.0.0.0/8"]
     found = outbound.destination("x.example", 443, resolver=to("10.0.0.1", "93.184.216.34"))
-    assert found == outbound.Destination("x.example", 443, "10.0.0.1")
+    assert found == outbound.JudgedAddress("x.example", 443, "10.0.0.1")
     assert not found.is_public
     assert outbound.destination("x.example", 443, resolver=to("2606:4700::1111")).literal == "[2606:4700::1111]"
 
