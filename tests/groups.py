@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMED: dict[str, list[str]] = {
     "product": ["tests/e2e"],
     "cluster": ["tests/contract", "tests/clusters", "tests/sandbox", "tests/provisioning/test_takeover.py"],
-    "work": ["tests/provisioning", "tests/githosts", "tests/jobs", "tests/live"],
+    "work": [
+        f"tests/{name}" for name in ("provisioning", "githosts", "jobs", "live", "accounts", "notices", "kit", "desk")
+    ],
 }
 REST = "rest"
 
