@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -39,12 +40,14 @@ def stopped(pid: int) -> Iterator[None]:
     pids: list[int] = []
     try:
         for one in tree(pid):
-            os.kill(one, signal.SIGSTOP)
             pids.append(one)
+            with contextlib.suppress(ProcessLookupError):  # a backend may end between the look and the signal
+                os.kill(one, signal.SIGSTOP)
         yield
     finally:
-        for one in pids:
-            os.kill(one, signal.SIGCONT)
+        for one in pids:  # every one of them goes on, though another has ended meanwhile
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGCONT)
 
 
 def postmaster() -> int:
