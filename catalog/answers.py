@@ -21,7 +21,7 @@ from portal.kit.refs import name_of
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldRole:
     """A role and who holds it, "" for nobody: how that is known, and how they are reached.
 
     words  a sentence without its time, which `since` is
@@ -45,9 +45,9 @@ class AnswersCard:
     note    all of it as text, to be copied
     """
 
-    owner: Held
+    owner: HeldRole
     is_team: bool
-    others: Sequence[Held]
+    others: Sequence[HeldRole]
     said: str
     note: str
     is_fallback: bool
@@ -79,15 +79,15 @@ def answers(look: Look) -> AnswersCard | None:
     )
 
 
-def held_of(look: Look) -> list[Held]:
+def held_of(look: Look) -> list[HeldRole]:
     """Every role of the entity, the owner first."""
-    owner = Held(Role.OWNER.value, "Owner", look.answers, _nearest(look), *_known_by(look))
+    owner = HeldRole(Role.OWNER.value, "Owner", look.answers, _nearest(look), *_known_by(look))
     found = [owner]
     for role in (Role.ONCALL, Role.TECHNICAL, Role.APPROVER):
         told = look.standing.get(role.value, {})
         ref = str(told.get("holder_ref") or "")
         reached = look.reached.get(ref) or Contact()
-        found.append(Held(role.value, str(role.label), ref, reached, *(_stated(told) if ref else ("", "", None))))
+        found.append(HeldRole(role.value, str(role.label), ref, reached, *(_stated(told) if ref else ("", "", None))))
     return found
 
 
@@ -128,7 +128,7 @@ def _stated(told: dict[str, Any]) -> tuple[str, str, datetime | None]:
     return words, told["why"], datetime.fromisoformat(since) if isinstance(since, str) else since
 
 
-def _note(look: Look, held: Sequence[Held]) -> str:
+def _note(look: Look, held: Sequence[HeldRole]) -> str:
     """Who holds what and how they are reached, line by line."""
     lines = [f"{look.entity.display_name} ({look.entity.ref})"]
     for each in held:
@@ -147,7 +147,7 @@ def _nearest(look: Look) -> Contact:
 class RoleRow:
     """A role on the tab of owners: who holds it, whether this person may say who does, and what they may take back."""
 
-    held: Held
+    held: HeldRole
     may: Verdict
     latest: int | None = None
 
@@ -177,18 +177,18 @@ def ownership(look: Look) -> Ownership | None:
 
 
 @dataclass(frozen=True)
-class Told:
+class StatedHistory:
     """What was stated about an entity, the newest first."""
 
     statements: Sequence[Statement]
 
 
-def told(look: Look) -> Told | None:
+def told(look: Look) -> StatedHistory | None:
     if look.kind and look.kind.is_team:
         return None
     found = history_of(look.organisation, look.entity)
     look.also_named([each.holder_ref for each in found])
-    return Told(found) if found else None
+    return StatedHistory(found) if found else None
 
 
 def is_owned(look: Look) -> bool:

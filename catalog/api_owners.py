@@ -17,7 +17,7 @@ from catalog.models import Entity, How, Role, Statement
 from catalog.owners import stating
 from catalog.owners.reading import history, statements_of
 from catalog.owners.rights import require_state
-from catalog.planning import MOST, Line, apply, planned
+from catalog.planning import MOST, OwnerWish, apply, planned
 from portal.kit.errors import Invalid, NotFound
 
 ROLE = {"type": "string", "enum": Role.values}
@@ -206,7 +206,7 @@ class ManyView(CatalogView):
         """All or nothing: with anything refused nothing is stated. `dryRun` only tells."""
         body = self.body(request)
         lines = [
-            Line(number, each["entity"], each.get("role", "owner"), each["holder"], each.get("why", ""))
+            OwnerWish(number, each["entity"], each.get("role", "owner"), each["holder"], each.get("why", ""))
             for number, each in enumerate(body["statements"], 1)
         ]
         plan = planned(self.access, lines)

@@ -26,7 +26,7 @@ from portal.notices.registry import (
     Audience,
     Happened,
     NoticeKind,
-    Said,
+    NoticeText,
     register_kind,
 )
 
@@ -67,16 +67,16 @@ def _people(organisation: Organisation, refs: Collection[str]) -> Reasons:
     return dict.fromkeys(by_address(organisation, mails).values(), "It names you.")
 
 
-def _handed_words(happened: Happened) -> Said:
+def _handed_words(happened: Happened) -> NoticeText:
     handed = _handed(happened)
     lines = [(_handed_line(one), page_of(happened.org, one["ref"])) for one in handed]
     why = str(happened.data.get("why", "") or "")
     if len(handed) == 1:
         by = f"By {happened.actor}." if happened.actor else ""
-        return Said(lines[0][0], lines[0][1], f"{by} {why}".strip())
+        return NoticeText(lines[0][0], lines[0][1], f"{by} {why}".strip())
     entities = len({one["ref"] for one in handed})
     title = f"Who answers for {entities:,} entit{'y' if entities == 1 else 'ies'} has changed"
-    return Said(title, reverse("catalog", kwargs={"org": happened.org}), why, lines[:MOST_LINES])
+    return NoticeText(title, reverse("catalog", kwargs={"org": happened.org}), why, lines[:MOST_LINES])
 
 
 def _handed_line(one: dict[str, str]) -> str:
@@ -103,8 +103,10 @@ def _who_follows(happened: Happened) -> Audience:
     )
 
 
-def _as_told(happened: Happened) -> Said:
-    return Said(happened.summary, page_of(happened.org, happened.subject_label), str(happened.data.get("text", "")))
+def _as_told(happened: Happened) -> NoticeText:
+    return NoticeText(
+        happened.summary, page_of(happened.org, happened.subject_label), str(happened.data.get("text", ""))
+    )
 
 
 # ---- sources --------------------------------------------------------------------------------------------------------
@@ -119,11 +121,11 @@ def _whose_source(happened: Happened) -> Audience:
     return Audience(who_may(happened.organisation, "catalog.remove"))
 
 
-def _source_words(happened: Happened) -> Said:
+def _source_words(happened: Happened) -> NoticeText:
     where = {"org": happened.org, "source": int(happened.subject_id)}
     rows = Source.objects.for_tenant(happened.organisation).filter(pk=happened.subject_id)
     link = reverse("source", kwargs=where) if rows.exists() else reverse("sources", kwargs={"org": happened.org})
-    return Said(happened.summary, link, str(happened.data.get("text", "")))
+    return NoticeText(happened.summary, link, str(happened.data.get("text", "")))
 
 
 def register() -> None:

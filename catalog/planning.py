@@ -34,7 +34,7 @@ COLUMNS = ("entity", "role", "holder", "why")
 
 
 @dataclass(frozen=True)
-class Line:
+class OwnerWish:
     """One wish: the entity's reference (a short one is a component), the role, and a holder as people write it."""
 
     number: int
@@ -57,7 +57,7 @@ class PlannedChange:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedWish:
     """A wish that cannot be granted, and why."""
 
     number: int
@@ -70,7 +70,7 @@ class Plan:
     """What a list of wishes comes to. `same` of them are so already."""
 
     changes: list[PlannedChange] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedWish] = field(default_factory=list)
     same: int = 0
 
     @property
@@ -80,7 +80,7 @@ class Plan:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 
-def lines_of(text: str) -> list[Line]:
+def lines_of(text: str) -> list[OwnerWish]:
     """The wishes of a CSV file with the columns entity, role, holder, why (role and why may be missing).
 
     Raises Invalid (field "text") for what is no such file, and for more than MOST lines.
@@ -100,12 +100,14 @@ def lines_of(text: str) -> list[Line]:
     return found
 
 
-def _lines(rows: csv.DictReader[str]) -> Iterator[Line]:
+def _lines(rows: csv.DictReader[str]) -> Iterator[OwnerWish]:
     try:
         for row in rows:
             told = {name: _plain(row.get(name) or "") for name in COLUMNS}
             if any(told.values()):
-                yield Line(rows.line_num, told["entity"], told["role"].lower() or "owner", told["holder"], told["why"])
+                yield OwnerWish(
+                    rows.line_num, told["entity"], told["role"].lower() or "owner", told["holder"], told["why"]
+                )
     except csv.Error as error:
         raise Invalid(f"It is not CSV: {error}.", field="text") from error
 
@@ -116,7 +118,7 @@ def _plain(text: str) -> str:
     return text[1:] if text[:2] in {"'=", "'+", "'-", "'@"} else text
 
 
-def planned(access: Access, lines: Sequence[Line]) -> Plan:
+def planned(access: Access, lines: Sequence[OwnerWish]) -> Plan:
     """What these wishes come to, as far as this person may. Some statements, and those that find each holder's name."""
     plan = Plan()
     refs = {line.number: completed(line.ref.lower(), kind="component") for line in lines}
@@ -128,7 +130,7 @@ def planned(access: Access, lines: Sequence[Line]) -> Plan:
     for line in lines:
         entity = known.get(refs[line.number])
         if entity is None:
-            plan.refused.append(Refused(line.number, line.ref, "There is no such entity."))
+            plan.refused.append(RefusedWish(line.number, line.ref, "There is no such entity."))
             continue
         sentence = _trouble(entity, line, seen)
         holder = "" if sentence else holders.of(line.holder)
@@ -139,7 +141,7 @@ def planned(access: Access, lines: Sequence[Line]) -> Plan:
                 rights[same] = may_state(access, entity, line.role, holder).sentence
             sentence = rights[same]
         if sentence:
-            plan.refused.append(Refused(line.number, entity.ref, sentence))
+            plan.refused.append(RefusedWish(line.number, entity.ref, sentence))
             continue
         seen.add((entity.pk, line.role))
         was = _was(entity, line.role, stands)
@@ -150,7 +152,7 @@ def planned(access: Access, lines: Sequence[Line]) -> Plan:
     return plan
 
 
-def _trouble(entity: Entity, line: Line, seen: set[tuple[int, str]]) -> str:
+def _trouble(entity: Entity, line: OwnerWish, seen: set[tuple[int, str]]) -> str:
     if line.role not in Role.values:
         return f"There is no role called {line.role[:40]}. Roles are {', '.join(Role.values)}."
     if line.role == Role.OWNER.value and not is_ownable(entity.kind):

@@ -38,7 +38,7 @@ from portal.notices.registry import (
     Audience,
     Happened,
     NoticeKind,
-    Said,
+    NoticeText,
     register_kind,
 )
 from portal.notices.telling import Telling
@@ -297,10 +297,10 @@ def _whom(happened: Happened) -> Audience:
     )
 
 
-def _words(happened: Happened) -> Said:
+def _words(happened: Happened) -> NoticeText:
     data = happened.data
     lines = [(str(text), str(link)) for text, link in data.get("lines", ())]
-    return Said(happened.summary, str(data["link"]), str(data.get("text", "")), lines)
+    return NoticeText(happened.summary, str(data["link"]), str(data.get("text", "")), lines)
 
 
 def _whom_of_standing(happened: Happened) -> Audience:
@@ -308,9 +308,9 @@ def _whom_of_standing(happened: Happened) -> Audience:
     return Audience(people=people, teams=happened.data.get("owners", ()), mails=happened.data.get("mails", {}))
 
 
-def _words_of_standing(happened: Happened) -> Said:
+def _words_of_standing(happened: Happened) -> NoticeText:
     link = f"{_inbox(happened.organisation)}{happened.data.get('query', '')}"
-    return Said(happened.summary, link, str(happened.data.get("text", "")))
+    return NoticeText(happened.summary, link, str(happened.data.get("text", "")))
 
 
 def register_telling() -> None:

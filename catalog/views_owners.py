@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -123,7 +123,9 @@ def _where(found: Entity) -> dict[str, str]:
 
 
 @gate("people.view")
-def holders(request: TenantRequest) -> HttpResponse:
-    """Teams and people whose name has what was typed (`holder`), as options of the field."""
+def holders(request: TenantRequest) -> HttpResponseBase:
+    """Teams and people whose name has what was typed (`holder`), as options of the field; no page of its own."""
+    if not request.wants_fragment:
+        return redirect("catalog", org=request.access.organisation.slug)
     options = offered(request.access.organisation, request.GET.get("holder", ""))
     return render(request, "catalog/holders.html", {"options": options})

@@ -120,7 +120,11 @@ def world(db: None) -> World:
 
 @pytest.fixture
 def committed_world(transactional_db: None) -> World:
-    """The same world, really committed: for tests with other processes, threads or browsers."""
+    """The same world, really committed: for tests with other processes, threads or browsers.
+
+    Emptied before as well as after: a thread of an earlier test may have committed what nobody took away.
+    """
+    empty_database()
     return make_world()
 
 

@@ -18,8 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # share of a core for as long as it stands, so that its tests have a group that is soon over.
 NAMED: dict[str, list[str]] = {
     "product": ["tests/e2e"],
-    "cluster": ["tests/contract", "tests/clusters", "tests/sandbox", "tests/provisioning/test_takeover.py"],
-    "work": ["tests/provisioning", "tests/githosts", "tests/jobs", "tests/live"],
+    "cluster": [
+        "tests/contract",
+        "tests/clusters",
+        "tests/sandbox",
+        "tests/provisioning/test_takeover.py",
+        "tests/accounts",
+    ],
+    "work": [f"tests/{name}" for name in ("provisioning", "githosts", "jobs", "live", "notices", "kit", "desk")],
 }
 REST = "rest"
 

@@ -13,7 +13,7 @@ from portal.accounts.tenancy import tenant
 FIRST, TIMES = 1_000, 6
 
 
-class Look:
+class TableLook:
     """Counts what a reading adds, and has the tables looked at when there is much more than at the last time."""
 
     def __init__(self, organisation_id: int) -> None:

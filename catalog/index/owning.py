@@ -38,7 +38,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Told:
+class FileTeller:
     """Who tells what a file says: the commit, and its author, or the person who writes in the portal."""
 
     commit: str = ""
@@ -56,7 +56,7 @@ class OwnerChange:
 
 
 def settle(
-    organisation_id: int, rows: Sequence[Entity], known: Mapping[int, Entity], told: Told
+    organisation_id: int, rows: Sequence[Entity], known: Mapping[int, Entity], told: FileTeller
 ) -> tuple[list[Statement], list[OwnerChange]]:
     """Puts the owner on rows that are about to be written; they come with the owner that their document names.
 
@@ -92,7 +92,7 @@ def holder_of(row: Entity) -> str:
     return "" if row.owner_how == INHERITANCE else row.owner_ref
 
 
-def _file_says(row: Entity, before: Entity, said: str, moment: datetime, told: Told) -> list[Statement]:
+def _file_says(row: Entity, before: Entity, said: str, moment: datetime, told: FileTeller) -> list[Statement]:
     """The new statement of a file, behind the first one, where that is written down only now."""
     first = first_of(before, until=moment)
     fresh = Statement(

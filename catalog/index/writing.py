@@ -19,7 +19,7 @@ from catalog.descriptors import relations
 from catalog.descriptors.kinds import OWNED_BY, REVERSE
 from catalog.index import bulk, edges, owning, terms
 from catalog.index.edges import Said
-from catalog.index.owning import Owner, OwnerChange, Told
+from catalog.index.owning import FileTeller, Owner, OwnerChange
 from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, owner_facts, relation_facts
 from catalog.models import Entity, EntityBody, FactBlock, FactKey, IndexState, Near, Source
 from catalog.models import Fact as FactRow
@@ -72,7 +72,7 @@ def _wait(organisation_id: int) -> int | None:
         return found
 
 
-def put(organisation_id: int, rows: Sequence[Entity], told: Told = Told()) -> list[OwnerChange]:  # noqa: B008 - frozen
+def put(organisation_id: int, rows: Sequence[Entity], told: FileTeller = FileTeller()) -> list[OwnerChange]:  # noqa: B008 - frozen
     """Writes entities with their bodies, and what their documents say of others: new ones, and those that have a key.
 
     Each has all its columns, its `source` and its `body`; `owner_ref` is the owner that its document names, and becomes

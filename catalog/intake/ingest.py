@@ -13,8 +13,8 @@ from catalog import problems, readings
 from catalog.descriptors.findings import Finding
 from catalog.descriptors.parsing import ParsedEntity
 from catalog.index import writing
-from catalog.index.looking import Look
-from catalog.index.owning import Told
+from catalog.index.looking import TableLook
+from catalog.index.owning import FileTeller
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import FoundEntity, Reading, finding_at
@@ -121,7 +121,7 @@ def store(source: Source, pieces: Pieces, watch: Watch = NOBODY, *, begun: datet
     there is no size that takes too long.
     """
     work = _Work(source, pieces.tree.revision, pieces.tree.author, is_first=not pieces.digests)
-    look = Look(source.organisation_id)
+    look = TableLook(source.organisation_id)
     for piece in pieces:
         if piece.is_last:
             break
@@ -388,7 +388,7 @@ class _Work:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
     def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
-        told = Told(self.commit, self.author, self.person)
+        told = FileTeller(self.commit, self.author, self.person)
         handed = writing.put(self.source.organisation_id, [*added, *changed], told)
         tell_files(self.organisation, told, handed)
 

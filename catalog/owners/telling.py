@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.index.owning import OwnerChange, Told
+from catalog.index.owning import FileTeller, OwnerChange
 from catalog.models import Entity, How, Role
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
@@ -66,7 +66,7 @@ def _summary(handed: Sequence[Handed], how: str) -> str:
     return f"{Role(one.role).label} of {one.entity.ref}: {whom} ({said})"
 
 
-def tell_files(organisation: Organisation, told: Told, changes: Sequence[OwnerChange]) -> None:
+def tell_files(organisation: Organisation, told: FileTeller, changes: Sequence[OwnerChange]) -> None:
     """Records that files name other owners than before."""
     handed = [Handed(each.entity, Role.OWNER.value, each.was, each.is_now) for each in changes]
     actor = Actor.task(told.person) if told.person else Actor.slipway()

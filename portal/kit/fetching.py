@@ -74,7 +74,7 @@ def reach(address: str, deadline: float) -> Reached:
     return Reached(_connect(found, parts.scheme == "https", deadline), path, parts.netloc)
 
 
-def _connect(found: outbound.Destination, is_encrypted: bool, deadline: float) -> http.client.HTTPConnection:
+def _connect(found: outbound.JudgedAddress, is_encrypted: bool, deadline: float) -> http.client.HTTPConnection:
     """A connection to exactly the address that was checked, with the host's own name for TLS."""
     patience = max(min(CONNECT_SECONDS, deadline - time.monotonic()), 0.1)
     try:

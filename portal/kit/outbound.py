@@ -1,6 +1,6 @@
 """Every connection that goes out on somebody's behalf begins here: a name is resolved once, judged, and used as judged.
 
-Git, clusters and descriptor addresses get a Destination and connect to its `address`; none of them resolves the name
+Git, clusters and descriptor addresses get a destination and connect to its `address`; none of them resolves the name
 again, so an answer that changes between look and leap changes nothing. Nobody follows redirects: where one is to be
 followed, it is a new destination.
 """
@@ -30,7 +30,7 @@ class UnknownHost(Invalid):
 
 
 @dataclass(frozen=True)
-class Destination:
+class JudgedAddress:
     """A host that was judged, and the one address to connect to."""
 
     host: str
@@ -71,7 +71,7 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def destination(host: str, port: int, *, for_cluster: bool = False, resolver: Resolver = resolve) -> Destination:
+def destination(host: str, port: int, *, for_cluster: bool = False, resolver: Resolver = resolve) -> JudgedAddress:
     """Resolve a host and judge *all* of its addresses; Invalid when one of them is not to be reached.
 
     Private networks are closed but for ALLOWED_NETWORKS; our own listening ports are closed whatever that says, and of
@@ -94,7 +94,7 @@ def destination(host: str, port: int, *, for_cluster: bool = False, resolver: Re
                 f"{host} lies on a private network. The operator of this portal can open it with ALLOWED_NETWORKS.",
                 code="private_address",
             )
-    return Destination(host, port, found[0])
+    return JudgedAddress(host, port, found[0])
 
 
 def _clusters() -> set[tuple[str, int]]:

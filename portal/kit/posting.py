@@ -23,7 +23,7 @@ class Unanswered(Away):
 
 
 @dataclass(frozen=True)
-class Answered:
+class PostAnswer:
     """What the other side said: the first bytes of it as text; header names in lower case."""
 
     status: int
@@ -33,7 +33,7 @@ class Answered:
 
 def post(
     address: str, body: bytes, headers: Mapping[str, str], *, deadline: float, leaving: Callable[[], None]
-) -> Answered:
+) -> PostAnswer:
     """Sends the body by the monotonic moment `deadline`; `leaving` is called when the connection stands, before a byte
     of it goes.
 
@@ -50,7 +50,7 @@ def post(
             answer = connection.getresponse()
             said = answer.read(MOST_ANSWER)
         named = {name.lower(): value for name, value in answer.getheaders()}
-        return Answered(answer.status, named, said.decode("utf-8", "replace"))
+        return PostAnswer(answer.status, named, said.decode("utf-8", "replace"))
     except http.client.InvalidURL as error:  # raised before anything is written
         raise Unfetched("The address holds a space or a line break; write %20 for a space.") from error
     except (ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException) as error:

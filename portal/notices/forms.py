@@ -117,7 +117,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class KindLine:
     """A kind with its choices; None where there is none."""
 
     kind: NoticeKind
@@ -128,10 +128,13 @@ def table(
     channels: Sequence[str],
     chosen: Mapping[tuple[str, str], str],
     otherwise: Callable[[str, str], Chosen],
-) -> list[tuple[str, list[Line]]]:
+) -> list[tuple[str, list[KindLine]]]:
     """(section, lines). `otherwise` says by kind and channel what holds where nothing is chosen."""
     return [
-        (section, [Line(kind, [_cell(kind.key, channel, chosen, otherwise) for channel in channels]) for kind in kinds])
+        (
+            section,
+            [KindLine(kind, [_cell(kind.key, channel, chosen, otherwise) for channel in channels]) for kind in kinds],
+        )
         for section, kinds in in_sections()
     ]
 

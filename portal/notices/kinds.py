@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from portal.accounts.models import Invitation, Membership, Team
 from portal.notices.people import Reasons, by_address, of_teams, together, who_may
-from portal.notices.registry import MAIL, NOW, PORTAL, Audience, Happened, NoticeKind, Said, register_kind
+from portal.notices.registry import MAIL, NOW, PORTAL, Audience, Happened, NoticeKind, NoticeText, register_kind
 
 
 def page(happened: Happened, path: str) -> str:
@@ -29,10 +29,10 @@ def _own_role(happened: Happened) -> Audience:
     return Audience(dict.fromkeys(rows.values_list("user_id", flat=True), "It is your role."))
 
 
-def _role_words(happened: Happened) -> Said:
+def _role_words(happened: Happened) -> NoticeText:
     role = str(happened.data.get("is", ""))
     article = "an" if role == "admin" else "a"
-    return Said(f"You are now {article} {role} here", page(happened, "people/"), f"{happened.actor} changed it.")
+    return NoticeText(f"You are now {article} {role} here", page(happened, "people/"), f"{happened.actor} changed it.")
 
 
 def _team_people(happened: Happened) -> Audience:
@@ -64,7 +64,7 @@ def register() -> None:
             "People and teams",
             "somebody accepts your invitation.",
             _inviter,
-            lambda it: Said(f"{it.subject_label} joined", page(it, "people/"), it.summary + "."),
+            lambda it: NoticeText(f"{it.subject_label} joined", page(it, "people/"), it.summary + "."),
             verbs=("member.joined",),
         ),
         NoticeKind(
@@ -83,7 +83,7 @@ def register() -> None:
             "People and teams",
             "somebody joins or leaves a team that you lead, or you are brought into one.",
             _team_people,
-            lambda it: Said(it.summary, _team_page(it), f"By {it.actor}."),
+            lambda it: NoticeText(it.summary, _team_page(it), f"By {it.actor}."),
             verbs=("team.member-added", "team.member-removed", "team.lead-changed"),
         ),
         NoticeKind(
@@ -92,7 +92,7 @@ def register() -> None:
             "People and teams",
             "a team waits for somebody to confirm it, and you may.",
             _who_confirms,
-            lambda it: Said(
+            lambda it: NoticeText(
                 f"The team {it.subject_label} waits to be confirmed",
                 page(it, "teams/"),
                 "Until somebody confirms it, it gives nobody any right.",
@@ -107,7 +107,7 @@ def register() -> None:
             "Notices",
             "a destination of this organisation is switched off because it refuses.",
             _who_manages,
-            lambda it: Said(
+            lambda it: NoticeText(
                 it.summary, page(it, "notices/destinations/"), "What waited for it can be sent again there."
             ),
             verbs=("destination.disabled",),

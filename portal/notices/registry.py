@@ -65,7 +65,7 @@ class Audience:
 
 
 @dataclass(frozen=True)
-class Said:
+class NoticeText:
     """What is told. Plain text; `link` is a path of this site; lines are (text, path) of the single things, if any."""
 
     title: str
@@ -93,7 +93,7 @@ class NoticeKind:
     section: str
     about: str
     audience: Callable[[Happened], Audience]
-    words: Callable[[Happened], Said]
+    words: Callable[[Happened], NoticeText]
     verbs: tuple[str, ...] = ()
     grouping: Callable[[Happened], str] = lambda happened: happened.subject_id
     window: timedelta = timedelta(minutes=10)

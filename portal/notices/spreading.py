@@ -33,7 +33,7 @@ from portal.notices.registry import (
     Audience,
     Happened,
     NoticeKind,
-    Said,
+    NoticeText,
 )
 from portal.notices.rhythm import PersonalRhythm
 
@@ -51,7 +51,7 @@ class _Item:
     happened: Happened
     kind: NoticeKind
     audience: Audience
-    said: Said
+    said: NoticeText
     group: str
 
     def line(self) -> dict[str, str]:

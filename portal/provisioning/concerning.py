@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from portal.notices.registry import MAIL, NOW, PORTAL, Audience, Happened, NoticeKind, Said, register_kind
+from portal.notices.registry import MAIL, NOW, PORTAL, Audience, Happened, NoticeKind, NoticeText, register_kind
 from portal.notices.telling import Telling, tell
 from portal.provisioning.models import Run, Step
 
@@ -44,9 +44,9 @@ def _requester(happened: Happened) -> Audience:
     return Audience(people, teams=[owner] if owner else [])
 
 
-def _words(happened: Happened) -> Said:
+def _words(happened: Happened) -> NoticeText:
     link = reverse("run", kwargs={"org": happened.org, "run": int(happened.subject_id)})
-    return Said(happened.summary, link, str(happened.data.get("text", "")))
+    return NoticeText(happened.summary, link, str(happened.data.get("text", "")))
 
 
 def register() -> None:

@@ -12,7 +12,8 @@ from django.utils import timezone
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
 from catalog.lists.models import Bulk, SavedView
-from catalog.models import CardAnswer, NameClaim, Problem
+from catalog.models import CardAnswer, How, NameClaim, Problem
+from catalog.owners.stating import state
 from portal.accounts import sealing
 from portal.accounts.models import ApiToken, Invitation, Membership
 from portal.accounts.tenancy import tenant
@@ -84,7 +85,11 @@ def furnish(world: Any, folder: Path) -> House:
         world, [{"id": "say", "action": "debug:log", "input": {"message": MARK}}], slug=MARK, values={"name": MARK}
     )
     with tenant(acme):
-        entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=ENTITY.format(name=MARK))
+        # Its text names somebody else than the record: there is something to settle.
+        said = ENTITY.format(name=MARK).replace("owner: payments", "owner: orders")
+        entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=said)
+        handed = [(entity, "owner", "group:default/payments")]
+        state(organisation=acme, actor=by(world.ada), changes=handed, how=How.TRANSFER.value)
         broken = ENTITY.format(name=f"{MARK}-broken").replace("metadata:", "metadata:\n  tags: [Marzipan]")
         (folder / "catalog-info.yaml").write_text(f"{ENTITY.format(name=f'{MARK}-filed')}---\n{broken}")
         card = add_card(

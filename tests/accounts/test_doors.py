@@ -198,6 +198,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-candidate-publish": {"digest": "0" * 64},
     "api-candidate-decline": {"digest": "0" * 64, "reason": "no"},
     "api-cluster-reach": {"namespaces": ["{team}"]},
+    "api-ownership": {"role": "owner", "holder": "payments"},
+    "api-ownership-undo": {"role": "owner", "latest": 1},
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {

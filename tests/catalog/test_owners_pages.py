@@ -372,7 +372,12 @@ def test_next_door_reads_and_states_nothing(shop, client_for):
     there = PAY.replace("acme", "rival")
     assert client.post(f"{there}ownership/state/", {"role": "owner", "holder": "x"}).status_code == 404
     assert client.get(f"{there}ownership/settle/").status_code == 404
-    assert client.get("/o/rival/catalog/holders/", {"holder": "pay"}).content.decode().count("<option") == 0
+    assert (
+        client.get("/o/rival/catalog/holders/", {"holder": "pay"}, headers={"HX-Request": "true"})
+        .content.decode()
+        .count("<option")
+        == 0
+    )
 
 
 # --- the answer of search ---

@@ -182,9 +182,9 @@ def test_a_host_inside_is_refused_before_git_runs(into: Path, settings):
 def test_git_connects_to_the_address_that_was_checked(into: Path, monkeypatch):
     checked = []
 
-    def elsewhere(host: str, port: int) -> outbound.Destination:
+    def elsewhere(host: str, port: int) -> outbound.JudgedAddress:
         checked.append((host, port))
-        return outbound.Destination(host, port, "127.0.0.1")
+        return outbound.JudgedAddress(host, port, "127.0.0.1")
 
     monkeypatch.setattr(outbound, "destination", elsewhere)
     with pytest.raises(GitFailed, match="does not answer"):

@@ -28,7 +28,7 @@ from portal.clusters.errors import KubeError
 from portal.clusters.kubeconfig import ClusterTarget
 from portal.clusters.watching import opening, publishing, reflector
 from portal.githosts import fetch, gitcli
-from portal.kit import announcing, answers, away, fetching
+from portal.kit import announcing, answers, away, fetching, valkey
 from portal.kit.answers import Question
 from portal.kit.cache import TolerantCache
 from portal.kit.errors import Away
@@ -127,7 +127,7 @@ def side(settings, monkeypatch: Patch) -> Callable[[int], None]:
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 1
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
         client = redis.Redis(host="127.0.0.1", port=port, socket_timeout=1, socket_connect_timeout=1)
-        monkeypatch.setattr(announcing, "_sync", client)
+        monkeypatch.setattr(valkey, "_sync", client)
 
     return point
 
@@ -223,7 +223,7 @@ def test_what_goes_on_without_the_broker_does_not_go_on_with_a_mistake(monkeypat
     closed = f"redis://127.0.0.1:{free_port()}/0"
     cache = TolerantCache(closed, {})
     assert cache.get("k") is None
-    monkeypatch.setattr(announcing, "_sync", redis.Redis.from_url(closed))
+    monkeypatch.setattr(valkey, "_sync", redis.Redis.from_url(closed))
     announcing.announce(1, "x:y")
 
     async def away_then_broken() -> None:

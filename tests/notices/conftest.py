@@ -12,7 +12,7 @@ from portal.accounts.actor import Actor
 from portal.accounts.models import AuditEvent
 from portal.notices import consuming, registry
 from portal.notices.models import Delivery, Notice
-from portal.notices.registry import MAIL, NOW, PORTAL, Audience, NoticeKind, Said, register_kind
+from portal.notices.registry import MAIL, NOW, PORTAL, Audience, NoticeKind, NoticeText, register_kind
 from tests.conftest import World
 
 VERB = "kettle.boiled"
@@ -32,7 +32,7 @@ def kettle() -> Iterator[None]:
                 teams=it.data.get("teams", ()),
                 mails=dict.fromkeys(it.data.get("mails", ()), "It is your kettle."),
             ),
-            lambda it: Said(it.summary, f"/o/{it.org}/", f"Said by {it.actor}."),
+            lambda it: NoticeText(it.summary, f"/o/{it.org}/", f"Said by {it.actor}."),
             verbs=(VERB,),
             grouping=lambda it: str(it.data.get("kettle", it.key)),
             channels={PORTAL: NOW, MAIL: NOW, "team-mail": NOW},

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from portal.accounts.models import AuditEvent, Membership, Team
-from portal.kit.posting import Answered
+from portal.kit.posting import PostAnswer
 from portal.notices import actions, destinations
 from portal.notices.models import Delivery, Destination, Notice, Rhythm
 from portal.notices.rhythm import PersonalRhythm
@@ -514,7 +514,7 @@ def test_the_example_of_the_specification_is_signed_as_it_says():
     ],
 )
 def test_teams_answers(status, text, refused, outcome):
-    found = teams.judged(Answered(status, {}, text), refused)
+    found = teams.judged(PostAnswer(status, {}, text), refused)
     assert isinstance(found, outcome)
     assert getattr(found, "is_off", False) is (outcome is Refused and status != 413)
 

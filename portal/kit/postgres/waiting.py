@@ -55,7 +55,7 @@ def hurry() -> None:
 
 
 @dataclass
-class Server:
+class KnownServer:
     """One server as this process knows it: whether it answered when it was last asked. Shared by all threads."""
 
     address: _Address
@@ -82,12 +82,12 @@ class Server:
             self.is_silent, self._asked = True, time.monotonic()
 
 
-_servers: dict[_Address, Server] = {}
+_servers: dict[_Address, KnownServer] = {}
 
 
-def server_at(address: _Address) -> Server:
+def server_at(address: _Address) -> KnownServer:
     """What this process knows of the server there."""
-    return _servers.setdefault(address, Server(address))
+    return _servers.setdefault(address, KnownServer(address))
 
 
 def answers(address: _Address) -> bool:
@@ -111,7 +111,7 @@ def answers(address: _Address) -> bool:
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection whose waits end when the server is silent. It is closed then: what it was at is lost."""
 
-    server: Server | None = None
+    server: KnownServer | None = None
 
     @classmethod
     def connect(cls, conninfo: str = "", **how: Any) -> BoundedConnection:
@@ -152,7 +152,7 @@ class BoundedConnection(psycopg.Connection[Any]):
             result: _T = end.value
             return result
 
-    def _look(self, server: Server, begun: float, heard: float) -> float:
+    def _look(self, server: KnownServer, begun: float, heard: float) -> float:
         """Nothing came for a moment: gives up where it should, else says when something was heard last."""
         now = time.monotonic()
         if waits.longest is not None and now - begun > waits.longest:

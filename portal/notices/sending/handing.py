@@ -15,7 +15,7 @@ from portal.accounts.tenancy import tenant
 from portal.kit import sealing
 from portal.kit.errors import Away, Refusal
 from portal.kit.failpoints import failpoint
-from portal.kit.posting import Answered, Unanswered, post
+from portal.kit.posting import PostAnswer, Unanswered, post
 from portal.notices.models import Delivery, Destination
 from portal.notices.sending import mail, slack, teams, webhook
 from portal.notices.sending.claiming import CAN_TELL, Batch, BatchLost, claim, noted
@@ -80,7 +80,7 @@ def _post(batch: Batch, destination: Destination, leaving: Callable[[], None]) -
     if destination.sealed_before and destination.before_until and destination.before_until > now():
         secrets.append(_secret(destination, destination.sealed_before))
 
-    def deliver(body: bytes, headers: dict[str, str]) -> Answered:
+    def deliver(body: bytes, headers: dict[str, str]) -> PostAnswer:
         return post(address, body, headers, deadline=time.monotonic() + PATIENCE, leaving=leaving)
 
     if destination.kind == SLACK:

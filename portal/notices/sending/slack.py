@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from portal.kit.posting import Answered
+from portal.kit.posting import PostAnswer
 from portal.notices.sending.claiming import Batch
 from portal.notices.sending.composing import Entry, Letter, compose
 from portal.notices.sending.outcomes import Later, Outcome, Refused, Sent, retry_after
@@ -31,13 +31,13 @@ GONE = {
 }
 
 
-def send(batch: Batch, deliver: Callable[[bytes, dict[str, str]], Answered]) -> Outcome:
+def send(batch: Batch, deliver: Callable[[bytes, dict[str, str]], PostAnswer]) -> Outcome:
     """Posts the message and reads the answer."""
     body = json.dumps(message_of(compose(batch)), ensure_ascii=False).encode()
     return judged(deliver(body, {"Content-Type": "application/json; charset=utf-8"}))
 
 
-def judged(answer: Answered) -> Outcome:
+def judged(answer: PostAnswer) -> Outcome:
     """What Slack's answer means."""
     word = answer.text.strip()[:80]
     if answer.status == 200:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from portal.kit.posting import Answered
+from portal.kit.posting import PostAnswer
 from portal.notices.sending.claiming import Batch
 from portal.notices.sending.composing import Entry, Letter, compose
 from portal.notices.sending.outcomes import Later, Outcome, Refused, Sent, retry_after
@@ -18,14 +18,14 @@ RESTS = timedelta(seconds=1)
 MOST_REFUSALS = 3
 
 
-def send(batch: Batch, deliver: Callable[[bytes, dict[str, str]], Answered]) -> Outcome:
+def send(batch: Batch, deliver: Callable[[bytes, dict[str, str]], PostAnswer]) -> Outcome:
     """Posts the card and reads the answer."""
     body = json.dumps(message_of(compose(batch)), ensure_ascii=False).encode()
     refused = batch.destination.refused if batch.destination else 0
     return judged(deliver(body, {"Content-Type": "application/json"}), refused)
 
 
-def judged(answer: Answered, refused: int = 0) -> Outcome:
+def judged(answer: PostAnswer, refused: int = 0) -> Outcome:
     """What the answer means; `refused` is how often it has refused already, one after the other."""
     if answer.status == 429 or (answer.status == 200 and "429" in answer.text):
         return Later("Teams asked for a pause.", retry_after(answer.headers) or timedelta(seconds=30))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from portal.kit.posting import Answered
+from portal.kit.posting import PostAnswer
 from portal.notices.sending.claiming import Batch
 from portal.notices.sending.composing import Letter, compose
 from portal.notices.sending.outcomes import Later, Outcome, Refused, Sent, retry_after
@@ -23,7 +23,7 @@ from portal.notices.sending.outcomes import Later, Outcome, Refused, Sent, retry
 PREFIX = "whsec_"
 
 
-def send(batch: Batch, deliver: Callable[[bytes, dict[str, str]], Answered], secrets: Sequence[str]) -> Outcome:
+def send(batch: Batch, deliver: Callable[[bytes, dict[str, str]], PostAnswer], secrets: Sequence[str]) -> Outcome:
     """Posts the message under its signatures and reads the answer."""
     body = json.dumps(message_of(batch, compose(batch)), ensure_ascii=False, separators=(",", ":")).encode()
     return judged(deliver(body, headers_of(str(batch.uid), int(time.time()), body, secrets)))
@@ -44,7 +44,7 @@ def headers_of(ident: str, moment: int, body: bytes, secrets: Sequence[str]) -> 
     }
 
 
-def judged(answer: Answered) -> Outcome:
+def judged(answer: PostAnswer) -> Outcome:
     """What the answer means."""
     if 200 <= answer.status < 300:
         return Sent()
