@@ -46,8 +46,10 @@ def after_ingest(organisation: Organisation, source: Source, entities: list[Enti
     kinds = {entity.kind for entity in entities}
     if "Group" in kinds and source.target != TARGET:
         sync_teams(organisation)
-    if kinds & {"Group", "User"}:
-        sync_members(organisation)
+    if "User" in kinds:
+        sync_members(organisation)  # whoever has joined may be described from now on, in any team
+    elif "Group" in kinds:
+        sync_members(organisation, [entity.ref for entity in entities if entity.kind == "Group"])
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
@@ -65,7 +67,7 @@ def after_change(actor: Actor, team: Team) -> None:
     """The hook of the portal's own teams: the Group says what the team says, in the same transaction."""
     if not team.is_filed:
         write_group(team, actor.person)
-    sync_members(team.organisation, [team])
+    sync_members(team.organisation, [team.ref])
 
 
 def before_delete(actor: Actor, team: Team) -> None:
@@ -213,12 +215,15 @@ def _sync_parents(organisation: Organisation, teams: dict[str, Team], groups: li
 
 
 @transaction.atomic
-def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None) -> None:
+def sync_members(organisation: Organisation, refs: Iterable[str] | None = None) -> None:
     """The people of teams as relations of their Groups: those whom the file names, and everybody who has joined and
-    whom a described User's e-mail address names. Some statements, however many teams."""
+    whom a described User's e-mail address names. Some statements, however many teams.
+
+    refs: of the Groups that may have changed, when not all may have
+    """
     groups = entities_of(organisation).filter(kind="Group")
-    if teams is not None:
-        groups = groups.filter(ref__in=[team.ref for team in teams])
+    if refs is not None:
+        groups = groups.filter(ref__in=list(refs))
     found = {group.ref: group for group in groups.select_related("body")}
     joined = _joined(organisation, list(found))
     _say(organisation, {group.num: group for group in found.values()}, joined)
