@@ -5,7 +5,7 @@ written here. Who belongs to a team is decided in the portal; both kinds show th
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain, count
 
 import yaml
@@ -43,13 +43,13 @@ def is_written_here(entity: Entity) -> bool:
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
     """The hook: Groups bring teams, and described people are matched with those who have joined."""
-    kinds = {entity.kind for entity in entities}
-    if "Group" in kinds and source.target != TARGET:
-        sync_teams(organisation)
-    if "User" in kinds:
+    groups = [entity.ref for entity in entities if entity.kind == "Group"]
+    if groups and source.target != TARGET:
+        sync_teams(organisation, groups)
+    if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)  # whoever has joined may be described from now on, in any team
-    elif "Group" in kinds:
-        sync_members(organisation, [entity.ref for entity in entities if entity.kind == "Group"])
+    elif groups:
+        sync_members(organisation, groups)
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
@@ -59,6 +59,7 @@ def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
         lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=TeamOrigin.FILE)
         lost.exclude(waits_since=None).delete()  # nobody's word but the file's
         lost.update(origin=TeamOrigin.GONE, described_in="")
+        sync_teams(organisation, gone)  # what stands below them
     if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)
 
@@ -126,23 +127,32 @@ def write_missing_groups() -> int:
     return written
 
 
-def sync_teams(organisation: Organisation) -> None:
-    """A team for every described Group: name, description and contact follow the file. A new one waits to be confirmed,
-    and a place in the tree too: whoever writes a file decides about nobody's rights."""
-    rows = entities_of(organisation).filter(kind="Group").select_related("source")
-    groups = [group for group in rows.select_related("body") if not is_written_here(group)]
+def sync_teams(organisation: Organisation, refs: Collection[str]) -> None:
+    """A team for each of these Groups: name, description and contact follow the file. A new one waits to be confirmed,
+    and a place in the tree too: whoever writes a file decides about nobody's rights.
+
+    refs: of the Groups that may have changed; what stands below them is looked at, too
+    """
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
+    above = {team.pk for ref, team in teams.items() if ref in refs}
+    below = {ref for ref, team in teams.items() if team.parent_id in above}
+    rows = entities_of(organisation).filter(kind="Group", ref__in={*refs, *below}).select_related("source")
+    groups = [group for group in rows.select_related("body") if not is_written_here(group)]
     taken = {team.slug for team in teams.values()}
+    fresh = list[Team]()
     for group in groups:
         team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref, waits_since=now())
         if claims(team, group):
             continue
         if _follow(team, group):
-            if not team.pk:
+            if team.pk:
+                team.save()
+            else:
                 team.slug = _slug(group, taken)
                 taken.add(team.slug)
-            team.save()
+                fresh.append(team)
         teams[group.ref] = team
+    Team.objects.bulk_create(fresh)
     _sync_parents(organisation, teams, groups)
 
 
