@@ -119,9 +119,10 @@ def _things(scene: Scene, page: Any) -> None:
 
 
 def _handed_over(scene: Scene, page: Any) -> None:
-    """Something of another team is handed over, and so there is a transfer to look at."""
-    page.goto(f"{ORG}/transfers/new/?entity=component:default/{NAME}")
+    """Something is offered to another team, and so there is a transfer to look at; nothing changes hands."""
+    page.goto(f"{ORG}/transfers/new/?entity=component:default/payment-gateway")
     page.get_by_label("To", exact=True).fill("booking")
+    page.get_by_label("Ask them first").check()
     page.get_by_role("button", name="Hand over", exact=True).click()
     page.wait_for_url(re.compile(r"/transfers/\d+/"))
     scene.facts["transfer"] = str(number_in(page.url, "transfers"))
