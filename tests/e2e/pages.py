@@ -264,9 +264,7 @@ STOPS: tuple[Stop, ...] = (
     Stop("transfers-nothing", "transfers", f"{O}/transfers/?box=dated", who="mae"),
     Stop("transfer", "transfer", f"{O}/transfers/{{transfer}}/", who="mae"),
     Stop("transfer-new", "transfer-new", f"{O}/transfers/new/?entity=component:default/payment-gateway", who="mae"),
-    Stop(
-        "transfer-new-looked", "transfer-new", f"{O}/catalog/?kind=Component", who="mae", act=hand_all_over
-    ),  # fmt: skip
+    Stop("transfer-new-looked", "transfer-new", f"{O}/catalog/?kind=Component", who="mae", act=hand_all_over),
     Stop("views", "views", f"{O}/catalog/views/"),
     Stop("view-new", "view-new", f"{O}/catalog/views/new/?kind=Component&owner=payments&sort=-name"),
     Stop("bulk-new", "bulk-new", f"{O}/catalog/?kind=Component", act=change_all),
