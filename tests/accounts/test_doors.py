@@ -202,6 +202,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-ownership-undo": {"role": "owner", "latest": 1},
     "api-view": {"name": "Mine"},
     "api-view-opens": {"on": True},
+    "api-transfer-answer": {"say": "accept"},
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {
