@@ -29,8 +29,8 @@ ASK: dict[str, Any] = {
     "required": ["act"],
     "additionalProperties": False,
     "properties": {
-        "act": {"type": "string", "enum": list(many.ACTS)},
-        "value": {"type": "string", "maxLength": 200, "description": "The tag, owner or lifecycle."},
+        "act": {"type": "string", "enum": [act.name for act in many.ACTS.values() if not act.page]},
+        "value": {"type": "string", "maxLength": 200, "description": "The tag or lifecycle."},
         "entities": {
             "type": "array",
             "items": {"type": "string", "maxLength": 400},
@@ -113,7 +113,7 @@ class BulksView(CatalogView):
         if ("entities" in said) == ("query" in said):
             raise Invalid("Name either entities or a query.", field="entities")
         act = many.act_of(said["act"])
-        value = many.clean_value(self.access, act, said.get("value", ""))
+        value = many.clean_value(act, said.get("value", ""))
         begun = many.begin(access=self.access, act=act, value=value, uids=self._uids(said))
         return Response(shown(begun), status=202)
 
@@ -151,7 +151,7 @@ class BulkView(CatalogView):
         return Response(shown(found, given.get("outcome", ""), int(given.get("after", 0))))
 
 
-class UndoView(CatalogView):
+class BulkUndoView(CatalogView):
     """Taking it back."""
 
     permission: ClassVar[str | dict[str, str]] = {"get": "catalog.edit", "post": "catalog.edit"}

@@ -127,7 +127,7 @@ def choice_of(request: Request) -> ListChoice:
     return ListChoice.read({name: str(given[name]) for name in given if given[name] != "false"})
 
 
-class ListView(CatalogView):
+class ListedView(CatalogView):
     """The catalog as a list."""
 
     @extend_schema(
