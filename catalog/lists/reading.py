@@ -22,7 +22,7 @@ from catalog.freshness import stale_sources
 from catalog.index import sets
 from catalog.index.finding import text_node
 from catalog.index.ordering import Needed, Order, page
-from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, all_of, find
+from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, all_of, dangling, find
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, ListChoice, Mine, node_of, tier_of
 from catalog.lists.rows import Row, Rows, Segment, in_segments, of_page
 from catalog.lists.seen import starred_uids
@@ -80,14 +80,13 @@ WHERE t.organisation_id = %s AND m.user_id = %s
 
 
 def unknown_owners(organisation: Organisation) -> frozenset[str]:
-    """Owners that something names and that are neither in the catalog nor a team: three statements."""
-    question = IndexQuestion(organisation)
-    owners = question.values(KEYS["owner"])
-    question.ask()
-    named = {row.value for row in owners.rows}
-    there = set(entities_of(organisation).filter(ref__in=named).values_list("ref", flat=True))
-    teams = Team.objects.for_tenant(organisation).filter(ref__in=named - there)
-    return frozenset(named - there - set(teams.values_list("ref", flat=True)))
+    """Owners that something names and that are neither in the catalog nor a team: two statements, one where there are
+    none."""
+    named = dangling(organisation, KEYS["owner"])
+    if not named:
+        return named
+    teams = Team.objects.for_tenant(organisation).filter(ref__in=named)
+    return named - set(teams.values_list("ref", flat=True))
 
 
 @dataclass
