@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -38,6 +40,7 @@ OWNERS = b"/basket/ @acme/checkout\n/pay/ @acme/checkout\n/ledger/ @acme/payment
 @pytest.fixture
 def shop(world):
     """The repository shop holds basket, pay and ledger; Cleo of checkout works on the first two, which are nobody's."""
+    shutil.rmtree(settings.GIT_ROOT, ignore_errors=True)
     host = HOSTS["slipway"]
     repo = make_repository(world.acme, "shop", files=None)
     files = {"CODEOWNERS": Plain(OWNERS), **{f"{name}/main.py": Plain(b"1") for name in ("basket", "pay", "ledger")}}
@@ -54,7 +57,8 @@ def shop(world):
             Entity.objects.filter(pk=made.pk).update(source=source, path=f"{name}/catalog-info.yaml")
             if name != "ledger":
                 lost(world, name)
-    return world
+    yield world
+    shutil.rmtree(settings.GIT_ROOT, ignore_errors=True)
 
 
 def lost(world: Any, name: str) -> None:
