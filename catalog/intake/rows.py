@@ -15,7 +15,7 @@ def filled(row: Entity, source: Source, found: FoundEntity, moment: datetime) ->
     row.title = metadata.get("title") or _display_name(spec)
     row.description = metadata.get("description") or ""
     row.type, row.lifecycle = _text(spec.get("type")), _text(spec.get("lifecycle"))
-    outgoing = relations.outgoing(document)
+    outgoing = relations.outgoing(document) if found.parts is None else found.parts.said
     row.owner_ref, row.system_ref = relations.owner_among(outgoing), relations.system_among(outgoing)
     row.tags, row.sort_name = metadata.get("tags") or [], (row.title or ref.name).lower()[:200]
     row.source, row.path, row.line = source, found.path, found.entity.line
