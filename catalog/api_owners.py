@@ -16,8 +16,8 @@ from catalog.holders import holder_named
 from catalog.models import Entity, How, Role, Statement
 from catalog.owners import stating
 from catalog.owners.reading import history, statements_of
-from catalog.owners.rights import require_state
-from catalog.planning import MOST, OwnerWish, apply, planned
+from catalog.owners.rights import ONLY_BY_OFFER, require_state
+from catalog.planning import MOST, OwnerWish, RefusedWish, apply, planned
 from portal.kit.errors import Invalid, NotFound
 
 ROLE = {"type": "string", "enum": Role.values}
@@ -210,6 +210,8 @@ class ManyView(CatalogView):
             for number, each in enumerate(body["statements"], 1)
         ]
         plan = planned(self.access, lines)
+        offers = [RefusedWish(each.number, each.entity.ref, ONLY_BY_OFFER) for each in plan.offers]
+        plan.refused = sorted([*plan.refused, *offers], key=lambda each: each.number)
         is_applied = not body.get("dryRun", False)
         if is_applied and plan.refused:
             first = plan.refused[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from catalog.asking.filters import Exists, Node
+from catalog.asking.filters import All, Exists, Node
 from catalog.asking.paging import seal, unseal
 from catalog.index.keyed import MOST_RUNS, by_several
 from catalog.index.ordering import Order, Page, Place, needed
@@ -227,8 +227,9 @@ def facets(organisation: Organisation, node: Node, keys: Sequence[str]) -> dict[
     """For each key as asked: its values in their own case with how many entities have them, ordered by value: one
     statement."""
     question = IndexQuestion(organisation)
-    wanted, counted = question.filter(node), {key: question.values(key) for key in keys}
+    is_all = node == All(())
+    wanted, counted = question.filter(node), {key: question.values(key, is_bare=is_all) for key in keys}
     question.ask()
-    bits = wanted.bits
+    bits = question.live if is_all else wanted.bits
     found = {key: values.count(None if bits == question.live else bits) for key, values in counted.items()}
     return {key: [{"value": value, "count": count} for value, count in sorted(each)] for key, each in found.items()}

@@ -67,16 +67,23 @@ class RefusedWish:
 
 @dataclass
 class Plan:
-    """What a list of wishes comes to. `same` of them are so already."""
+    """What a list of wishes comes to. `same` of them are so already.
+
+    offers  changes of owners that this person may not state, and may offer: whoever gets them accepts or declines
+    """
 
     changes: list[PlannedChange] = field(default_factory=list)
+    offers: list[PlannedChange] = field(default_factory=list)
     refused: list[RefusedWish] = field(default_factory=list)
     same: int = 0
 
     @property
     def token(self) -> str:
         """Names exactly this: what was looked at is what is made."""
-        told = [f"{each.entity.pk} {each.role} {each.was} {each.holder} {each.why}" for each in self.changes]
+        told = [
+            f"{each.entity.pk} {each.role} {each.was} {each.holder} {each.why}"
+            for each in (*self.changes, *self.offers)
+        ]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 
@@ -125,7 +132,7 @@ def planned(access: Access, lines: Sequence[OwnerWish]) -> Plan:
     rows = entities_of(access.organisation).filter(ref__in=set(refs.values()))
     known = {row.ref: row for row in rows.only(*SLIM, "title", "name")}
     stands = standing(access.organisation, [row.pk for row in known.values()])
-    holders, rights = _Holders(access), dict[tuple[str, bool, str], str]()
+    holders, rights = _Holders(access), dict[tuple[str, bool, str], tuple[str, bool]]()
     seen = set[tuple[int, str]]()
     for line in lines:
         entity = known.get(refs[line.number])
@@ -134,12 +141,12 @@ def planned(access: Access, lines: Sequence[OwnerWish]) -> Plan:
             continue
         sentence = _trouble(entity, line, seen)
         holder = "" if sentence else holders.of(line.holder)
-        sentence = sentence or holders.trouble(line.holder)
+        sentence, is_offer = sentence or holders.trouble(line.holder), False
         if not sentence:
             same = entity.owner_ref, line.role == Role.OWNER.value, holder
             if same not in rights:
-                rights[same] = may_state(access, entity, line.role, holder).sentence
-            sentence = rights[same]
+                rights[same] = _right(access, entity, line.role, holder)
+            sentence, is_offer = rights[same]
         if sentence:
             plan.refused.append(RefusedWish(line.number, entity.ref, sentence))
             continue
@@ -148,8 +155,18 @@ def planned(access: Access, lines: Sequence[OwnerWish]) -> Plan:
         if was == holder:
             plan.same += 1
         else:
-            plan.changes.append(PlannedChange(line.number, entity, line.role, was, holder, line.why))
+            into = plan.offers if is_offer else plan.changes
+            into.append(PlannedChange(line.number, entity, line.role, was, holder, line.why))
     return plan
+
+
+def _right(access: Access, entity: Entity, role: str, holder: str) -> tuple[str, bool]:
+    """(why they may not state it, whether they may offer it instead)."""
+    verdict = may_state(access, entity, role, holder)
+    if verdict or not holder:
+        return verdict.sentence, False
+    is_offer = role == Role.OWNER.value and bool(may_state(access, entity, role))
+    return ("", True) if is_offer else (verdict.sentence, False)
 
 
 def _trouble(entity: Entity, line: OwnerWish, seen: set[tuple[int, str]]) -> str:

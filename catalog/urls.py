@@ -79,7 +79,6 @@ page_urls: list[URLPattern | URLResolver] = [
     path(f"{ENTITY}restore/", views_truth.restore, name="entity-restore"),
     path(f"{ENTITY}remove/", views_edit.remove_entity, name="entity-remove"),
     path("catalog/ownership/export/", views_ownership_files.ownership_export, name="ownership-export"),
-    path("catalog/ownership/import/", views_ownership_files.ownership_import, name="ownership-import"),
     path("catalog/holders/", views_owners.holders, name="ownership-holders"),
     path(f"{ENTITY}ownership/state/", views_owners.state, name="ownership-state"),
     path(f"{ENTITY}ownership/undo/", views_owners.undo, name="ownership-undo"),

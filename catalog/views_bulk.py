@@ -35,6 +35,9 @@ class BulkForm(forms.Form):
 def bulk_new(request: TenantRequest) -> HttpResponseBase:
     """Says what would be done to how many, asks for what goes with it, and begins when that is confirmed."""
     access = request.access
+    asked = many.ACTS.get(request.POST.get("act", ""))
+    if asked is not None and asked.page:
+        return redirect(asked.page, org=access.organisation.slug, preserve_request=True)
     wanted = ListChoice.from_query(request.POST.get("query", ""))
     is_all = request.POST.get("which") == "all"
     uids = (
@@ -47,7 +50,7 @@ def bulk_new(request: TenantRequest) -> HttpResponseBase:
     act = many.ACTS.get(form.cleaned_data.get("act", ""))
     if act is not None and "begin" in request.POST:
         try:
-            value = many.clean_value(access, act, form.cleaned_data.get("value", ""))
+            value = many.clean_value(act, form.cleaned_data.get("value", ""))
             begun = many.begin(access=access, act=act, value=value, uids=uids, back_to=_list_of(request, wanted))
         except Refusal as refusal:
             form.add_error(refusal.field if refusal.field in form.fields else None, refusal.text)

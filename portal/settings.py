@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "catalog",
     "catalog.lists",
     "catalog.ownership",
+    "catalog.handing",
     "portal.goldenpaths",
     "portal.provisioning",
     "portal.desk",

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from catalog import urls as catalog
+from catalog.handing import urls as handing
 from catalog.ownership import urls as ownership
 from portal import errors as pages
 from portal.accounts import urls as accounts
@@ -15,7 +16,7 @@ from portal.jobs import urls as jobs
 from portal.notices import urls as notices
 from portal.provisioning import urls as provisioning
 
-APPS = (insights, provisioning, goldenpaths, ownership, catalog, clusters, githosts, notices, jobs, accounts)
+APPS = (insights, provisioning, goldenpaths, handing, ownership, catalog, clusters, githosts, notices, jobs, accounts)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", start, name="start"),

@@ -7,7 +7,6 @@ are read from their documents. Otherwise the values are walked in the index, eac
 # ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -20,6 +19,7 @@ from catalog.index import sets
 from catalog.index.pages import IN_SET, Order, Page, Place, given, is_few, listed, tested
 from catalog.index.parts import fact_of
 from catalog.index.reading import FoundSet, IndexQuestion, Value, Values
+from catalog.packing import document_of
 
 # A key with more values than these is walked.
 MOST_RUNS = 24
@@ -97,21 +97,20 @@ def read_runs(organisation_id: int, bits: int, order: Order) -> list[Run]:
     if numbers:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT e.num, b.document FROM catalog_entity e JOIN catalog_entitybody b ON b.entity_id = e.id"
+                "SELECT e.num, b.packed FROM catalog_entity e JOIN catalog_body b ON b.entity_id = e.id"
                 " WHERE e.organisation_id = %s AND b.organisation_id = %s AND e.num = ANY(%s::int[])",
                 [organisation_id, organisation_id, numbers],
             )
-            for number, document in cursor.fetchall():
-                if told := _values(document, order.key):
+            for number, packed in cursor.fetchall():
+                if told := _values(document_of(packed), order.key):
                     runs[told[0]] = runs.get(told[0], 0) | 1 << number
     return [(*told, runs[told]) for told in sorted(runs, reverse=order.is_descending)]
 
 
-def _values(document: Any, key: str) -> list[tuple[str, str]]:
+def _values(document: dict[str, Any], key: str) -> list[tuple[str, str]]:
     """(value, as written) of a key, as facts have them, the least first."""
-    known = json.loads(document) if isinstance(document, str) else document
     found: set[tuple[str, str]] = set()
-    for path, value in facts.rows(known, only=key):
+    for path, value in facts.rows(document, only=key):
         found.update((each, label) for named, each, label in fact_of(path.lower(), value) if named == key)
     return sorted(found)
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from catalog.asking.filters import Exists
-from catalog.index import keyed
+from catalog.index import keyed, sets
 from catalog.index.pages import IN_SET, Order, Page, Place, given, is_few, listed, tested
 from catalog.index.reading import FoundSet, IndexQuestion, Values, WantedSet
 
@@ -165,7 +165,7 @@ class _Walk:
             f" SELECT num, value, label FROM matched {behind}"
             f" ORDER BY value {self.way}, label {self.way}, num {self.way}"
         )
-        numbers = FoundSet(self.found.organisation_id, bits, self.found.live).numbers()
+        numbers = sets.written(sets.numbers_of(bits))
         return sql, [self.found.organisation_id, numbers, *(place or ())]
 
     def sql(self, stretch: _Stretch, wanted: int) -> tuple[str, list[Any]]:

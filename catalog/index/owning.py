@@ -211,7 +211,7 @@ SLIM = (
 )  # fmt: skip
 
 
-def parts_without_owner(organisation_id: int, places: Collection[str]) -> list[Entity]:
+def parts_without_owner(organisation_id: int, places: Iterable[str]) -> list[Entity]:
     """The entities that are part of these systems and domains and that nobody is named for: one statement."""
     names = ", ".join(f"e.{name}" for name in SLIM)
     sql = (

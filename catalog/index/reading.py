@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection
@@ -120,11 +121,14 @@ class Value:
         return sets.of_chunks(self.chunks) if self.chunks else sets.of_numbers(self.ones)
 
 
+_IN = ord("1")
+
+
 class Values:
     """The values of a key, in their order: what facets count and orders follow."""
 
-    def __init__(self, key: str, most: int | None, prefix: str, few: int | None) -> None:
-        self.key, self.most, self.prefix, self.few = key, most, prefix, few
+    def __init__(self, key: str, most: int | None, prefix: str, few: int | None, *, is_bare: bool = False) -> None:
+        self.key, self.most, self.prefix, self.few, self.is_bare = key, most, prefix, few, is_bare
         self.rows: list[Value] = []
         self.is_many = False  # whether some entity has several of them; told with `few`
 
@@ -132,14 +136,17 @@ class Values:
         """(value as written, how many of the set have it), those that somebody has, by value; None: of all."""
         if bits is None:
             return [(row.shown, row.n) for row in self.rows]
-        packed = sets.to_bytes(bits)
-        length = len(packed) * 8
+        length = max((max(row.ones) for row in self.rows if row.ones), default=0) + 1
+        flags = sets.to_flags(bits, length)
         found = list[tuple[str, int]]()
         for row in self.rows:
             if row.chunks:
                 count = (sets.of_chunks(row.chunks) & bits).bit_count()
+            elif len(row.ones) > 1:
+                # The quickest way that there is to look many places up.
+                count = bytes(itemgetter(*row.ones)(flags)).count(_IN)
             else:
-                count = sum(packed[number >> 3] >> (number & 7) & 1 for number in row.ones if number < length)
+                count = sum(flags[number] == _IN for number in row.ones)
             if count:
                 found.append((row.shown, count))
         return found
@@ -159,12 +166,15 @@ class IndexQuestion:
         """Those who fit; `filters.matches` says what that means."""
         return WantedSet(self, node)
 
-    def values(self, key: str, *, most: int | None = None, prefix: str = "", few: int | None = None) -> Values:
+    def values(
+        self, key: str, *, most: int | None = None, prefix: str = "", few: int | None = None, is_bare: bool = False
+    ) -> Values:
         """The values of a key that begin so; at most `most`, then the commonest of all.
 
         few: all of them where there are no more than so many, and none otherwise.
+        is_bare: how many have each, and not who: to be counted of all alone.
         """
-        asked = Values(key.lower(), most, prefix.lower(), few)
+        asked = Values(key.lower(), most, prefix.lower(), few, is_bare=is_bare)
         if _askable(asked.key) and _askable(asked.prefix, own=True):
             self._values.append(asked)
         return asked
@@ -212,6 +222,7 @@ class IndexQuestion:
                 [f"{low}{LAST}" for low in lows],
                 [each.most for each in self._values],
                 [each.few for each in self._values],
+                [each.is_bare for each in self._values],
             )
             parameters.append(self.organisation_id)
         counted = [each for each in self._values if each.few is not None]
@@ -289,9 +300,11 @@ _PART = (
 # Whether there are few is counted in the index, and no further than one too many.
 _VALUES = (
     f"SELECT 3, w.place, {_FOUND}"
-    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::int[])"
-    " WITH ORDINALITY AS w (key, low, high, most, few, place)"
-    f" {_KEY} CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bool[])"
+    " WITH ORDINALITY AS w (key, low, high, most, few, is_bare, place)"
+    f" {_KEY} CROSS JOIN LATERAL (SELECT x.value, x.label, x.n, CASE WHEN w.is_bare THEN NULL ELSE x.one END AS one,"
+    "  CASE WHEN w.is_bare THEN NULL ELSE x.members END AS members, CASE WHEN w.is_bare THEN NULL ELSE x.blocks END"
+    "  AS blocks FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
     "  AND x.value >= w.low AND x.value < w.high AND (w.few IS NULL OR (SELECT count(*) FROM (SELECT 1"
     "   FROM catalog_fact y WHERE y.organisation_id = %s AND y.key_id = k.id LIMIT w.few + 1) seen) <= w.few)"
     "  ORDER BY CASE WHEN w.most IS NULL THEN 0 ELSE -x.n END LIMIT w.most) f"
@@ -337,6 +350,23 @@ def find(organisation: Organisation | int, node: Condition) -> FoundSet:
     wanted = question.filter(node)
     question.ask()
     return FoundSet(question.organisation_id, wanted.bits, question.live)
+
+
+def dangling(organisation: Organisation | int, key: str) -> frozenset[str]:
+    """The values of a key of references that no entity has: one statement. Must run inside the tenant."""
+    organisation_id = organisation if isinstance(organisation, int) else organisation.pk
+    with connection.cursor() as cursor:
+        cursor.execute(_DANGLING, [organisation_id, organisation_id, key, organisation_id])
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+# OFFSET 0: each is looked up; a join would read all entities for some hundred owners.
+_DANGLING = (
+    "SELECT DISTINCT f.value FROM catalog_fact f WHERE f.organisation_id = %s"
+    " AND f.key_id = (SELECT id FROM catalog_factkey WHERE organisation_id = %s AND key = %s)"
+    " AND NOT EXISTS (SELECT 1 FROM catalog_entity e WHERE e.organisation_id = %s AND e.ref = f.value"
+    "  AND e.removed_at IS NULL OFFSET 0)"
+)
 
 
 def any_of(nodes: Collection[Condition]) -> Condition:

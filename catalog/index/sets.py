@@ -54,6 +54,16 @@ def numbers_down(bits: int, below: int | None = None) -> Iterator[int]:
                 yield place * 8 + bit
 
 
+def written(numbers: Iterable[int]) -> str:
+    """Numbers as PostgreSQL writes an array: the client needs far longer to make a parameter of a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def to_flags(bits: int, length: int) -> bytes:
+    """A byte for each number below `length`: b"1" for those in the set, b"0" for the others."""
+    return bin(bits)[:1:-1].encode().ljust(length, b"0")
+
+
 def to_bytes(bits: int) -> bytes:
     """As PostgreSQL's get_bit reads it: the lowest bit first."""
     return bits.to_bytes((bits.bit_length() + 7) // 8, "little")

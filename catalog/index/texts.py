@@ -47,6 +47,6 @@ def having(found: FoundSet, text: str, *, in_name: bool, titled: int = 0) -> Fou
         cursor.execute(
             "SELECT num FROM catalog_entity e WHERE organisation_id = %s AND num = ANY(%s::int[])"
             f" AND ({' OR '.join(places)})",
-            [found.organisation_id, found.numbers(), *parameters],
+            [found.organisation_id, sets.written(found.numbers()), *parameters],
         )
         return found.within(sets.of_numbers([row[0] for row in cursor.fetchall()]))

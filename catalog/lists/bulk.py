@@ -13,16 +13,14 @@ from django.utils.timezone import now
 
 from catalog.asking.query import entities_of
 from catalog.descriptors import rules
-from catalog.descriptors.kinds import owner_ref
 from catalog.lists.models import Bulk, BulkRow
 from catalog.models import Entity
 from portal.accounts.access import Access
 from portal.accounts.audit import record
-from portal.accounts.models import Organisation, Team
+from portal.accounts.models import Organisation
 from portal.jobs.actions import submit
 from portal.jobs.models import Job
 from portal.kit.errors import Conflict, Invalid, NotFound
-from portal.kit.refs import parse_ref
 
 JOB = "catalog.bulk"
 # So many entities are changed at once, and for so long it is kept what became of them.
@@ -32,7 +30,10 @@ KEPT = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Act:
-    """One thing to do to many. `asks` names what has to be said with it, "" for nothing."""
+    """One thing to do to many. `asks` names what has to be said with it, "" for nothing.
+
+    page  the name of the address that does it, where it is no change of texts and no job
+    """
 
     name: str
     label: str
@@ -40,6 +41,7 @@ class Act:
     asks: str = ""
     hint: str = ""
     can_undo: bool = True
+    page: str = ""
 
 
 ACTS: Mapping[str, Act] = {
@@ -47,7 +49,7 @@ ACTS: Mapping[str, Act] = {
     for act in (
         Act("tag", "Add a tag", "catalog.edit", "Tag", "Small letters, digits, - + # and :, such as pci."),
         Act("untag", "Take a tag away", "catalog.edit", "Tag"),
-        Act("owner", "Change the owner", "catalog.edit", "Owner", "A team, such as payments."),
+        Act("owner", "Change the owner", "ownership.state", page="transfer-new"),
         Act("lifecycle", "Change the lifecycle", "catalog.edit", "Lifecycle", "Such as production or deprecated."),
         Act("refresh", "Read again", "catalog.refresh", can_undo=False),
         Act("remove", "Remove", "catalog.remove"),
@@ -84,7 +86,7 @@ def act_of(name: str) -> Act:
     return ACTS[name]
 
 
-def clean_value(access: Access, act: Act, text: str) -> str:
+def clean_value(act: Act, text: str) -> str:
     """What goes with the act, in the spelling that a file has; raises Invalid (field "value")."""
     value = " ".join(text.replace("\0", "").split())[:200]
     if not act.asks:
@@ -93,19 +95,7 @@ def clean_value(access: Access, act: Act, text: str) -> str:
         raise Invalid(f"{act.asks}: say which.", field="value")
     if act.name == "tag" and not rules.is_tag(value):
         raise Invalid(f"“{value}” is no tag: small letters, digits, + # : and single hyphens.", field="value")
-    return _owner(access, value) if act.name == "owner" else value
-
-
-def _owner(access: Access, text: str) -> str:
-    ref = owner_ref("-".join(text.lower().split()))
-    is_known = bool(ref) and (
-        entities_of(access.organisation).filter(ref=ref).exists()
-        or Team.objects.for_tenant(access.organisation).filter(ref=ref).exists()
-    )
-    if not is_known:
-        raise Invalid(f"There is no team or person called {text} in the catalog.", field="value")
-    parsed = parse_ref(ref)
-    return parsed.short if parsed.kind == "group" else ref
+    return value
 
 
 def begin(*, access: Access, act: Act, value: str, uids: Sequence[UUID], back_to: str = "") -> Bulk:

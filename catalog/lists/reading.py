@@ -22,11 +22,12 @@ from catalog.freshness import stale_sources
 from catalog.index import sets
 from catalog.index.finding import text_node
 from catalog.index.ordering import Needed, Order, page
-from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, all_of, find
+from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, all_of, dangling, find
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, ListChoice, Mine, node_of, tier_of
 from catalog.lists.rows import Row, Rows, Segment, in_segments, of_page
 from catalog.lists.seen import starred_uids
-from catalog.models import EntityBody
+from catalog.models import Body
+from catalog.packing import document_of
 from portal.accounts import paths
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
@@ -80,14 +81,13 @@ WHERE t.organisation_id = %s AND m.user_id = %s
 
 
 def unknown_owners(organisation: Organisation) -> frozenset[str]:
-    """Owners that something names and that are neither in the catalog nor a team: three statements."""
-    question = IndexQuestion(organisation)
-    owners = question.values(KEYS["owner"])
-    question.ask()
-    named = {row.value for row in owners.rows}
-    there = set(entities_of(organisation).filter(ref__in=named).values_list("ref", flat=True))
-    teams = Team.objects.for_tenant(organisation).filter(ref__in=named - there)
-    return frozenset(named - there - set(teams.values_list("ref", flat=True)))
+    """Owners that something names and that are neither in the catalog nor a team: two statements, one where there are
+    none."""
+    named = dangling(organisation, KEYS["owner"])
+    if not named:
+        return named
+    teams = Team.objects.for_tenant(organisation).filter(ref__in=named)
+    return named - set(teams.values_list("ref", flat=True))
 
 
 @dataclass
@@ -280,8 +280,8 @@ class Listed:
     def _fill(self, rows: Sequence[Row]) -> None:
         if "tier" not in self.columns or not rows:
             return
-        bodies = EntityBody.objects.for_tenant(self.organisation).filter(entity__in=[row.pk for row in rows])
-        documents = dict(bodies.values_list("entity_id", "document"))
+        bodies = Body.objects.for_tenant(self.organisation).filter(entity__in=[row.pk for row in rows])
+        documents = {pk: document_of(packed) for pk, packed in bodies.values_list("entity_id", "packed")}
         for row in rows:
             row.tier = tier_of(row.tags, documents.get(row.pk) or {})
 

@@ -146,7 +146,9 @@ class _Walk:
             " w.n::text AS value, '' AS label FROM unnest(%s::int[], %s::int[]) AS w (num, n)"
             f" JOIN catalog_entity e ON e.organisation_id = %s AND e.num = w.num {behind} ORDER BY 1 LIMIT %s"
         )
-        more = self.rows.read(sql, [numbers, places, self.found.organisation_id, *(begin or ()), left])
+        more = self.rows.read(
+            sql, [sets.written(numbers), sets.written(places), self.found.organisation_id, *(begin or ()), left]
+        )
         for row in more:
             row.order_value = waiting[int(row.order_value or 0)][0].value
         self.read += more

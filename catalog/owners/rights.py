@@ -9,6 +9,7 @@ from portal.accounts.teams import leads_over
 from portal.kit.errors import Forbidden
 
 STATE = "ownership.state"
+ONLY_BY_OFFER = "You lead the team that owns it, and not the one that would: offer it to them (Hand over)."
 
 
 def may_state(access: Access, entity: Entity, role: str, holder: str | None = None) -> Verdict:
@@ -23,7 +24,7 @@ def may_state(access: Access, entity: Entity, role: str, holder: str | None = No
         return verdict
     if holder and leads_over(access, holder):
         return verdict
-    return Verdict(False, "You lead the team that owns it, and not the one that would. Ask a manager.")
+    return Verdict(False, ONLY_BY_OFFER)
 
 
 def require_state(access: Access, entity: Entity, role: str, holder: str | None = None) -> None:

@@ -101,7 +101,7 @@ def _state(
             )  # fmt: skip
             written.append(fresh)
             made.append(fresh)
-            handed.append(Handed(row, role, before, holder))
+            handed.append(Handed(row, role, before, holder, how.value))
     owning.write(organisation.pk, written)
     owners = {each.entity_id: Owner(each.holder_ref, how.value, moment) for each in made if each.role == _OWNER}
     writing.own(organisation.pk, owners)

@@ -20,12 +20,13 @@ AFTER_STATING: dict[str, Callable[[Organisation | int, Sequence[Handed]], None]]
 
 @dataclass(frozen=True)
 class Handed:
-    """A role of an entity that went from one holder to another; "" for nobody."""
+    """A role of an entity that went from one holder to another; "" for nobody. how: one of How."""
 
     entity: Entity
     role: str
     was: str
     is_now: str
+    how: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As the event keeps it."""
@@ -68,6 +69,7 @@ def _summary(handed: Sequence[Handed], how: str) -> str:
 
 def tell_files(organisation: Organisation, told: FileTeller, changes: Sequence[OwnerChange]) -> None:
     """Records that files name other owners than before."""
-    handed = [Handed(each.entity, Role.OWNER.value, each.was, each.is_now) for each in changes]
+    how = How.FILE.value
+    handed = [Handed(each.entity, Role.OWNER.value, each.was, each.is_now, how) for each in changes]
     actor = Actor.task(told.person) if told.person else Actor.slipway()
-    tell(organisation, actor, handed, how=How.FILE.value, why=told.author, commit=told.commit)
+    tell(organisation, actor, handed, how=how, why=told.author, commit=told.commit)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
+from catalog.handing.models import Transfer, TransferItem
 from catalog.lists.models import Bulk, SavedView
 from catalog.models import CardAnswer, How, NameClaim, Problem
 from catalog.owners.stating import state
@@ -90,6 +91,13 @@ def furnish(world: Any, folder: Path) -> House:
         entity = catalog.write_entity(organisation=acme, actor=by(world.dev), text=said)
         handed = [(entity, "owner", "group:default/payments")]
         state(organisation=acme, actor=by(world.ada), changes=handed, how=How.TRANSFER.value)
+        offer = Transfer.objects.create(
+            organisation=acme, to_ref="group:default/payments", state="asked", count=1, why=MARK, asked_by=world.ada,
+            expires_at=timezone.now() + timedelta(days=30),
+        )  # fmt: skip
+        TransferItem.objects.create(
+            organisation=acme, transfer=offer, entity_uid=entity.uid, ref=entity.ref, title=MARK
+        )  # fmt: skip
         broken = ENTITY.format(name=f"{MARK}-broken").replace("metadata:", "metadata:\n  tags: [Marzipan]")
         (folder / "catalog-info.yaml").write_text(f"{ENTITY.format(name=f'{MARK}-filed')}---\n{broken}")
         card = add_card(
@@ -172,6 +180,7 @@ def furnish(world: Any, folder: Path) -> House:
         "allowed": allowed.pk,
         "pod": MARK,
         "uid": entity.uid,
+        "transfer": offer.pk,
         "ref": world.payments.ref,
     }
     runs = {kind: str(run.pk) for kind in ("run", "run-log", "run-buttons", "run-row", "run-badge")}

@@ -200,6 +200,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-cluster-reach": {"namespaces": ["{team}"]},
     "api-ownership": {"role": "owner", "holder": "payments"},
     "api-ownership-undo": {"role": "owner", "latest": 1},
+    "api-transfer-answer": {"say": "accept"},
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {

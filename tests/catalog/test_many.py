@@ -105,16 +105,16 @@ def test_a_tag_is_added_to_what_the_person_may_edit_and_undone(shop, client_for)
     assert "Undo</button>" not in client.get(page).content.decode()
 
 
-def test_owner_and_lifecycle_change_as_on_the_page_of_one(shop, client_for):
+def test_the_owner_of_many_is_stated_and_not_written_into_texts(shop, client_for):
+    """It changes hands on a page of its own (tests/handing): no text, no job."""
+    answer = client_for(shop.mae).post(MANY, {"act": "owner", "which": "all", "query": "kind=Component"})
+    assert (answer.status_code, answer["Location"]) == (307, "/o/acme/transfers/new/")
     with shop.tenant():
-        text = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: tracking}\n"
-        text += "spec: {type: team, children: []}\n"
-        actions.write_entity(organisation=shop.acme, actor=by(shop.ada), text=text)
-    dev, mae = client_for(shop.dev), client_for(shop.mae)
-    given = ask(shop, dev, "owner", "tracking", chosen=["ledger"])
-    assert outcomes(shop, given)["ledger"][0] == "refused", "nobody speaks for another team"
-    assert outcomes(shop, ask(shop, mae, "owner", "Tracking", chosen=["ledger"]))["ledger"][0] == "done"
-    assert found(shop, "ledger").owner_ref == "group:default/tracking"
+        assert not Bulk.objects.for_tenant(shop.acme).exists()
+
+
+def test_the_lifecycle_of_many_changes(shop, client_for):
+    mae = client_for(shop.mae)
     page = ask(shop, mae, "lifecycle", "deprecated", chosen=["ledger", "gateway"])
     assert {outcome for outcome, _ in outcomes(shop, page).values()} == {"done"}
     again = ask(shop, mae, "lifecycle", "deprecated", chosen=["ledger", "gateway"])
@@ -182,7 +182,6 @@ def test_sources_are_read_again_once_each(shop, client_for, tmp_path):
     [
         ("tag", "", "say which"),
         ("tag", "No Tag!", "is no tag"),
-        ("owner", "nobody-here", "There is no team or person called nobody-here"),
         ("nonsense", "", "Select a valid choice"),
     ],
 )

@@ -57,6 +57,15 @@ def first_step_of_two(page: Any) -> None:
     page.get_by_role("heading", name="One more step").wait_for()
 
 
+def hand_all_over(page: Any) -> None:
+    """Everything in the list to one team, as far as the look at what it comes to."""
+    page.get_by_label("Change many").select_option("owner")
+    page.get_by_role("button", name="Of all").click()
+    page.get_by_label("To", exact=True).fill("booking")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Look at what it comes to").click()
+
+
 def next_without_answers(page: Any) -> None:
     page.get_by_role("button", name="Next").last.click()
     page.locator(".field-errors p").first.wait_for()
@@ -251,6 +260,11 @@ STOPS: tuple[Stop, ...] = (
         who="mae",
         act=press("Look at what changes", **{"Or its lines": "entity,holder\npayment-gateway,booking"}),
     ),
+    Stop("transfers", "transfers", f"{O}/transfers/?box=open", who="mae"),
+    Stop("transfers-nothing", "transfers", f"{O}/transfers/?box=dated", who="mae"),
+    Stop("transfer", "transfer", f"{O}/transfers/{{transfer}}/", who="mae"),
+    Stop("transfer-new", "transfer-new", f"{O}/transfers/new/?entity=component:default/payment-gateway", who="mae"),
+    Stop("transfer-new-looked", "transfer-new", f"{O}/catalog/?kind=Component", who="mae", act=hand_all_over),
     Stop("views", "views", f"{O}/catalog/views/"),
     Stop("view-new", "view-new", f"{O}/catalog/views/new/?kind=Component&owner=payments&sort=-name"),
     Stop("bulk-new", "bulk-new", f"{O}/catalog/?kind=Component", act=change_all),
@@ -452,6 +466,8 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("problem-aside", "problem-back", "problem-mend"), _ACTION),
     **dict.fromkeys(("conflict-choose", "entity-restore", "ownership-state", "ownership-undo"), _ACTION),
     "ownership-export": "a file to keep",
+    "transfers-export": "a file to keep",
+    "transfer-answer": _ACTION,
     "ownership-holders": "what a field offers, as a fragment of its page",
     "ownership-settle": "the record must differ from the file: tests/catalog/test_owners_pages.py",
     "conflict": "two sources must disagree: tests/catalog/test_truth_pages.py",

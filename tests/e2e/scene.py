@@ -110,11 +110,22 @@ def _things(scene: Scene, page: Any) -> None:
     )
     address = next(href for href in hrefs if re.search(r"/problems/\d+/", href))
     scene.facts["problem"] = str(number_in(address, "problems"))
+    _handed_over(scene, page)
     page.goto(f"{ORG}/clusters/")
     address = page.locator("main a[href*='/clusters/']:not([href$='new/'])").first.get_attribute("href")
     scene.facts["cluster"] = address.rstrip("/").rpartition("/")[2]
     page.goto(f"{ORG}/catalog/component/default/{NAME}/")
     scene.facts["logs"] = page.locator("a[href*='/logs/']").first.get_attribute("href")
+
+
+def _handed_over(scene: Scene, page: Any) -> None:
+    """Something is offered to another team, and so there is a transfer to look at; nothing changes hands."""
+    page.goto(f"{ORG}/transfers/new/?entity=component:default/payment-gateway")
+    page.get_by_label("To", exact=True).fill("booking")
+    page.get_by_label("Ask them first").check()
+    page.get_by_role("button", name="Hand over", exact=True).click()
+    page.wait_for_url(re.compile(r"/transfers/\d+/"))
+    scene.facts["transfer"] = str(number_in(page.url, "transfers"))
 
 
 def _git_host(scene: Scene, page: Any) -> None:

@@ -1,0 +1,87 @@
+"""What was offered to whom, and what became of it.
+
+Entities are known here by their uid: it outlives a rename, a tombstone and a new reading of their file.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+from catalog.handing.states import STATES, TransferState
+from portal.accounts.tenancy import TenantModel
+
+
+class Transfer(TenantModel):
+    """Entities that somebody hands over to one team or person.
+
+    is_direct   nobody was asked: who handed them over could state it themselves
+    due_at      from when it counts; none: at once when it is accepted
+    expires_at  until when an answer is waited for; none where nobody was asked
+    *_label     how the person was called then: it stays when the account is gone
+    """
+
+    to_ref = models.CharField(max_length=400, db_collation="C")
+    why = models.CharField(max_length=1000, blank=True)
+    state = models.CharField(max_length=10, choices=[(each.name, each.label) for each in STATES.values()])
+    is_direct = models.BooleanField(default=False)
+    count = models.PositiveIntegerField(help_text="How many entities.")
+    asked_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    asked_by_label = models.CharField(max_length=300, blank=True)
+    asked_at = models.DateTimeField(default=now)
+    due_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    answered_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    answered_by_label = models.CharField(max_length=300, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=1000, blank=True, help_text="Of the answer, or why it came to nothing.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "state", "-id"], name="transfer_by_state"),
+            models.Index(fields=["organisation", "asked_by", "-id"], name="transfer_by_asker"),
+            models.Index(fields=["organisation", "to_ref"], name="transfer_waits", condition=Q(state="asked")),
+            # For the sweep over all organisations.
+            models.Index(fields=["due_at"], name="transfer_due", condition=Q(state="accepted")),
+            models.Index(fields=["expires_at"], name="transfer_expires", condition=Q(state="asked")),
+        ]
+
+    def __str__(self) -> str:
+        return f"Transfer {self.pk}"
+
+    @property
+    def shown(self) -> TransferState:
+        """Its state with label and badge."""
+        return STATES[self.state]
+
+
+class TransferItem(TenantModel):
+    """One entity of a transfer.
+
+    was_ref   its owner when it was offered, by fallback too; held_ref  whom its record named when it was handed over
+    is_open   until the transfer is over: an entity stands in one open transfer at most
+    outcome   a word of states.OUTCOMES
+    """
+
+    transfer = models.ForeignKey(Transfer, on_delete=models.CASCADE, related_name="items")
+    entity_uid = models.UUIDField()
+    ref = models.CharField(max_length=400)
+    title = models.TextField(blank=True)
+    was_ref = models.CharField(max_length=400, blank=True)
+    held_ref = models.CharField(max_length=400, blank=True)
+    is_open = models.BooleanField(default=True)
+    outcome = models.CharField(max_length=8, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "entity_uid"], condition=Q(is_open=True), name="entity_offered_once"
+            ),
+            models.UniqueConstraint(fields=["organisation", "transfer", "entity_uid"], name="transfer_item_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref}: {self.outcome or 'open'}"

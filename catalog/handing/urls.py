@@ -1,0 +1,20 @@
+"""The room's addresses: pages under o/<org>/, API under api/o/<org>/."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from catalog.handing import api, views, views_files
+
+page_urls: list[URLPattern | URLResolver] = [
+    path("catalog/ownership/import/", views_files.ownership_import, name="ownership-import"),
+    path("transfers/", views.transfers, name="transfers"),
+    path("transfers/export/", views.transfers_export, name="transfers-export"),
+    path("transfers/new/", views.transfer_new, name="transfer-new"),
+    path("transfers/<int:transfer>/", views.transfer, name="transfer"),
+    path("transfers/<int:transfer>/answer/", views.transfer_answer, name="transfer-answer"),
+]
+
+api_urls: list[URLPattern | URLResolver] = [
+    path("transfers", api.TransfersView.as_view(), name="api-transfers"),
+    path("transfers/<int:transfer>", api.TransferView.as_view(), name="api-transfer"),
+    path("transfers/<int:transfer>/answer", api.TransferAnswerView.as_view(), name="api-transfer-answer"),
+]
