@@ -4,7 +4,6 @@ So nothing of what stands has to be read to be changed. What is new is inserted,
 kept in blocks, or becomes so, goes the way of every other change. Runs under the organisation's lock.
 """
 
-# ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ _TABLES = count()
 _INSERT = (
     "WITH done AS (INSERT INTO catalog_fact (organisation_id, key_id, value, label, n, one, members)"
     " SELECT %s, key_id, value, label, n, CASE WHEN n = 1 THEN members[1] END, CASE WHEN n > 1 THEN members END"
-    f" FROM {{table}} WHERE n <= {sets.MOST_LISTED}"
+    " FROM {table} WHERE n <= %s"
     " ON CONFLICT (organisation_id, key_id, value, label) DO NOTHING RETURNING key_id, value, label)"
     " SELECT w.place FROM {table} w LEFT JOIN done d USING (key_id, value, label) WHERE d.key_id IS NULL"
 )
@@ -32,7 +31,7 @@ _CONTINUE = (
     "  FROM (SELECT * FROM {table} WHERE place = ANY(%s::int[]) OFFSET 0) w"
     "  CROSS JOIN LATERAL (SELECT ctid AS at, n, blocks FROM catalog_fact y WHERE y.organisation_id = %s"
     "   AND y.key_id = w.key_id AND y.value = w.value AND y.label = w.label OFFSET 0) x"
-    f"  WHERE x.blocks IS NULL AND x.n + w.n <= {sets.MOST_LISTED}) g"
+    "  WHERE x.blocks IS NULL AND x.n + w.n <= %s) g"
     " WHERE f.organisation_id = %s AND f.ctid = g.at RETURNING g.place"
 )
 
@@ -56,10 +55,11 @@ def arrive(organisation_id: int, facts: Mapping[str, Sequence[int]], many: set[s
         )
         with cursor.copy(f"COPY {table} FROM STDIN") as copy:
             copy.write("".join([_row(place, line, known, facts[line]) for place, line in enumerate(lines)]))
-    left = {place for (place,) in run(_INSERT.format(table=table), organisation_id)}
+    left = {place for (place,) in run(_INSERT.format(table=table), organisation_id, sets.MOST_LISTED)}
     words = [fact_in(line)[1] for place, line in enumerate(lines) if line.startswith(_NAMED) and place not in left]
     if left:
-        done = run(_CONTINUE.format(table=table), sorted(left), organisation_id, organisation_id)
+        wanted = [sorted(left), organisation_id, sets.MOST_LISTED, organisation_id]
+        done = run(_CONTINUE.format(table=table), *wanted)
         left.difference_update(place for (place,) in done)
     rest = [(line, fact_in(line)) for line in (lines[place] for place in sorted(left))]
     brought = terms.bring(

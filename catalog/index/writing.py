@@ -415,7 +415,7 @@ def _arrive_together(organisation_id: int, states: Sequence[_State]) -> None:
         files.setdefault(id(state.parts.lines), (state.parts.lines, {}))[1][state.parts.place] = state.num
         facts = state.facts
         if fresh := about.get(state.num):
-            related = relation_facts(fresh | state.said)
+            related = relation_facts(fresh - state.said)
             facts = facts | related
             many |= many_of(related)
         for fact in facts:
@@ -426,6 +426,8 @@ def _arrive_together(organisation_id: int, states: Sequence[_State]) -> None:
             having[line] += [numbers[place] for place in places if place in numbers]
     for fact, found in beside.items():
         line = line_of(fact)
+        if fact[0] == HAS and not found.isdisjoint(having[line]):
+            many.add(fact[1])  # what is said beside a document is another value than its own
         having[line] = [*found.union(having[line])]
     arriving.arrive(organisation_id, having, many)
 

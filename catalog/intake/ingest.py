@@ -20,7 +20,7 @@ from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import FoundEntity, Reading, finding_at
 from catalog.intake.remembering import forget, remember
-from catalog.intake.rows import filled
+from catalog.intake.rows import blank_rows, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.intake.walking import read
@@ -276,9 +276,10 @@ class _Work:
         known = self._known([found.ref for found in piece.fresh])
         mine = self._mine(piece.fresh, known)
         known |= self._renamed(piece, [found for found in mine if found.ref not in known])
+        blank = blank_rows(self.source.organisation_id, len(mine) - len(known))
         fresh = [
             filled(
-                known.get(found.ref) or Entity(organisation_id=self.source.organisation_id),
+                known.get(found.ref) or next(blank),
                 self.source,
                 found,
                 self.now,
