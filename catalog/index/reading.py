@@ -320,11 +320,15 @@ _MANY = (
 
 @dataclass(frozen=True)
 class FoundSet:
-    """The entities that fit: their set, and how many there are."""
+    """The entities that fit: their set, and how many there are.
+
+    between  the least and the greatest of their names, in lower case, where that is known
+    """
 
     organisation_id: int
     bits: int
     live: int
+    between: tuple[str, str] | None = None
 
     @property
     def total(self) -> int:
@@ -341,7 +345,7 @@ class FoundSet:
         return list(found) if most is None else [number for number, _ in zip(found, range(most), strict=False)]
 
     def within(self, bits: int) -> FoundSet:
-        return FoundSet(self.organisation_id, self.bits & bits, self.live)
+        return FoundSet(self.organisation_id, self.bits & bits, self.live, self.between)
 
 
 def find(organisation: Organisation | int, node: Condition) -> FoundSet:
