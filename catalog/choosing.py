@@ -12,7 +12,7 @@ from catalog.asking.query import entities_of
 from catalog.index import finding
 from catalog.index.ordering import Order, page
 from catalog.index.reading import find
-from catalog.models import Entity, EntityBody
+from catalog.models import Body, Entity
 from portal.accounts.models import Organisation
 from portal.kit.searching import Sought
 
@@ -83,7 +83,7 @@ def operations(
     numbers = finding.with_operations(organisation, asked.words, most=MOST_APIS, within=within, mine=mine)
     if not numbers:
         return []
-    bodies = EntityBody.objects.for_tenant(organisation).filter(entity__num__in=numbers, entity__removed_at=None)
+    bodies = Body.objects.for_tenant(organisation).filter(entity__num__in=numbers, entity__removed_at=None)
     return [
         (body.entity, one)
         for body in bodies.select_related("entity").order_by("entity__num")

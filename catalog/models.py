@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,6 +14,7 @@ from django.utils.timezone import now
 from catalog.descriptors.findings import Finding, edit_from, excerpt_from
 from catalog.descriptors.kinds import KINDS
 from catalog.descriptors.problemkinds import ProblemKind, kind_of_problem
+from catalog.packing import pack, unpack
 from portal.accounts.tenancy import TenantModel
 
 
@@ -175,13 +177,12 @@ class Entity(_Slim):
     @property
     def document(self) -> dict[str, Any]:
         """What its author wrote, files included."""
-        found: dict[str, Any] = self.body.document
-        return found
+        return self.body.document
 
     @property
     def raw(self) -> str:
         """The text of the descriptor."""
-        return str(self.body.raw)
+        return self.body.raw
 
     @property
     def display_name(self) -> str:
@@ -207,12 +208,32 @@ class Entity(_Slim):
         return kind is not None and kind.has_workloads
 
 
-class EntityBody(_Slim):
-    """What only the page of one entity, or its answer, shows: `document` as its author wrote it, `raw` as text."""
+class Body(_Slim):
+    """What only the page of one entity, or its answer, shows: what its author wrote, packed (see packing)."""
 
     entity = models.OneToOneField(Entity, on_delete=models.CASCADE, primary_key=True, related_name="body")
-    document = models.JSONField()
-    raw = models.TextField(blank=True)
+    packed = models.BinaryField()
+
+    @classmethod
+    def of(cls, organisation_id: int, document: dict[str, Any], raw: str) -> Self:
+        """A body that says this; neither is changed afterwards."""
+        found = cls(organisation_id=organisation_id, packed=pack(document, raw))
+        found._said = (document, raw)
+        return found
+
+    @cached_property
+    def _said(self) -> tuple[dict[str, Any], str]:
+        return unpack(self.packed)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the text says, files included."""
+        return self._said[0]
+
+    @property
+    def raw(self) -> str:
+        """The text of the descriptor."""
+        return self._said[1]
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -301,8 +322,9 @@ class Edge(_IndexTable):
 
     class Meta:
         # Both indexes begin with what is looked up, not with the organisation: the wrong one is then never as cheap as
-        # the right one, whatever is known of the table. That of the key is (num, organisation, type, target).
-        indexes = [models.Index(fields=["target", "organisation", "type", "num"], name="edge_by_target")]
+        # the right one, whatever is known of the table. That of the key is (target, organisation, type, num); the other
+        # holds nothing but numbers, for what an entity says lies together.
+        indexes = [models.Index(fields=["num", "organisation"], name="edge_by_num")]
 
     def __str__(self) -> str:
         return f"{self.num} {self.type} {self.target}"

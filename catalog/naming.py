@@ -1,8 +1,6 @@
 """What references stand for: how they are written, what they are called, where they lead (portal/kit/references)."""
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import quote
 
 from django.db import connection
@@ -11,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from catalog.descriptors.contacts import contact_of
 from catalog.descriptors.kinds import icon_of, owner_ref
 from catalog.holders import member_number
+from catalog.packing import document_of
 from portal.accounts.contact import Contact
 from portal.kit.references import Named
 from portal.kit.refs import BadRef, parse_ref
@@ -19,13 +18,13 @@ from portal.kit.refs import BadRef, parse_ref
 _NAMED = """
 SELECT wanted.ref, coalesce(nullif(entity.title, ''), entity.name, team.name, nullif(person.name, ''), person.email),
   team.slug, organisation.slug, entity.id IS NOT NULL OR person.id IS NOT NULL, team.mail, team.chat, team.on_call,
-  team.runbook, person.email, body.document
+  team.runbook, person.email, body.packed
 FROM unnest(%s::text[]) AS wanted (ref)
 JOIN accounts_organisation organisation ON organisation.id = %s
 LEFT JOIN catalog_entity entity
   ON entity.organisation_id = organisation.id AND entity.ref = wanted.ref AND entity.removed_at IS NULL
 LEFT JOIN accounts_team team ON team.organisation_id = organisation.id AND team.ref = wanted.ref
-LEFT JOIN catalog_entitybody body ON body.entity_id = entity.id AND entity.kind = 'User'
+LEFT JOIN catalog_body body ON body.entity_id = entity.id AND entity.kind = 'User'
 LEFT JOIN accounts_membership member ON member.organisation_id = organisation.id
   AND member.user_id = substring(wanted.ref FROM '^user:slipway/([0-9]{1,18})$')::bigint
 LEFT JOIN accounts_user person ON person.id = member.user_id
@@ -54,13 +53,13 @@ def named_and_reached(organisation_id: int, refs: Iterable[str]) -> tuple[dict[s
 
 
 def _contact(
-    team: str | None, mail: str, chat: str, on_call: str, runbook: str, person: str | None, document: Any
+    team: str | None, mail: str, chat: str, on_call: str, runbook: str, person: str | None, packed: bytes | None
 ) -> Contact | None:
     """Of a team what it says, of a described person what their file says, of a member their address."""
     if team is not None:
         return Contact(*(text or "" for text in (mail, chat, on_call, runbook)))
-    if document is not None:
-        return contact_of(json.loads(document) if isinstance(document, str) else document)
+    if packed is not None:
+        return contact_of(document_of(packed))
     return Contact(mail=person) if person else None
 
 

@@ -16,6 +16,7 @@ from catalog.descriptors.kinds import REVERSE
 from catalog.index.edges import TYPES
 from catalog.index.ordering import Page
 from catalog.models import Source
+from catalog.packing import document_of
 from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
 
@@ -26,7 +27,7 @@ REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 # Everything that is shown of each entity, whoever chose them: one statement, relations and problems as columns.
 _SHOWN = """
 WITH p AS MATERIALIZED ({page})
-SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.document,
+SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.packed,
   s.id, s.kind, s.target, s.revision,
   (SELECT jsonb_agg(jsonb_build_array(x.type, x.target)) FROM catalog_edge x
     WHERE x.organisation_id = %s AND x.num = e.num),
@@ -37,7 +38,7 @@ SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.d
     WHERE t.organisation_id = %s AND t.entity_ref = e.ref)
 FROM p
 JOIN catalog_entity e ON e.organisation_id = %s AND e.num = p.num
-JOIN catalog_entitybody b ON b.entity_id = e.id
+JOIN catalog_body b ON b.entity_id = e.id
 LEFT JOIN catalog_source s ON s.organisation_id = %s AND s.id = e.source_id
 ORDER BY p.place
 """
@@ -99,10 +100,10 @@ def _json(text: Any) -> Any:
 
 
 def _entity(
-    uid: Any, path: str, digest: str, owner_how: str, document: Any, source_id: int | None, kind: str, target: str,
+    uid: Any, path: str, digest: str, owner_how: str, packed: bytes, source_id: int | None, kind: str, target: str,
     revision: str, said: Any, mirrored: Any, troubles: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    known = _json(document)
+    known = document_of(packed)
     source = Source(id=source_id, kind=kind, target=target, revision=revision) if source_id else None
     metadata = {
         **known["metadata"],

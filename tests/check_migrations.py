@@ -9,6 +9,7 @@ JUDGED = {
     "0008_index_ready": "the tables it locks hold an organisation's catalog: some seconds at 100,000 entities; code of "
     "the version before does not know the number that an entity has from here on",
     "0013_index_narrow": "drops what the index replaces, after it is filled: 0006 widens, 0007 fills",
+    "0020_body_narrow": "drops what 0019 has packed into its new table, and what nobody could write since",
 }
 
 

@@ -15,6 +15,7 @@ from catalog.descriptors.kinds import REVERSE
 from catalog.index import sets
 from catalog.index.edges import NUMBERS, TYPES
 from catalog.index.parts import fact_of, relation_facts
+from catalog.packing import document_of
 
 # (value in lower case, as written, "" where that is the same), as facts have it
 Told = tuple[str, str]
@@ -46,7 +47,7 @@ class SaidOf:
     def __init__(self, organisation_id: int, keys: Sequence[str]) -> None:
         self.keys = list(keys)
         written = [key for key in keys if not key.startswith(_RELATION) and key != _UID]
-        self.columns, self.joins, self.parameters = _part(written), "", list[Any]()
+        self.columns, self.joins, self.parameters = "b.packed" if written else "NULL", "", list[Any]()
         for key in self.keys:
             kind = _TYPE_OF.get(key)
             if kind is not None:
@@ -56,15 +57,15 @@ class SaidOf:
             else:
                 self.columns += ", e.uid::text" if key == _UID else ", NULL"
         if written:
-            self.joins = " JOIN catalog_entitybody b ON b.organisation_id = %s AND b.entity_id = e.id"
+            self.joins = " JOIN catalog_body b ON b.organisation_id = %s AND b.entity_id = e.id"
             self.behind = [organisation_id]
         else:
             self.behind = []
 
     def told(self, columns: Sequence[Any]) -> list[list[Told]]:
         """For each key what the entity has for it, the least first."""
-        document, *beside = columns
-        known = _json(document)
+        packed, *beside = columns
+        known = None if packed is None else document_of(packed)
         return [
             sorted({(value, label) for named, value, label in self._facts(key, known, mine) if named == key})
             for key, mine in zip(self.keys, beside, strict=True)
@@ -78,16 +79,6 @@ class SaidOf:
         elif document is not None:
             for path, value in facts.rows(document, only=key):
                 yield from fact_of(path.lower(), value)
-
-
-def _part(keys: Sequence[str]) -> str:
-    """The document without what none of the keys is in: a definition, a description."""
-    if not keys:
-        return "NULL"
-    for here, other in (("spec.", "metadata"), ("metadata.", "spec")):
-        if all(key.startswith(here) for key in keys):
-            return f"b.document - '{other}'"
-    return "b.document"
 
 
 def _json(text: Any) -> Any:

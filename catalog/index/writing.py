@@ -21,7 +21,7 @@ from catalog.index import bulk, edges, owning, terms
 from catalog.index.edges import Said
 from catalog.index.owning import FileTeller, Owner, OwnerChange
 from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, owner_facts, relation_facts
-from catalog.models import Entity, EntityBody, FactBlock, FactKey, IndexState, Near, Source
+from catalog.models import Body, Entity, FactBlock, FactKey, IndexState, Near, Source
 from catalog.models import Fact as FactRow
 from portal.accounts.models import Organisation
 from portal.accounts.tenancy import tenant
@@ -295,7 +295,7 @@ def _write_rows(organisation_id: int, added: list[Entity], changed: list[Entity]
     for row in (*added, *changed):
         row.body.entity_id, row.body.organisation_id = row.pk, organisation_id
     bodies = [row.body for row in (*added, *changed)]
-    bulk.insert(EntityBody, bodies, unique=["entity"], update=["document", "raw"])
+    bulk.insert(Body, bodies, unique=["entity"], update=["packed"])
 
 
 def _known(organisation_id: int, keys: Collection[int]) -> dict[int, Entity]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from catalog.descriptors import relations
 from catalog.intake.reading import FoundEntity
-from catalog.models import Entity, EntityBody, Source
+from catalog.models import Body, Entity, Source
 
 
 def filled(row: Entity, source: Source, found: FoundEntity, moment: datetime) -> Entity:
@@ -19,7 +19,7 @@ def filled(row: Entity, source: Source, found: FoundEntity, moment: datetime) ->
     row.owner_ref, row.system_ref = relations.owner_among(outgoing), relations.system_among(outgoing)
     row.tags, row.sort_name = metadata.get("tags") or [], (row.title or ref.name).lower()[:200]
     row.source, row.path, row.line = source, found.path, found.entity.line
-    row.body = EntityBody(organisation_id=source.organisation_id, document=document, raw=found.entity.raw)
+    row.body = Body.of(source.organisation_id, document, found.entity.raw)
     row.digest, row.updated_at = found.digest, moment
     row.removed_at, row.removed_reason = None, ""
     return row

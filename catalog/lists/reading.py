@@ -26,7 +26,8 @@ from catalog.index.reading import Condition, FoundSet, IndexQuestion, Values, al
 from catalog.lists.choosing import COLUMNS, HEALTH, KEYS, TIER_KEYS, TIER_TAG, ListChoice, Mine, node_of, tier_of
 from catalog.lists.rows import Row, Rows, Segment, in_segments, of_page
 from catalog.lists.seen import starred_uids
-from catalog.models import EntityBody
+from catalog.models import Body
+from catalog.packing import document_of
 from portal.accounts import paths
 from portal.accounts.access import Access
 from portal.accounts.models import Organisation, Team
@@ -279,8 +280,8 @@ class Listed:
     def _fill(self, rows: Sequence[Row]) -> None:
         if "tier" not in self.columns or not rows:
             return
-        bodies = EntityBody.objects.for_tenant(self.organisation).filter(entity__in=[row.pk for row in rows])
-        documents = dict(bodies.values_list("entity_id", "document"))
+        bodies = Body.objects.for_tenant(self.organisation).filter(entity__in=[row.pk for row in rows])
+        documents = {pk: document_of(packed) for pk, packed in bodies.values_list("entity_id", "packed")}
         for row in rows:
             row.tier = tier_of(row.tags, documents.get(row.pk) or {})
 

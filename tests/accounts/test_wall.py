@@ -162,7 +162,7 @@ def test_the_walk_finds_the_foreign_keys() -> None:
     found = {(key.table, key.column) for key in TENANT_KEYS}
     assert {
         ("accounts_team", "parent_id"),
-        ("catalog_entitybody", "entity_id"),
+        ("catalog_body", "entity_id"),
         ("provisioning_step", "run_id"),
     } < found
     assert len(found) >= 16

@@ -229,7 +229,7 @@ def report(product: Product, sizes: list[int], options: argparse.Namespace) -> N
 def settle(product: Product) -> float:
     """What autovacuum does within minutes, as the owner; the bytes that all catalogs take with their indexes."""
     url = addresses(product)["DATABASE_URL"].replace(f"//{APPLICATION}", f"//{OWNER}")
-    tables = [f"catalog_{name}" for name in ("entity", "entitybody", "edge", "fact", "factblock", "factkey", "near")]
+    tables = [f"catalog_{name}" for name in ("entity", "body", "edge", "fact", "factblock", "factkey", "near")]
     with psycopg.connect(url, autocommit=True) as owner:
         for table in tables:
             owner.execute(f"VACUUM ANALYZE {table}")

@@ -11,7 +11,7 @@ from django.db import connection
 from catalog.asking.words import split_words
 from catalog.descriptors import relations
 from catalog.index import writing
-from catalog.models import Entity, EntityBody, Source
+from catalog.models import Body, Entity, Source
 from portal.accounts.tenancy import tenant
 from tests.catalog.made_up import document
 
@@ -41,7 +41,7 @@ def rows(organisation: Any, source: Source, start: int, end: int, count: int) ->
             sort_name=(title or metadata["name"]).lower(), source=source, path=f"{number // 32:05}/catalog-info.yaml",
             line=number % 32 * 30 + 1, digest=f"{number:064x}",
         )  # fmt: skip
-        row.body = EntityBody(organisation_id=organisation.pk, document=known, raw=raw_of(known))
+        row.body = Body.of(organisation.pk, known, raw_of(known))
         yield row
 
 
@@ -59,7 +59,7 @@ def settle(owner_url: str) -> None:
     import psycopg
 
     with psycopg.connect(owner_url, autocommit=True) as owner:
-        for table in ("entity", "entitybody", "edge", "fact", "factblock", "factkey", "near"):
+        for table in ("entity", "body", "edge", "fact", "factblock", "factkey", "near"):
             owner.execute(f"VACUUM ANALYZE catalog_{table}")
 
 
@@ -68,7 +68,7 @@ def size_of_an_entity(count: int) -> float:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname = ANY(%s)",
-            [[f"catalog_{name}" for name in ("entity", "entitybody", "edge", "fact", "factblock", "factkey", "near")]],
+            [[f"catalog_{name}" for name in ("entity", "body", "edge", "fact", "factblock", "factkey", "near")]],
         )
         return float(cursor.fetchone()[0]) / count
 

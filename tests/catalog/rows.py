@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.index import writing
-from catalog.models import Entity, EntityBody, Source
+from catalog.models import Body, Entity, Source
 
 
 def entity_row(organisation: Any, name: str, *, source: Source | None = None, **more: Any) -> Entity:
@@ -14,7 +14,7 @@ def entity_row(organisation: Any, name: str, *, source: Source | None = None, **
     ref = f"component:default/{name}".lower()
     shared = {"kind": "Component", "namespace": "default", "digest": "x", "sort_name": name.lower(), "path": name}
     row = Entity(organisation=organisation, name=name, ref=ref, source=source, **{**shared, **more})
-    row.body = EntityBody(organisation=organisation, document=document)
+    row.body = Body.of(organisation.pk, document, "")
     return row
 
 

@@ -16,6 +16,7 @@ from catalog.index import finding, keyed, ordering, pages, reading, sets, severa
 from catalog.index.ordering import Order, needed, page
 from catalog.index.parts import ABOUT, NAMED, near_parts
 from catalog.index.reading import FactTerm, IndexQuestion, find
+from catalog.models import Body
 from tests.catalog.rows import entity_row
 from tests.catalog.whole_index import facts_told, living
 
@@ -45,6 +46,7 @@ def entities(organisation: Any, count: int, seed: int) -> list[Any]:
             document["metadata"]["annotations"] = {"only": f"v{picks.randrange(10**6)}"}
         if picks.random() < 0.2:
             document["metadata"]["title"] = "A title"
+        row.body = Body.of(organisation.pk, document, "")
         rows.append(row)
     return rows
 
@@ -261,7 +263,9 @@ def test_words_find_and_errors_of_typing_are_forgiven(world):
         rows = [
             entity_row(world.acme, name) for name in ("payment-gateway", "paymentGateway2", "dunning-job", "refunds")
         ]
-        rows[2].body.document["metadata"]["description"] = "Reminds people of payments that are late."
+        document = rows[2].body.document
+        document["metadata"]["description"] = "Reminds people of payments that are late."
+        rows[2].body = Body.of(world.acme.pk, document, "")
         writing.put(world.acme.pk, rows)
         names = {row.num: row.name for row in rows}
 

@@ -29,7 +29,7 @@ COUNT = 20_000
 TIMES, ANYHOW = 20, 200
 # A table of so many rows is read whole sooner than through its index.
 MOST = 2000
-LARGE = ("catalog_entity", "catalog_entitybody", "catalog_edge", "catalog_fact", "catalog_factblock", "catalog_near")
+LARGE = ("catalog_entity", "catalog_body", "catalog_edge", "catalog_fact", "catalog_factblock", "catalog_near")
 
 API = "/api/o/acme/catalog"
 BY_QUERY = f"{API}/entities/by-query?limit=20"

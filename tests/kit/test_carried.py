@@ -12,7 +12,8 @@ from django.forms import CharField, ChoiceField, Form, Textarea
 from django.template import Context, Template
 from django.template.loader import get_template
 
-from catalog.models import Entity, EntityBody
+from catalog.models import Body, Entity
+from catalog.packing import pack
 from portal.accounts.models import Team
 from portal.goldenpaths.questions.answers import as_posted
 from portal.kit.showing import CarriedNode
@@ -144,7 +145,7 @@ def test_a_stored_descriptor_is_edited_as_it_is_and_read_with_numbers(world: Any
     odd = plain.replace("Payroll", "Pay\u202eroll")
     with world.tenant():
         row = Entity.objects.for_tenant(world.acme).get(ref="component:default/payroll")
-        EntityBody.objects.for_tenant(world.acme).filter(entity=row).update(raw=odd)
+        Body.objects.for_tenant(world.acme).filter(entity=row).update(packed=pack(row.document, odd))
     at = "/o/acme/catalog/component/default/payroll/"
     assert Filled(client.get(f"{at}edit/").content.decode(), "text").sent["text"] == odd
     seen = client.get(at).content.decode()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from catalog.intake.sources.tree import MemoryTree, Tree
 from catalog.models import Entity, Source
+from catalog.packing import unpack
 from portal.accounts.tenancy import tenant
 from portal.kit.refs import Ref
 
@@ -17,7 +18,7 @@ def path_of(ref: Ref) -> str:
 def files_of(source: Source) -> dict[str, bytes]:
     """Every text of the source, by its path. Must run inside the tenant."""
     rows = Entity.objects.for_tenant(source.organisation_id).filter(source=source, removed_at=None)
-    return {path: raw.encode() for path, raw in rows.values_list("path", "body__raw")}
+    return {path: unpack(packed)[1].encode() for path, packed in rows.values_list("path", "body__packed")}
 
 
 @contextmanager
