@@ -9,6 +9,8 @@ from django.urls import reverse
 from catalog.asking.query import entities_of
 from catalog.handing import answering, carrying, offering
 from catalog.handing.models import Transfer
+from catalog.handing.plans import applying, drafting
+from catalog.handing.suggesting import FOUND
 from catalog.handing.sweeping import OFFERED
 from catalog.holders import member_number
 from catalog.naming import named
@@ -18,7 +20,7 @@ from portal.notices.people import Reasons, by_address, of_teams, who_may
 from portal.notices.registry import MAIL, NOW, PORTAL, Audience, Happened, NoticeKind, NoticeText, register_kind
 
 SECTION = "Changing hands"
-ANSWERED = "transfer.answered"
+ANSWERED, PLANNED = "transfer.answered", "reorganisation.over"
 
 
 def whoever_answers(organisation: Organisation, ref: str) -> Reasons:
@@ -71,6 +73,21 @@ def _page(happened: Happened) -> str:
     return reverse("transfer", kwargs={**where, "transfer": number}) if is_there else reverse("transfers", kwargs=where)
 
 
+def _leads(happened: Happened) -> Audience:
+    to = str(happened.data.get("to", ""))
+    return Audience(of_teams(happened.organisation, [to], leads_only=True), teams=[to])
+
+
+def _suggested(happened: Happened) -> NoticeText:
+    return NoticeText(f"{happened.summary}, {name_of(str(happened.data.get('to', '')))}",
+                      f"{reverse('suggestions', kwargs={'org': happened.org})}?whose=mine")  # fmt: skip
+
+
+def _plan_words(happened: Happened) -> NoticeText:
+    link = reverse("reorganisation", kwargs={"org": happened.org, "plan": int(happened.subject_id)})
+    return NoticeText(happened.summary, link)
+
+
 def register() -> None:
     """Makes the kinds known."""
     at_once: Any = {PORTAL: NOW, MAIL: NOW}
@@ -98,6 +115,28 @@ def register() -> None:
                 carrying.DONE, carrying.VOID,
             ),
             channels=at_once,
+            permission="catalog.view",
+        ),
+        NoticeKind(
+            PLANNED,
+            "Reorganisations that you drafted",
+            SECTION,
+            "a reorganisation that you drafted is applied, undone, or cannot be applied on its day.",
+            lambda it: Audience({int(it.data["made_by"]): "You drafted it."} if it.data.get("made_by") else {}),
+            _plan_words,
+            verbs=(applying.APPLIED, applying.UNDONE, drafting.FAILED),
+            channels=at_once,
+            permission="catalog.view",
+        ),
+        NoticeKind(
+            FOUND,
+            "Things that may be yours",
+            SECTION,
+            "evidence says that something which is nobody’s belongs to a team that you lead.",
+            _leads,
+            _suggested,
+            grouping=lambda it: str(it.data.get("to", "")),
+            channels={PORTAL: NOW, MAIL: "weekly"},
             permission="catalog.view",
         ),
     )  # fmt: skip
