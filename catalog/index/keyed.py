@@ -77,7 +77,7 @@ def known_runs(found: FoundSet, order: Order, having: int, values: Values, wante
     is_read = is_few(count, max(among, count), wanted, is_read=True)
     if (is_read or (values.is_many and count <= MOST_READ)) and not order.key.startswith(_NOT_IN_DOCUMENTS):
         return read_runs(found.organisation_id, having, order)
-    if not values.is_many:
+    if not values.is_many and not values.has_items:
         return None
     return all_runs(found.organisation_id, having, order)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.catalog.whole_index import facts_told, living
 KEYS = [
     "kind", "spec.type", "spec.lifecycle", "spec.owner", "metadata.name", "metadata.tags", "metadata.annotations.only",
     "metadata.title", "relations.ownedby", "relations.dependson", "relations.dependencyof", "nothing", "metadata.uid",
+    "metadata.tags.java", "spec.flags.fast",
 ]  # fmt: skip
 
 
@@ -39,6 +40,10 @@ def entities(organisation: Any, count: int, seed: int) -> list[Any]:
             "owner": f"team-{picks.randrange(max(2, count // 40))}",
             "dependsOn": [f"component:x{picks.randrange(9)}" for _ in range(picks.randrange(3))],
         }
+        # A key of its own here, that of an item there, and both.
+        if picks.random() < 0.3:
+            document["spec"]["flags"] = picks.choice([["fast"], {"fast": True}, {"fast": picks.choice("abc")}])
+            document["spec"]["flags.fast"] = picks.choice(["true", "TRUE", "d"])
         if picks.random() < 0.3:
             document["metadata"]["tags"] = picks.sample(["java", "Go", "pci", "web"], picks.randrange(1, 4))
         if picks.random() < 0.4:
@@ -77,7 +82,12 @@ class Told:
 
 
 def told(organisation: Any) -> Told:
-    facts, rows = facts_told(organisation)[0], {row.num: row for row in living(organisation)}
+    rows = {row.num: row for row in living(organisation)}
+    facts: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for fact, numbers in facts_told(organisation)[0].items():
+        # An item has its own key, and "true" for it.
+        for each in (fact,) if fact[0] != "=item" else (("=has", fact[1], ""), (fact[1], "true", "")):
+            facts[each] |= numbers
     known: dict[int, set[str]] = {number: set() for number in rows}
     for (key, value, _), numbers in facts.items():
         for number in numbers:
@@ -137,12 +147,18 @@ def test_random_filters_mean_what_plain_evaluation_says_and_facets_count_under_t
             }
             assert dict(facet.count(wanted.bits)) == some, "values count in the case that was written"
             assert turn > 0 or dict(facet.count(None)) == some
+        if turn == 0:
+            bare = {key: question.values(key, is_bare=True) for key in KEYS}
+            question.ask()
+            each = {key: {label or value: len(who) for (k, value, label), who in plain.facts.items() if k == key}
+                    for key in KEYS}  # fmt: skip
+            assert {key: dict(facet.count(None)) for key, facet in bare.items()} == each
     assert len(seen) == 3, "some filters hold for nobody, some for all, most for a part"
 
 
 ORDERED_BY = (
     "kind", "spec.type", "metadata.name", "metadata.annotations.only", "metadata.tags", "relations.dependson",
-    "spec.owner", "metadata.title", "nothing",
+    "spec.owner", "metadata.title", "nothing", "metadata.tags.java", "spec.flags.fast",
 )  # fmt: skip
 ORDERS = [
     Order(), Order("ref"), Order("ref", is_descending=True),
