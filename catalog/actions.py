@@ -23,7 +23,6 @@ from catalog.intake.sources.tree import MemoryTree, Tree
 from catalog.intake.sources.upload import tree_of
 from catalog.models import Entity, NameChoice, NameClaim, Source, Upload
 from catalog.tasks import UNFINISHED, ask_refresh
-from catalog.teams import sync_teams
 from portal.accounts.actor import Actor
 from portal.accounts.audit import record
 from portal.accounts.models import Organisation
@@ -45,7 +44,6 @@ __all__ = [
     "remove_entity",
     "remove_source",
     "restore_entity",
-    "sync_teams",
     "write_entity",
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ written here. Who belongs to a team is decided in the portal; both kinds show th
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain, count
 
 import yaml
@@ -43,11 +43,13 @@ def is_written_here(entity: Entity) -> bool:
 
 def after_ingest(organisation: Organisation, source: Source, entities: list[Entity]) -> None:
     """The hook: Groups bring teams, and described people are matched with those who have joined."""
-    kinds = {entity.kind for entity in entities}
-    if "Group" in kinds and source.target != TARGET:
-        sync_teams(organisation)
-    if kinds & {"Group", "User"}:
-        sync_members(organisation)
+    groups = [entity.ref for entity in entities if entity.kind == "Group"]
+    if groups and source.target != TARGET:
+        sync_teams(organisation, groups)
+    if any(entity.kind == "User" for entity in entities):
+        sync_members(organisation)  # whoever has joined may be described from now on, in any team
+    elif groups:
+        sync_members(organisation, groups)
 
 
 def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
@@ -57,6 +59,7 @@ def after_removal(organisation: Organisation, entities: list[Entity]) -> None:
         lost = Team.objects.for_tenant(organisation).filter(ref__in=gone, origin=TeamOrigin.FILE)
         lost.exclude(waits_since=None).delete()  # nobody's word but the file's
         lost.update(origin=TeamOrigin.GONE, described_in="")
+        sync_teams(organisation, gone)  # what stands below them
     if any(entity.kind == "User" for entity in entities):
         sync_members(organisation)
 
@@ -65,7 +68,7 @@ def after_change(actor: Actor, team: Team) -> None:
     """The hook of the portal's own teams: the Group says what the team says, in the same transaction."""
     if not team.is_filed:
         write_group(team, actor.person)
-    sync_members(team.organisation, [team])
+    sync_members(team.organisation, [team.ref])
 
 
 def before_delete(actor: Actor, team: Team) -> None:
@@ -124,23 +127,32 @@ def write_missing_groups() -> int:
     return written
 
 
-def sync_teams(organisation: Organisation) -> None:
-    """A team for every described Group: name, description and contact follow the file. A new one waits to be confirmed,
-    and a place in the tree too: whoever writes a file decides about nobody's rights."""
-    rows = entities_of(organisation).filter(kind="Group").select_related("source")
-    groups = [group for group in rows.select_related("body") if not is_written_here(group)]
+def sync_teams(organisation: Organisation, refs: Collection[str]) -> None:
+    """A team for each of these Groups: name, description and contact follow the file. A new one waits to be confirmed,
+    and a place in the tree too: whoever writes a file decides about nobody's rights.
+
+    refs: of the Groups that may have changed; what stands below them is looked at, too
+    """
     teams: dict[str, Team] = {team.ref: team for team in Team.objects.for_tenant(organisation)}
+    above = {team.pk for ref, team in teams.items() if ref in refs}
+    below = {ref for ref, team in teams.items() if team.parent_id in above}
+    rows = entities_of(organisation).filter(kind="Group", ref__in={*refs, *below}).select_related("source")
+    groups = [group for group in rows.select_related("body") if not is_written_here(group)]
     taken = {team.slug for team in teams.values()}
+    fresh = list[Team]()
     for group in groups:
         team = teams.get(group.ref) or Team(organisation=organisation, ref=group.ref, waits_since=now())
         if claims(team, group):
             continue
         if _follow(team, group):
-            if not team.pk:
+            if team.pk:
+                team.save()
+            else:
                 team.slug = _slug(group, taken)
                 taken.add(team.slug)
-            team.save()
+                fresh.append(team)
         teams[group.ref] = team
+    Team.objects.bulk_create(fresh)
     _sync_parents(organisation, teams, groups)
 
 
@@ -213,12 +225,15 @@ def _sync_parents(organisation: Organisation, teams: dict[str, Team], groups: li
 
 
 @transaction.atomic
-def sync_members(organisation: Organisation, teams: Iterable[Team] | None = None) -> None:
+def sync_members(organisation: Organisation, refs: Iterable[str] | None = None) -> None:
     """The people of teams as relations of their Groups: those whom the file names, and everybody who has joined and
-    whom a described User's e-mail address names. Some statements, however many teams."""
+    whom a described User's e-mail address names. Some statements, however many teams.
+
+    refs: of the Groups that may have changed, when not all may have
+    """
     groups = entities_of(organisation).filter(kind="Group")
-    if teams is not None:
-        groups = groups.filter(ref__in=[team.ref for team in teams])
+    if refs is not None:
+        groups = groups.filter(ref__in=list(refs))
     found = {group.ref: group for group in groups.select_related("body")}
     joined = _joined(organisation, list(found))
     _say(organisation, {group.num: group for group in found.values()}, joined)

@@ -61,7 +61,8 @@ def parse(text: str, path: str, read: Reader | None = None) -> Parsed:
         value, broken_rules = _complete(document, read)
         if not broken_rules:
             entities.append(ParsedEntity(value, document.first_line, document.raw, document.raw_line))
-            problems += page.broken(document, rules.told(document.data), _guess_ref(document.data))
+            told = [] if _is_plain(document) else rules.told(document.data)
+            problems += page.broken(document, told, _guess_ref(document.data))
             continue
         ref = _guess_ref(document.data)
         is_whole = is_whole and bool(ref)
@@ -94,6 +95,8 @@ class _Page:
         return Finding(self.path, trouble.line, trouble.code, trouble.sentence, excerpt=excerpt, edit=edit)
 
     def broken(self, document: Document, broken: list[BrokenRule], ref: str) -> list[Finding]:
+        if not broken:
+            return []  # where its words stand is asked of the parser once more
         spans = spans_of(document)
         edits = mends.mends_of(self.path, document, spans, broken)
         owner = _guess_owner(document.data)
@@ -122,13 +125,23 @@ class _Page:
 def _complete(document: Document, read: Reader | None) -> tuple[Any, list[BrokenRule]]:
     """The document with its files included, checked; a field whose file is missing is not reported twice."""
     value, broken_rules = document.data, list[BrokenRule]()
-    if read is not None and isinstance(value, dict):
+    if read is not None and isinstance(value, dict) and _may_hold(document, "$"):
         value, broken_rules = placeholders.resolve(value, read)
     blamed = {path for rule in broken_rules for path in (rule.field, rule.field[:-1])}
     broken_rules += [rule for rule in rules.check(value) if rule.field not in blamed]
     if not broken_rules and not value["metadata"].get("namespace"):
         value = {**value, "metadata": {**value["metadata"], "namespace": DEFAULT_NAMESPACE}}
     return value, broken_rules
+
+
+def _may_hold(document: Document, letter: str) -> bool:
+    """Whether the letter stands in the text, or something is written there as an escape."""
+    return letter in document.raw or "\\" in document.raw
+
+
+def _is_plain(document: Document) -> bool:
+    """Whether nothing in it can be other than it shows: letters that everybody knows, each as itself."""
+    return document.raw.isascii() and "\\" not in document.raw
 
 
 def check_entity(value: Any) -> list[BrokenRule]:

@@ -97,7 +97,8 @@ def check(document: Any) -> list[BrokenRule]:
     broken = [*_check_root(document), *_check_envelope(document)]
     if isinstance(document.get("metadata"), dict):
         broken += _check_metadata(document["metadata"])
-    broken += _check_case(document, ())
+    if _has_same_keys(document):
+        broken += _check_case(document, ())
     if is_kind(document.get("kind")):
         broken += _check_kind(document)
     return broken
@@ -350,6 +351,15 @@ def _check_links(metadata: Mapping[str, Any]) -> list[BrokenRule]:
 
 def _is_link_text(key: str, value: object) -> bool:
     return isinstance(value, str) and bool(value if key == "type" else value.strip())
+
+
+def _has_same_keys(value: Any) -> bool:
+    """Whether keys differ only by case, anywhere."""
+    if isinstance(value, dict):
+        if len({key.lower() for key in value}) != len(value):
+            return True
+        value = value.values()
+    return any(_has_same_keys(inner) for inner in value if isinstance(inner, dict | list))
 
 
 def _check_case(value: Any, at: FieldPath) -> Iterator[BrokenRule]:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from catalog.asking.query import entities_of
 from catalog.handing import answering, carrying, offering
 from catalog.handing.models import Transfer
+from catalog.handing.suggesting import FOUND
 from catalog.handing.sweeping import OFFERED
 from catalog.holders import member_number
 from catalog.naming import named
@@ -71,6 +72,16 @@ def _page(happened: Happened) -> str:
     return reverse("transfer", kwargs={**where, "transfer": number}) if is_there else reverse("transfers", kwargs=where)
 
 
+def _leads(happened: Happened) -> Audience:
+    to = str(happened.data.get("to", ""))
+    return Audience(of_teams(happened.organisation, [to], leads_only=True), teams=[to])
+
+
+def _suggested(happened: Happened) -> NoticeText:
+    return NoticeText(f"{happened.summary}, {name_of(str(happened.data.get('to', '')))}",
+                      f"{reverse('suggestions', kwargs={'org': happened.org})}?whose=mine")  # fmt: skip
+
+
 def register() -> None:
     """Makes the kinds known."""
     at_once: Any = {PORTAL: NOW, MAIL: NOW}
@@ -98,6 +109,17 @@ def register() -> None:
                 carrying.DONE, carrying.VOID,
             ),
             channels=at_once,
+            permission="catalog.view",
+        ),
+        NoticeKind(
+            FOUND,
+            "Things that may be yours",
+            SECTION,
+            "evidence says that something which is nobody’s belongs to a team that you lead.",
+            _leads,
+            _suggested,
+            grouping=lambda it: str(it.data.get("to", "")),
+            channels={PORTAL: NOW, MAIL: "weekly"},
             permission="catalog.view",
         ),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from catalog.handing.states import STATES, TransferState
+from catalog.handing.weighing import word_of
 from portal.accounts.tenancy import TenantModel
 
 
@@ -85,3 +86,47 @@ class TransferItem(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.ref}: {self.outcome or 'open'}"
+
+
+class Suggestion(TenantModel):
+    """Whom something that is nobody's should belong to, and why.
+
+    score      how sure that is (0..1); weighing.word_of says it in words
+    evidence   [{kind, sentence}], the strongest first
+    state      open; accepted; declined: then this team is not suggested for this entity again
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        ACCEPTED = "accepted", "Accepted"
+        DECLINED = "declined", "Declined"
+
+    entity_uid = models.UUIDField()
+    ref = models.CharField(max_length=400)
+    title = models.TextField(blank=True)
+    to_ref = models.CharField(max_length=400, db_collation="C")
+    score = models.FloatField()
+    evidence = models.JSONField(default=list)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    at = models.DateTimeField(default=now)
+    answered_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    answered_by_label = models.CharField(max_length=300, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "entity_uid", "to_ref"], name="suggested_once"),
+            models.UniqueConstraint(
+                fields=["organisation", "entity_uid"], condition=Q(state="open"), name="one_open_suggestion"
+            ),
+        ]
+        indexes = [models.Index(fields=["organisation", "state", "-score", "id"], name="suggestions_by_score")]
+
+    def __str__(self) -> str:
+        return f"{self.ref} to {self.to_ref}"
+
+    @property
+    def word(self) -> str:
+        """The confidence in words."""
+        return word_of(self.score)

@@ -2,10 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from catalog.handing import api, views, views_files
+from catalog.handing import api, api_suggestions, views, views_files, views_suggestions
 
 page_urls: list[URLPattern | URLResolver] = [
     path("catalog/ownership/import/", views_files.ownership_import, name="ownership-import"),
+    path("suggestions/", views_suggestions.suggestions, name="suggestions"),
+    path("suggestions/answer/", views_suggestions.suggestions_answer, name="suggestions-answer"),
+    path("suggestions/look/", views_suggestions.suggestions_look, name="suggestions-look"),
     path("transfers/", views.transfers, name="transfers"),
     path("transfers/export/", views.transfers_export, name="transfers-export"),
     path("transfers/new/", views.transfer_new, name="transfer-new"),
@@ -14,6 +17,7 @@ page_urls: list[URLPattern | URLResolver] = [
 ]
 
 api_urls: list[URLPattern | URLResolver] = [
+    path("suggestions", api_suggestions.SuggestionsView.as_view(), name="api-suggestions"),
     path("transfers", api.TransfersView.as_view(), name="api-transfers"),
     path("transfers/<int:transfer>", api.TransferView.as_view(), name="api-transfer"),
     path("transfers/<int:transfer>/answer", api.TransferAnswerView.as_view(), name="api-transfer-answer"),

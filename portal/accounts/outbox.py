@@ -48,8 +48,8 @@ ORDER BY 1
 
 
 def behind(consumer: str) -> list[int]:
-    """Ids of the organisations with events that the consumer has not read: for the live process. One statement."""
-    with sweep(), connection.cursor() as cursor:
+    """Ids of the organisations with events that the consumer has not read. One statement, inside `sweep()`."""
+    with connection.cursor() as cursor:
         cursor.execute(BEHIND, [consumer])
         return [row[0] for row in cursor.fetchall()]
 

@@ -72,6 +72,12 @@ def set_tenant(organisation: Organisation | int, *, user_id: int | None = None) 
 @contextmanager
 def tenant(organisation: Organisation | int) -> Iterator[None]:
     """One transaction inside an organisation: for tasks, commands and the live process."""
+    if not connection.in_atomic_block:
+        # What is set for a transaction ends with it.
+        with transaction.atomic():
+            set_tenant(organisation)
+            yield
+        return
     with transaction.atomic():
         before = _current()
         set_tenant(organisation)
@@ -101,10 +107,12 @@ def sweep() -> Iterator[None]:
 
     For the live process alone: it finds due work here and does it inside `tenant()`.
     """
+    is_nested = connection.in_atomic_block
     with transaction.atomic():
         _set_local(sweep="on")
         yield
-        _set_local(sweep="")
+        if is_nested:
+            _set_local(sweep="")
 
 
 TENANT = "(SELECT nullif(current_setting('app.tenant', true), '')::bigint)"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.text import slugify
 from django.utils.timezone import now
 
@@ -37,6 +38,14 @@ BINDING_LENGTHS = {
     "slipway_id": 63,
 }
 BINDINGS_AT_ONCE = 500
+_COLUMNS = ", ".join(BINDING_LENGTHS)
+_WRITE_BINDINGS = (
+    f"INSERT INTO clusters_binding (organisation_id, entity_uid, {_COLUMNS})"  # noqa: S608 - names of our own
+    f" SELECT %s, entity_uid, {_COLUMNS} FROM json_to_recordset(%s::json)"
+    f" AS w (entity_uid uuid, {', '.join(f'{name} text' for name in BINDING_LENGTHS)})"
+    " ON CONFLICT (organisation_id, entity_uid) DO UPDATE SET"
+    f" {', '.join(f'{name} = excluded.{name}' for name in BINDING_LENGTHS)}"
+)
 OVERREACH = (
     ("*", "*", "*", "This credential may do everything in the cluster. Slipway needs far less: see docs/clusters.md."),
     ("get", "", "secrets", "This credential may read secrets, which Slipway never does."),
@@ -340,21 +349,22 @@ def set_many_bindings(organisation: Organisation, wishes: Sequence[BindingWish])
 def _set_batch(organisation: Organisation, wishes: Sequence[BindingWish]) -> bool:
     rows = Binding.objects.for_tenant(organisation)
     standing = {row.entity_uid: row for row in rows.filter(entity_uid__in=[wish.entity_uid for wish in wishes])}
-    new: list[Binding] = []
-    other: list[Binding] = []
-    over: list[int] = []
+    written = list[dict[str, str]]()
+    over = list[int]()
     for wish in wishes:
         values, row = wish.values(), standing.get(wish.entity_uid)
         if not (values["kubernetes_id"] or values["selector"] or values["slipway_id"]):
             over += [row.pk] if row else []
-        elif row is None:
-            new.append(Binding(organisation=organisation, entity_uid=wish.entity_uid, **values))
-        elif any(getattr(row, name) != value for name, value in values.items()):
-            for name, value in values.items():
-                setattr(row, name, value)
-            other.append(row)
-    Binding.objects.bulk_create(new)
-    Binding.objects.bulk_update(other, [*BINDING_LENGTHS])
+        elif row is None or any(getattr(row, name) != value for name, value in values.items()):
+            written.append({"entity_uid": str(wish.entity_uid), **values})
+    _write_bindings(organisation, written)
     if over:
         rows.filter(pk__in=over).delete()
-    return bool(new or other or over)
+    return bool(written or over)
+
+
+def _write_bindings(organisation: Organisation, bindings: list[dict[str, str]]) -> None:
+    """Writes new and changed bindings in one statement, as one parameter: a first load brings very many."""
+    if bindings:
+        with connection.cursor() as cursor:
+            cursor.execute(_WRITE_BINDINGS, [organisation.pk, json.dumps(bindings, ensure_ascii=False)])

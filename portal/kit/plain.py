@@ -16,6 +16,8 @@ _ODD = re.compile("[\x00\ud800-\udfff]")
 
 def odd_character(value: Any) -> str:
     """The code of the first character that no row can keep, in a text or the texts of nested data; "" for none."""
+    if isinstance(value, str) and value.isascii() and "\0" not in value:
+        return ""  # nearly all that is read
     waiting = [value]
     while waiting:
         item = waiting.pop()

@@ -26,8 +26,9 @@ FORGET_AT_ONCE = 5000
 
 def turn() -> int:
     """Spreads everything that waits, and has workers send what is due. Returns how many happenings were looked at."""
-    done = sum(_consume(organisation_id) for organisation_id in outbox.behind(CONSUMER))
-    done += sum(_tell_on(organisation_id) for organisation_id in _with_happenings())
+    with sweep():
+        behind, telling = outbox.behind(CONSUMER), _with_happenings()
+    done = sum(map(_consume, behind)) + sum(map(_tell_on, telling))
     sweep_deliveries()
     return done
 
@@ -63,9 +64,9 @@ def _happened(organisation: Organisation, event: AuditEvent) -> Happened:
 
 
 def _with_happenings() -> list[int]:
-    with sweep():
-        rows = Happening.objects.filter(told_at=None).order_by("organisation_id")
-        return list(rows.values_list("organisation_id", flat=True).distinct())
+    """Inside `sweep()`."""
+    rows = Happening.objects.filter(told_at=None).order_by("organisation_id")
+    return list(rows.values_list("organisation_id", flat=True).distinct())
 
 
 def _tell_on(organisation_id: int) -> int:

@@ -10,6 +10,7 @@ class ProvisioningConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
+        from catalog.handing.gathering import LAUNCHED
         from catalog.owners.telling import AFTER_STATING
         from portal.clusters import rollouts
         from portal.kit.duties import Duty, register_duty
@@ -22,6 +23,7 @@ class ProvisioningConfig(AppConfig):
         steps.register()
         concerning.register()
         AFTER_STATING["runs"] = following.after_stated
+        LAUNCHED["runs"] = following.launched
         fragments.register()
         panels.register()
         previewing.register_kinds()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import connection
 
 from catalog.handing.following import given_of
 from catalog.owners.telling import Handed
 from portal.accounts.models import Organisation
+from portal.provisioning.models import Run
 
 # A run belongs to the entity that it registered first; it goes along where it belonged to whoever gave that.
 _FOLLOW = """
@@ -17,6 +18,21 @@ FROM unnest(%s::text[], %s::text[], %s::text[]) AS w (ref, was, is_now)
 WHERE r.organisation_id = %s AND r.entity_refs @> ARRAY[w.ref]::varchar[] AND r.entity_refs[1] = w.ref
   AND r.owner_ref = w.was AND length(w.is_now) <= 300
 """
+
+
+def launched(organisation_id: int, refs: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Who launched the run that registered each of these entities first: reference -> (their id, their name)."""
+    wanted = set(refs)
+    if not wanted:
+        return {}
+    rows = Run.objects.for_tenant(organisation_id).filter(entity_refs__overlap=list(wanted)).exclude(requester=None)
+    found: dict[str, tuple[int, str]] = {}
+    for made, user, name, mail in rows.order_by("pk").values_list(
+        "entity_refs", "requester_id", "requester__name", "requester__email"
+    ):
+        for ref in wanted.intersection(made):
+            found.setdefault(ref, (user, name or mail))
+    return found
 
 
 def after_stated(organisation: Organisation | int, handed: Sequence[Handed]) -> None:

@@ -37,6 +37,7 @@ NO_CHANGE: dict[str, str] = {
     "portal.clusters.connecting.ask_to_replace": "the same for a new credential",
     "catalog.refreshing.ask_answers": "reads what stands at addresses, and changes nothing of the organisation's",
     "catalog.refreshing.ask_preview": "tries a card without keeping it; saving it writes the event",
+    "catalog.handing.suggesting.ask": "asks for the job that looks for owners and writes its own event",
     "catalog.tasks.ask_refresh": "a part of asking for a refresh, which writes the event, and of the sweep",
     "catalog.teams.after_change": "the hook of a team's verbs, in their transaction: they write the event",
     "catalog.teams.before_delete": "the hook of a team's deletion, in its transaction: it writes the event",

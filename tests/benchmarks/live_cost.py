@@ -3,7 +3,7 @@
     .venv/bin/python -m tests.benchmarks.live_cost --clusters 20 --pods 1000 --seconds 60
 
 One sandbox is filled and connected so many times over: to the live process each connection is a cluster of its own,
-with sixteen streams, a memory and a heartbeat. Only the live process is measured.
+with sixteen streams, a memory and a heartbeat. What it makes PostgreSQL and Valkey spend stands beside it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ django.setup()
 
 from portal.clusters import actions, status  # noqa: E402
 from portal.clusters.models import Cluster  # noqa: E402
+from portal.kit.valkey import valkey  # noqa: E402
 from tests.benchmarks.crowds import Churn, fill, start_sandbox  # noqa: E402
 from tests.conftest import Process, World, by, make_world  # noqa: E402
 
@@ -32,6 +33,19 @@ def cpu_seconds(pid: int) -> float:
     """Processor time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def tree_seconds(pid: int) -> float:
+    """Processor time of a process and its children, of those too that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(map(int, fields[11:15])) / TICKS + sum(cpu_seconds(int(child)) for child in children)
+
+
+def engines() -> dict[str, int]:
+    """The processes that the live process asks: their pids by name."""
+    postgres = int(Path(os.environ["SLIPWAY_VAR"], "pg", "postmaster.pid").read_text().split()[0])
+    return {"PostgreSQL": postgres, "Valkey": int(valkey().info("server")["process_id"])}
 
 
 def pss_megabytes(pid: int) -> float:
@@ -49,11 +63,12 @@ def in_sync(world: World, pods: int) -> int:
     return sum(bool(row and row.is_fresh and row.pods >= pods) for row in rows.values())
 
 
-def measure(pid: int, seconds: float) -> float:
-    """Share of a core that the process uses while nobody asks anything of it."""
-    before, begun = cpu_seconds(pid), time.monotonic()
+def measure(pids: dict[str, int], seconds: float) -> dict[str, float]:
+    """Share of a core that each process, its children included, uses while nobody asks anything of it."""
+    before, begun = {name: tree_seconds(pid) for name, pid in pids.items()}, time.monotonic()
     time.sleep(seconds)
-    return (cpu_seconds(pid) - before) / (time.monotonic() - begun)
+    past = time.monotonic() - begun
+    return {name: (tree_seconds(pid) - before[name]) / past for name, pid in pids.items()}
 
 
 def main() -> int:
@@ -83,6 +98,7 @@ def run(options: argparse.Namespace, started: list[Process]) -> int:
     live = Process("bench-live", [sys.executable, "manage.py", "live"])
     started.append(live)
     live.wait_for("live process ready")
+    print(f"live is process {live.popen.pid}", flush=True)
     begun = time.monotonic()
     while in_sync(world, options.pods) < options.clusters:
         if time.monotonic() - begun > 120:
@@ -90,17 +106,19 @@ def run(options: argparse.Namespace, started: list[Process]) -> int:
         time.sleep(0.5)
     synced = cpu_seconds(live.popen.pid)
     time.sleep(5)
-    quiet = measure(live.popen.pid, options.seconds)
+    pids = {"live": live.popen.pid, **engines()}
+    quiet = measure(pids, options.seconds)
     print(f"\n{options.clusters} clusters of {options.pods} pods, {options.seconds:.0f} s\n")
     print(f"{'until all were in sync, s of processor time':<46}{synced:>8.2f}")
-    print(f"{'quiet, % of a core':<46}{100 * quiet:>8.2f}")
+    for name, share in quiet.items():
+        print(f"{f'quiet, {name}, % of a core':<46}{100 * share:>8.2f}")
     print(f"{'memory of live, MB (PSS)':<46}{pss_megabytes(live.popen.pid):>8.0f}")
     if options.events:
         churn = Churn(kube, options.events)
-        busy = measure(live.popen.pid, options.seconds)
+        busy = measure(pids, options.seconds)["live"]
         rate = churn.stop() * options.clusters  # each connection hears every change
         print(f"{f'at {rate:.0f} changes a second, % of a core':<46}{100 * busy:>8.2f}")
-        print(f"{'a change, ms of processor time':<46}{1000 * (busy - quiet) / rate:>8.3f}")
+        print(f"{'a change, ms of processor time':<46}{1000 * (busy - quiet['live']) / rate:>8.3f}")
     return 0
 
 

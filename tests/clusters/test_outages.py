@@ -183,8 +183,9 @@ def test_a_cluster_that_falls_silent_is_unknown_on_every_kind_and_heals(
     committed_world, cluster, bound, kube, kept, monkeypatch
 ):
     """Stopped, not dead: the kernel still takes what is sent to it, and no stream of it ever breaks."""
-    assert opening.PROBE_AFTER + opening.PROBE_PATIENCE < 12
+    assert opening.PROBE_AFTER + opening.PROBE_TICK + opening.PROBE_PATIENCE <= 12
     monkeypatch.setattr(opening, "PROBE_AFTER", 0.3)
+    monkeypatch.setattr(opening, "PROBE_TICK", 0.1)
     monkeypatch.setattr(opening, "PROBE_PATIENCE", 0.5)
     monkeypatch.setattr(opening, "PROBE_AGAIN", 0.1)
     with watchers():

@@ -16,12 +16,13 @@ from django.utils import timezone
 from portal.kit import dbthread
 from portal.kit.dbthread import DatabaseThread, DatabaseThreads
 from portal.kit.duties import DUTIES, Duty
-from portal.live import doing, leases
+from portal.live import doing, holding, leases
 from portal.live.models import DutyLease
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DONE: list[str] = []
 BROKEN: set[str] = set()
+GATE = threading.Event()
 
 
 def first() -> int:
@@ -30,6 +31,12 @@ def first() -> int:
 
 def second() -> int:
     return turn("second")
+
+
+def long() -> int:
+    done = turn("long")
+    GATE.wait(20)
+    return done
 
 
 def turn(name: str) -> int:
@@ -46,6 +53,7 @@ async def watch(stop: asyncio.Event) -> None:
 
 FIRST = Duty("first", turn=f"{__name__}.first", every=0.02)
 SECOND = Duty("second", turn=f"{__name__}.second", every=0.02)
+LONG = Duty("long", turn=f"{__name__}.long", every=0.05)
 WATCH = Duty("watch", watch=f"{__name__}.watch")
 
 
@@ -136,13 +144,38 @@ async def test_the_lease_of_a_killed_process_ends_by_itself() -> None:
 
 async def test_a_long_turn_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doing, "LEASE", 0.3)
-    holding = doing.Doing(FIRST, "one", asyncio.Event(), DatabaseThread("leases"), DatabaseThreads("duty", 1))
-    assert await holding.clerk(leases.hold, "first", "", "one", 0.3)
-    began = (await asyncio.to_thread(looked, row, "first")).until
-    async with holding._kept():
-        await until(lambda: row("first").until > began + timedelta(seconds=0.3), "renewed meanwhile")
-    await holding._close()
-    await holding.clerk.close()
+    GATE.clear()
+    async with doing_all(LONG):
+        await until(lambda: "long" in DONE, "it has begun")
+        began = (await asyncio.to_thread(looked, row, "long")).until
+        await until(lambda: row("long").until > began + timedelta(seconds=0.3), "renewed meanwhile")
+        GATE.set()
+    assert DONE == ["long"]
+
+
+def test_all_leases_of_a_process_are_kept_by_one_statement(django_assert_num_queries) -> None:
+    for name, owner in (("first", "one"), ("second", "one"), ("third", "two")):
+        assert leases.hold((name, ""), owner, 10)
+    wanted = {("first", ""): 20.0, ("second", ""): 60.0, ("third", ""): 20.0}
+    with django_assert_num_queries(1):
+        assert leases.renew("one", wanted) == {("first", ""), ("second", "")}
+    left = {one.name: (one.until - timezone.now()).total_seconds() for one in DutyLease.objects.all()}
+    assert {name: round(seconds, -1) for name, seconds in left.items()} == {"first": 20, "second": 60, "third": 10}
+
+
+async def test_a_lease_that_is_kept_is_not_asked_for_and_one_that_was_lost_is() -> None:
+    clerk = DatabaseThread("leases")
+    held = holding.HeldDuties("one", clerk, shortest=0.06)
+    assert await held.take(("first", ""), 10.0)
+    await asyncio.to_thread(looked, lambda: DutyLease.objects.filter(name="first").update(owner="two"))
+    assert await held.take(("first", ""), 10.0), "believed for most of the lease"
+    held._held["first", ""] = (0.06, 0.0)
+    keeping = asyncio.create_task(held.keep())
+    await until(lambda: not held._held, "lost, as its renewal says")
+    assert not await held.take(("first", ""), 10.0)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await clerk.close()
 
 
 async def test_who_has_no_use_for_a_connection_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,6 @@ BEAT_EVERY = 2.0
 CLERK_EVERY = 1.0
 # bindings are announced; this is for announcements that were lost
 REBIND_EVERY = 300.0
-SYNC_NOTED_EVERY = 60.0
 LISTS_AT_ONCE = 4
 BROKER_PATIENCE = 3.0
 AWAY_PAUSE = 1.0
@@ -83,11 +82,12 @@ class Watchers:
             if task.done():
                 _report(held, task)
                 del self.sessions[held]
-        ours = await self.database(leases.renew, self.owner, list(self.sessions))
+        synced = {held for held, (session, _) in self.sessions.items() if session.is_synced}
+        ours, taken = await self.database(leases.keep, self.owner, list(self.sessions), synced)
         for held in [item for item in self.sessions if item not in ours]:
             _, task = self.sessions.pop(held)
             task.cancel()
-        for held, cluster in await self.database(leases.claim, self.owner):
+        for held, cluster in taken:
             session = Session(held, cluster, self.publisher, self.lists, self.on_workload, self.heart.set)
             badges = await self.database(leases.last_badges, held)
             session.watch.badges = {uid: became for uid, (became, _) in badges.items()}
@@ -157,15 +157,14 @@ class Watchers:
             await asyncio.sleep(CLERK_EVERY)
 
     async def _note(self, session: Session) -> None:
-        state, now = session.state, time.monotonic()
+        state = session.state
+        if state == session.noted:
+            return
         if state != session.announced and not self.publisher.is_away:
             return  # pages go by what was announced: the row does not run ahead of it
-        is_synced = state[0] in (SYNCED, LIMITED)
-        if state == session.noted and not (is_synced and now - session.noted_at > SYNC_NOTED_EVERY):
-            return
-        noted = Noted(state=state[0], text=state[1], version=session.watch.version, is_synced=is_synced)
+        noted = Noted(state[0], state[1], session.watch.version, is_synced=state[0] in (SYNCED, LIMITED))
         await self.archive(leases.note_state, session.held, noted)
-        session.noted, session.noted_at = state, now
+        session.noted = state
 
     async def listen(self) -> None:
         """Hears that clusters or bindings changed. After a gap everything is looked at again."""

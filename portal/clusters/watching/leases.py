@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,25 +50,32 @@ def claim(owner: str) -> list[tuple[Held, Cluster]]:
 
 # One statement for all clusters of an organisation: this is asked every few seconds, for as long as the process lives.
 _RENEW = """
-UPDATE clusters_cluster AS mine SET lease_until = now() + make_interval(secs => %s)
-FROM unnest(%s::bigint[], %s::bigint[]) AS held (pk, epoch)
+UPDATE clusters_cluster AS mine
+SET lease_until = now() + make_interval(secs => %s),
+    last_synced_at = CASE WHEN held.is_synced THEN now() ELSE mine.last_synced_at END
+FROM unnest(%s::bigint[], %s::bigint[], %s::bool[]) AS held (pk, epoch, is_synced)
 WHERE mine.id = held.pk AND mine.epoch = held.epoch AND mine.lease_owner = %s AND mine.organisation_id = %s
 RETURNING mine.id, mine.epoch
 """
 
 
-def renew(owner: str, held: Iterable[Held]) -> set[Held]:
-    """Keeps what is held; answers what is still ours."""
+def renew(owner: str, held: Iterable[Held], synced: Collection[Held] = ()) -> set[Held]:
+    """Keeps what is held, and notes of what is in sync that it is so now; answers what is still ours."""
     kept = set()
     by_tenant: dict[int, list[Held]] = defaultdict(list)
     for item in held:
         by_tenant[item.organisation_id].append(item)
     for organisation_id, items in by_tenant.items():
-        keys = [item.pk for item in items], [item.epoch for item in items]
+        keys = [item.pk for item in items], [item.epoch for item in items], [item in synced for item in items]
         with tenant(organisation_id), connection.cursor() as cursor:
             cursor.execute(_RENEW, [LEASE.total_seconds(), *keys, owner, organisation_id])
             kept |= {Held(organisation_id, pk, epoch) for pk, epoch in cursor.fetchall()}
     return kept
+
+
+def keep(owner: str, held: Iterable[Held], synced: Collection[Held]) -> tuple[set[Held], list[tuple[Held, Cluster]]]:
+    """What is still ours of what is held, and what was taken besides: `renew` and `claim`, for who asks for ever."""
+    return renew(owner, held, synced), claim(owner)
 
 
 def release(owner: str, held: Iterable[Held]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import asyncio.sslproto
 import contextlib
+import math
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,7 +25,9 @@ from portal.clusters.watching.reflector import check as check_answer
 asyncio.sslproto.SSLProtocol.max_size = 32 * 1024
 
 # Seconds without a word after which the cluster is asked; it is silent when it does not answer in time.
-PROBE_AFTER = 6.0
+PROBE_AFTER = 5.0
+# Clusters are asked at the same moments: waking for each of them alone costs more than asking it.
+PROBE_TICK = 2.0
 PROBE_PATIENCE = 5.0
 PROBE_AGAIN = 1.0
 SILENT = "The cluster has gone silent."
@@ -76,6 +80,13 @@ async def discover(connection: ApiConnection) -> dict[str, str]:
         if newest:
             served_as[item.kind] = newest
     return served_as
+
+
+async def quiet(connection: ApiConnection) -> None:
+    """Until nothing has been heard from the cluster for PROBE_AFTER seconds, and one tick longer at most."""
+    while (left := connection.heard_at + PROBE_AFTER - time.monotonic()) > 0:
+        due = time.monotonic() + left
+        await asyncio.sleep(math.ceil(due / PROBE_TICK) * PROBE_TICK - time.monotonic())
 
 
 async def probe(connection: ApiConnection) -> KubeError | None:

@@ -62,7 +62,6 @@ class Session:
     beat_soon: Callable[[], None]
     watch: ClusterWatch = field(init=False)
     noted: tuple[str, str] = ("", "")
-    noted_at: float = float("-inf")
     is_fenced: bool = False
     _is_told: bool = False  # since this process took it over, or since the hash was lost
     _is_swept: bool = False
@@ -189,10 +188,8 @@ class Session:
     async def _listen(self, connection: ApiConnection) -> None:
         """Notices within seconds that a cluster says nothing any more, which no single stream could tell from peace."""
         while True:
-            quiet = time.monotonic() - connection.heard_at
-            if quiet < opening.PROBE_AFTER and not self.watch.silence:
-                await asyncio.sleep(opening.PROBE_AFTER - quiet)
-                continue
+            if not self.watch.silence:
+                await opening.quiet(connection)
             was_silent = self.watch.silence is not None
             self.watch.silent(await opening.probe(connection))
             if self.watch.silence:
@@ -209,6 +206,11 @@ class Session:
         """The cluster's state as it is published: in sync only once everything is told."""
         state = self.watch.state()
         return state if state[0] not in (SYNCED, LIMITED) or self._is_told else (CONNECTING, "")
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether its row says that it is in sync, and truly so."""
+        return self.noted[0] in (SYNCED, LIMITED) and self.noted == self.state
 
     def beat(self) -> Beat:
         """What the heartbeat says."""

@@ -69,6 +69,11 @@ class Following:
     lost_at: float | None = None
     error: KubeError | None = None
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether there is nothing to say about it."""
+        return self.is_caught_up and self.lost_at is None
+
     def trouble(self, now: float) -> KubeError | None:
         """What keeps it from being followed, once it is more than a blink."""
         if self.lost_at is None or (self.is_caught_up and now - self.lost_at < BLINK):
@@ -415,6 +420,8 @@ class ClusterWatch:
 
     def state(self) -> tuple[str, str]:
         """The cluster's state, and what is wrong in words."""
+        if not self.silence and self.kinds and all(item.is_followed for item in self.kinds.values()):
+            return SYNCED, ""  # as nearly always
         now = time.monotonic()
         troubles = [found for item in self.kinds.values() if (found := item.trouble(now))]
         refused = next((found for found in troubles if isinstance(found, KubeUnauthorized)), None)
