@@ -8,11 +8,12 @@ from django.http import QueryDict
 
 from catalog.asking.filters import All, Exists, Node
 from catalog.asking.paging import seal, unseal
-from catalog.index.keyed import MOST_RUNS, by_several
+from catalog.index.keyed import MOST_RUNS
 from catalog.index.ordering import Order, Page, Place, needed
 from catalog.index.ordering import page as page_of
 from catalog.index.parts import PIECE, pieces_of
 from catalog.index.reading import Condition, Contains, FactTerm, FoundSet, IndexQuestion, all_of, any_of, find
+from catalog.index.several import by_several
 from catalog.index.texts import having, is_checked
 from catalog.presenting import ShownEntity, at_page
 from portal.accounts.models import Organisation

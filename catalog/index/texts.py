@@ -45,8 +45,14 @@ def having(found: FoundSet, text: str, *, in_name: bool, titled: int = 0) -> Fou
         return found.within(0)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT num FROM catalog_entity e WHERE organisation_id = %s AND num = ANY(%s::int[])"
-            f" AND ({' OR '.join(places)})",
+            "SELECT num, split_part(ref, '/', 2) FROM catalog_entity e WHERE organisation_id = %s"
+            f" AND num = ANY(%s::int[]) AND ({' OR '.join(places)})",
             [found.organisation_id, sets.written(found.numbers()), *parameters],
         )
-        return found.within(sets.of_numbers([row[0] for row in cursor.fetchall()]))
+        rows = cursor.fetchall()
+    if not rows:
+        return found.within(0)
+    names = [name for _, name in rows]
+    # Names that have a text in common often lie together: a walk need not begin before them.
+    between = min(names), max(names)
+    return FoundSet(found.organisation_id, sets.of_numbers([number for number, _ in rows]), found.live, between)

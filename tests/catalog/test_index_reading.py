@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from catalog.api_query import window
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix, matches
-from catalog.index import finding, keyed, ordering, pages, reading, sets, writing
+from catalog.index import finding, keyed, ordering, pages, reading, sets, several, writing
 from catalog.index.ordering import Order, needed, page
 from catalog.index.parts import ABOUT, NAMED, near_parts
 from catalog.index.reading import FactTerm, IndexQuestion, find
@@ -58,6 +59,7 @@ def catalog(world, request, monkeypatch):
         monkeypatch.setattr(pages, "PASSED", 1000)
         monkeypatch.setattr(pages, "FEW_READ", 0)
         monkeypatch.setattr(keyed, "MOST_READ", 0)
+        monkeypatch.setattr(several, "LARGE", 5)
         monkeypatch.setattr(keyed, "MOST_RUNS", 2)
         monkeypatch.setattr(sets, "MOST_LISTED", 40)
     with world.tenant():
@@ -154,13 +156,14 @@ def in_order(plain: Told, order: Order, expected: set[int]) -> list[int]:
     if order.by != "key":
         column = "sort_name" if order.by == "name" else "ref"
         return sorted(expected, key=lambda each: (getattr(plain.rows[each], column), each), reverse=order.is_descending)
-    least: dict[int, tuple[str, str]] = {}
+    # Of several values an entity stands at the one that the order comes to first.
+    first, chosen = dict[int, tuple[str, str]](), max if order.is_descending else min
     for (key, value, label), who in plain.facts.items():
         if key == order.key:
             for number in who & expected:
-                least[number] = min(least.get(number, (value, label)), (value, label))
-    having = sorted(least, key=lambda each: (*least[each], each), reverse=order.is_descending)
-    return having + sorted(expected - set(least))
+                first[number] = chosen(first.get(number, (value, label)), (value, label))
+    having = sorted(first, key=lambda each: (*first[each], each), reverse=order.is_descending)
+    return having + sorted(expected - set(first))
 
 
 class Asked:
@@ -214,6 +217,36 @@ def test_every_page_of_every_order_forwards_and_back(catalog):
         for order in ORDERS:
             shown = [row[0] for rows in Asked(catalog, node, order, size).all() for row in rows]
             assert shown == in_order(plain, order, expected), order
+
+
+def in_orders(plain: Told, orders: list[Order], expected: set[int]) -> list[int]:
+    """By the first, among equals by the next; by number in the end. Values in two spellings are equal."""
+    shown = sorted(expected)
+    for order in reversed(orders):
+        first, chosen = dict[int, str](), max if order.is_descending else min
+        for (key, value, _), who in plain.facts.items():
+            if key == order.key:
+                for number in who & expected:
+                    first[number] = chosen(first.get(number, value), value)
+        having = sorted((each for each in shown if each in first), key=first.__getitem__, reverse=order.is_descending)
+        shown = having + [each for each in shown if each not in first]
+    return shown
+
+
+def test_several_orders_one_after_the_other_anywhere_and_in_few_statements(catalog, django_assert_max_num_queries):
+    picks, plain = random.Random(11), told(catalog.acme)
+    values = values_of(plain.known)
+    for _ in range(40):
+        node = All(()) if picks.random() < 0.5 else any_filter(picks, values)
+        orders = [Order("key", key, picks.random() < 0.5) for key in picks.sample(ORDERED_BY, picks.choice([2, 2, 3]))]
+        expected = in_orders(plain, orders, {n for n, each in plain.known.items() if matches(node, each)})
+        size = picks.choice([3, 20, 90])
+        offset = picks.choice([0, 0, picks.randrange(len(expected) + 2)])
+        with django_assert_max_num_queries(4):
+            one = window(catalog.acme, node, orders, size=size, offset=offset)
+            shown, is_more = one.cut(rows_of(one))
+        assert [row[0] for row in shown] == expected[offset : offset + size], (node, orders, size, offset)
+        assert is_more == (len(expected) > offset + size)
 
 
 def test_a_place_that_is_gone_still_parts_the_order(catalog):
