@@ -12,7 +12,7 @@ from catalog.index.pages import IN_SET, tested
 from catalog.index.reading import FoundSet
 
 # So many are looked at one by one; of more, where they are a small part of all: then looking at all costs more.
-MOST_CHECKED, PART_CHECKED = 500, 30
+MOST_CHECKED, PART_CHECKED = 5000, 6
 # What is cut off of longer titles in `sort_name`.
 LONGEST = 200
 
