@@ -320,12 +320,14 @@ _RANGE = (
     f" {_KEY} CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
     f"  AND x.value >= w.low AND x.value < w.high OFFSET 0) f {_BLOCKS}"
 )
-# The values are looked through in the index alone; only those that have the text are fetched.
+# The values are looked through once, in the index alone; only those that have the text are fetched, one by one. Left to
+# itself the planner looks through all of them for each of them.
 _PART = (
     f"SELECT 2, w.place, {_FOUND} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS w (key, part, place)"
     f" {_KEY} CROSS JOIN LATERAL (SELECT x.value, x.label FROM catalog_fact x WHERE x.organisation_id = %s"
     "  AND x.key_id = k.id AND strpos(x.value, w.part) > 0 OFFSET 0) hit"
-    " JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = k.id AND f.value = hit.value AND f.label = hit.label"
+    " CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
+    "  AND x.value = hit.value AND x.label = hit.label OFFSET 0) f"
     f" {_BLOCKS}"
 )
 # Whether there are few is counted in the index, and no further than one too many.

@@ -201,6 +201,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-ownership": {"role": "owner", "holder": "payments"},
     "api-ownership-undo": {"role": "owner", "latest": 1},
     "api-transfer-answer": {"say": "accept"},
+    "api-reorganisation": {"do": "apply"},
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from catalog.api_query import window
+from catalog.api_query import Listing, entities_page, from_cursor, window
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix, matches
 from catalog.index import finding, keyed, ordering, pages, reading, sets, several, writing
 from catalog.index.ordering import Order, needed, page
@@ -263,6 +263,42 @@ def test_several_orders_one_after_the_other_anywhere_and_in_few_statements(catal
             shown, is_more = one.cut(rows_of(one))
         assert [row[0] for row in shown] == expected[offset : offset + size], (node, orders, size, offset)
         assert is_more == (len(expected) > offset + size)
+
+
+TEXTS = ("pay", "a1", "ort-b", "-", "title", "ser", "p", "none-such")
+FIELDS = (["metadata.name"], ["metadata.name", "spec.type"], ["spec.type"], [])
+
+
+def with_text(plain: Told, term: str, fields: list[str]) -> set[int]:
+    return {number for (key, value, _), who in plain.facts.items() if key in fields and term in value for number in who}
+
+
+def test_any_question_of_the_api_is_answered_in_few_statements(catalog, django_assert_max_num_queries):
+    """Beside them an answer takes the one that says who asks."""
+    picks, plain = random.Random(5), told(catalog.acme)
+    values = values_of(plain.known)
+    for _ in range(50):
+        node = All(()) if picks.random() < 0.4 else any_filter(picks, values)
+        order = Order("key", picks.choice(ORDERED_BY), picks.random() < 0.5) if picks.random() < 0.7 else Order("ref")
+        term, fields = (picks.choice(TEXTS), picks.choice(FIELDS)) if picks.random() < 0.6 else ("", [])
+        listing = Listing(order=order.key, is_descending=order.is_descending, term=term, term_fields=fields)
+        expected = {number for number, each in plain.known.items() if matches(node, each)}
+        if order.key:
+            expected = {number for number in expected if order.key in plain.known[number]}
+        if term:
+            expected &= with_text(plain, term, fields or [order.key or "metadata.name"])
+        shown, offset = in_order(plain, order, expected), picks.choice([0, 0, picks.randrange(len(expected) + 2)])
+        with django_assert_max_num_queries(4):
+            one = entities_page(catalog.acme, node, listing, size=7, offset=offset)
+        assert [row.num for row in one.rows] == shown[offset : offset + 7], (node, listing, offset)
+        assert one.total == len(expected) or not one.rows
+        if one.after:
+            with django_assert_max_num_queries(4):
+                then = entities_page(catalog.acme, node, from_cursor(one.after), size=7, offset=0)
+            assert [row.num for row in then.rows] == shown[offset + 7 : offset + 14], (node, listing, offset)
+            with django_assert_max_num_queries(4):
+                back = entities_page(catalog.acme, node, from_cursor(then.before), size=7, offset=0)
+            assert [row.num for row in back.rows] == [row.num for row in one.rows]
 
 
 def test_a_place_that_is_gone_still_parts_the_order(catalog):
