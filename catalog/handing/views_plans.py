@@ -61,6 +61,7 @@ def _page(request: TenantRequest, plan: Reorganisation, refusal: Refusal | None 
     done = plan.before.get("roles", [])[:SHOWN]
     refs = [ref for each in changes for ref in (each.entity.ref, each.was, each.to)]
     refs += [ref for _, _, was, to in done for ref in (was, to)]
+    refs += [each.ref for each in (found.files if found else other)[:FEW]]
     context: dict[str, Any] = {
         "plan": plan,
         "may_plan": drafting.may_plan(access),

@@ -128,6 +128,8 @@ def known_runs(found: FoundSet, order: Order, having: int, values: Values, wante
     is_read = is_few(count, max(among, count), wanted, is_read=True)
     if (is_read or (values.is_many and count <= MOST_READ)) and said.is_told(order.key):
         return read_runs(found.organisation_id, having, order)
+    if values.has_items:
+        return all_runs(found.organisation_id, [(order, having)])[0]
     return None
 
 

@@ -14,12 +14,13 @@ from catalog.descriptors import relations
 
 # What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
 # organisation's index is made anew (see rebuilding).
-FORMAT = 3
+FORMAT = 4
 
 # Keys of our own. No author's key can be asked for that begins with "=".
 HAS = "=has"  # the entity has this key; the empty one: it is there at all
 NAMED = "=named"  # a word of its name, title, tags and address
 ABOUT = "=about"  # a word of its description
+ITEM = "=item"  # the key of an item of a list: it has that key, and nothing but facts.ITEM_VALUE for it
 WHOLE = "=whole"  # its name or its title, its words run together
 OPERATION = "=operation"  # a word of an operation of its definition
 PIECE = "=piece"  # three letters of its name or title
@@ -43,9 +44,12 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
     known = with_owner_how({**annotations, **(own if isinstance(own, dict) else {})}, owner_how)
     placed = {**metadata, "annotations": known}
     found: set[Fact] = {(HAS, EVERYTHING, "")}
-    for key, value in facts.rows({**document, "metadata": placed}, (), uid):
+    plain, items = facts.rows_and_items({**document, "metadata": placed}, (), uid)
+    for key, value in plain:
         if not key.startswith("="):
             found.update(fact_of(key.lower(), value))
+    keys = {item.lower().replace("\0", "") for item in items if not item.startswith("=")}
+    found.update((ITEM, key, "") for key in keys if (key, facts.ITEM_VALUE, "") not in found)
     found.update((NAMED, word, "") for word in words_of_name(document))
     found.update((ABOUT, word, "") for word in split_words(str(metadata.get("description") or "")[:MOST_DESCRIPTION]))
     for text in (metadata.get("name"), metadata.get("title")):
@@ -184,7 +188,8 @@ def relation_facts(edges: Iterable[tuple[str, str]]) -> set[Fact]:
 def many_of(found: Iterable[Fact]) -> set[str]:
     """The keys for which the entity has several values."""
     seen, many = set[str](), set[str]()
-    for key, _, _ in found:
+    for own, value, _ in found:
+        key = value if own == ITEM else own
         if key in seen:
             many.add(key)
         else:

@@ -78,7 +78,7 @@ class _Several:
         where such a key does not give its order on a walk, or too many are equal there."""
         left = [group for group in groups if group.orders]
         large = [group for group in left if group.bits.bit_count() > LARGE]
-        if not large or any(group.orders[0][1].is_many for group in large):
+        if not large or any(group.orders[0][1].is_many or group.orders[0][1].has_items for group in large):
             return None
         if not all(said.is_told(order.key) for group in left for order, _, _ in group.orders):
             return None
