@@ -47,7 +47,7 @@ def arrive(organisation_id: int, facts: Mapping[str, Sequence[int]], many: set[s
     keys = {written: key_in(written) for written in {line.partition("\t")[0] for line in lines}}
     numbers = terms.numbers_of_keys(organisation_id, sorted(keys.values()), many)
     known = {written: str(numbers[key]) for written, key in keys.items()}
-    table = f"arriving_{next(_TABLES)}"
+    table = f"incoming_facts_{next(_TABLES)}"
     with connection.cursor() as cursor:
         cursor.execute(
             f'CREATE TEMPORARY TABLE {table} (place int, key_id int, value text COLLATE "C", label text COLLATE "C",'
