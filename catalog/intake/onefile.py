@@ -19,10 +19,10 @@ def parsed(text: str, path: str, include: Callable[[str], str]) -> dict[str, Any
     parts = parts_of_many(each.document for each in said.entities)
     return {
         "entities": [
-            [entity_plain(FoundEntity(each, path)), _packed(each), mine.many, mine.said, mine.placed]
+            [entity_plain(FoundEntity(each, path)), _packed(each), mine.many, list(map(list, mine.said)), mine.placed]
             for each, mine in zip(said.entities, parts, strict=True)
         ],
-        "lines": list(parts[0].lines) if parts else [],
+        "lines": sorted([line, places] for line, places in parts[0].lines) if parts else [],
         "problems": [plain_of(each) for each in said.problems],
         "broken": sorted(said.broken),
         "is_whole": said.is_whole,
