@@ -8,12 +8,13 @@ from django.http import QueryDict
 
 from catalog.asking.filters import All, Exists, Node
 from catalog.asking.paging import seal, unseal
-from catalog.index.keyed import MOST_RUNS, by_several
+from catalog.index.keyed import MOST_RUNS
 from catalog.index.ordering import Order, Page, Place, needed
 from catalog.index.ordering import page as page_of
 from catalog.index.parts import PIECE, pieces_of
-from catalog.index.reading import Condition, Contains, FactTerm, FoundSet, IndexQuestion, all_of, any_of, find
-from catalog.index.texts import having, is_checked
+from catalog.index.reading import Condition, Contains, FactTerm, FoundSet, IndexQuestion, all_of, any_of
+from catalog.index.several import by_several
+from catalog.index.texts import having
 from catalog.presenting import ShownEntity, at_page
 from portal.accounts.models import Organisation
 from portal.kit.errors import Invalid
@@ -133,9 +134,7 @@ def entities_page(organisation: Organisation, node: Node, listing: Listing, *, s
     question.ask()
     found = FoundSet(question.organisation_id, wanted.bits, question.live)
     if sought and sought.is_quick:
-        found = (
-            sought.looked_at(found, titled.bits) if is_checked(found) else _looked_through(organisation, asked, sought)
-        )
+        found = sought.looked_at(found, titled.bits)
     size = min(size, LARGEST_PAGE)
     if size == 0:
         return EntitiesPage([], found.total if listing.count else 0)
@@ -184,8 +183,8 @@ class _Sought:
 
     @property
     def is_quick(self) -> bool:
-        """Whether pieces of names and titles narrow it down."""
-        return len(self.term) > 2 and self.fields <= {NAME, TITLE}
+        """Whether it is looked for in names and titles, which stand in the index."""
+        return self.fields <= {NAME, TITLE}
 
     def condition(self) -> Condition:
         """Those that have the text; those that may have it, where names and titles must be looked at."""
@@ -197,12 +196,6 @@ class _Sought:
     def looked_at(self, found: FoundSet, titled: int) -> FoundSet:
         """Of those that may have it in name or title, those that have."""
         return having(found, self.term, in_name=NAME in self.fields, titled=titled if TITLE in self.fields else 0)
-
-
-def _looked_through(organisation: Organisation, node: Condition, sought: _Sought) -> FoundSet:
-    """The exact set where too many may have the text: every value of the fields is looked at."""
-    whole = any_of([Contains(field, sought.term) for field in sorted(sought.fields)])
-    return find(organisation, all_of([node, whole]))
 
 
 def window(organisation: Organisation, node: Node, orders: Sequence[Order], *, size: int, offset: int) -> Page:

@@ -26,6 +26,7 @@ REJECTED = "https://backstage.io/annotation-rejected-for-security-reasons"
 
 # Everything that is shown of each entity, whoever chose them: one statement, relations and problems as columns.
 _SHOWN = """
+WITH p AS MATERIALIZED ({page})
 SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.packed,
   s.id, s.kind, s.target, s.revision,
   (SELECT jsonb_agg(jsonb_build_array(x.type, x.target)) FROM catalog_edge x
@@ -35,7 +36,7 @@ SELECT p.num, p.value, p.label, e.ref, e.uid, e.path, e.digest, e.owner_how, b.p
     WHERE x.organisation_id = %s AND x.target = e.ref),
   (SELECT jsonb_agg(jsonb_build_array(t.path, t.line, t.sentence) ORDER BY t.id) FROM catalog_problem t
     WHERE t.organisation_id = %s AND t.entity_ref = e.ref)
-FROM ({page}) p
+FROM p
 JOIN catalog_entity e ON e.organisation_id = %s AND e.num = p.num
 JOIN catalog_body b ON b.entity_id = e.id
 LEFT JOIN catalog_source s ON s.organisation_id = %s AND s.id = e.source_id
@@ -89,7 +90,7 @@ def in_place(organisation: Organisation, source: Source, most: int) -> list[Show
 def _shown(organisation: Organisation, page: str, parameters: list[Any]) -> list[ShownEntity]:
     sql = _SHOWN.format(page=page)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*[organisation.pk] * 4, *parameters, *[organisation.pk] * 2])
+        cursor.execute(sql, [*parameters, *[organisation.pk] * 6])
         rows = cursor.fetchall()
     return [ShownEntity(row[0], row[1], row[2], row[3], _entity(*row[4:])) for row in rows]
 

@@ -14,6 +14,7 @@ from catalog.descriptors.findings import patch_of
 from catalog.descriptors.relations import owner_of
 from catalog.intake.sources.tree import text_of
 from catalog.jobs import page_of
+from catalog.lists.changing import written_owner
 from catalog.lists.editing import CannotEdit, changed
 from catalog.models import Entity, Source
 from catalog.teams import is_written_here
@@ -27,7 +28,6 @@ from portal.githosts.rights import may_push
 from portal.jobs.registry import JobDone, JobKind, register
 from portal.jobs.work import Work
 from portal.kit.errors import Conflict, Invalid, NotFound
-from portal.kit.refs import parse_ref
 
 SETTLE = "catalog.settle"
 
@@ -86,14 +86,6 @@ def _repository(organisation_id: int, source: Source) -> Repository | None:
 def changed_text(entity: Entity) -> str:
     """The entity's text with the owner on record; raises CannotEdit."""
     return changed(entity.raw, "owner", written_owner(entity))
-
-
-def written_owner(entity: Entity) -> str:
-    """The owner on record as the entity's file would write it: without what goes without saying there."""
-    ref = parse_ref(entity.owner_ref)
-    if ref.kind != "group":
-        return entity.owner_ref
-    return ref.name if ref.namespace == entity.namespace.lower() else f"{ref.namespace}/{ref.name}"
 
 
 def write_into_text(access: Access, entity: Entity) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_KEY = MAX_VALUE = 200
+# Annotations that the server adds where an author has none of the name: see locations.py.
+PLACED = ("backstage.io/managed-by-location", "backstage.io/managed-by-origin-location")
 _SKIPPED = frozenset({"attachments", "relations", "status", "metadata.etag", "metadata.uid"})
 
 
@@ -16,6 +18,10 @@ class Facts:
     labels: list[str]
 
 
+# What the key of an item says: an item of a list, a text, is a key behind that of its list.
+ITEM_VALUE = "true"
+
+
 def rows(
     document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = "", *, only: str = ""
 ) -> list[tuple[str, str | None]]:
@@ -23,8 +29,16 @@ def rows(
 
     only: those of this path, in lower case, and some others: what cannot lead there is not looked at
     """
-    found = list[tuple[str, str | None]]()
-    _flatten(found, document, "", only)
+    found, items = rows_and_items(document, edges, uid, only=only)
+    return list(dict.fromkeys([*found, *((item, ITEM_VALUE) for item in items)]))
+
+
+def rows_and_items(
+    document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = "", *, only: str = ""
+) -> tuple[list[tuple[str, str | None]], list[str]]:
+    """The same without the keys of items, and those by themselves."""
+    found, items = list[tuple[str, str | None]](), dict[str, None]()
+    _flatten(found, items, document, "", only)
     metadata = document.get("metadata") or {}
     found.append(("metadata.name", str(metadata.get("name", ""))))
     found.append(("metadata.namespace", str(metadata.get("namespace") or "default")))
@@ -35,7 +49,7 @@ def rows(
     for key, value in found:
         if len(key) <= MAX_KEY:
             unique[key, value if value is not None and len(value) <= MAX_VALUE else None] = None
-    return list(unique)
+    return list(unique), [item for item in items if len(item) <= MAX_KEY]
 
 
 def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: str = "") -> Facts:
@@ -50,17 +64,17 @@ def of(document: Mapping[str, Any], edges: Sequence[tuple[str, str]] = (), uid: 
     return Facts(sorted(facts), sorted(labels))
 
 
-def _flatten(found: list[tuple[str, str | None]], value: Any, path: str, only: str) -> None:
+def _flatten(found: list[tuple[str, str | None]], items: dict[str, None], value: Any, path: str, only: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{path}.{key}" if path else key
             if where not in _SKIPPED and (not only or only.startswith(where.lower())):
-                _flatten(found, inner, where, only)
+                _flatten(found, items, inner, where, only)
     elif isinstance(value, list):
         for item in value:
-            _flatten(found, item, path, only)
+            _flatten(found, items, item, path, only)
             if isinstance(item, str):
-                found.append((f"{path}.{item}", "true"))
+                items[f"{path}.{item}"] = None
     else:
         found.append((path, text_of(value)))
 

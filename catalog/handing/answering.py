@@ -7,8 +7,18 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.timezone import now
 
-from catalog.handing.carrying import OWNER, carry_out, come_to_nothing, items_of, move, record_of, rows_of, what_of
-from catalog.handing.models import Transfer, TransferItem
+from catalog.handing.carrying import (
+    OWNER,
+    carry_out,
+    come_to_nothing,
+    items_of,
+    move,
+    record_of,
+    rows_of,
+    what_of,
+    write_outcomes,
+)
+from catalog.handing.models import Transfer
 from catalog.holders import holder_named, refs_of_person
 from catalog.index.owning import holder_of
 from catalog.index.writing import lock
@@ -156,7 +166,7 @@ def undo(*, access: Access, transfer: Transfer, moment: datetime | None = None) 
             changes.append((row, OWNER, item.held_ref))
     if not changes:
         raise Conflict("There is nothing of it to undo: all of it went on to others since.", code="nothing-to-undo")
-    TransferItem.objects.bulk_update(items, ["outcome"], batch_size=500)
+    write_outcomes(transfer, items)
     move(transfer, "undone")
     stating.state(
         organisation=transfer.organisation, actor=access.actor, changes=changes, how=How.UNDO.value, at=moment

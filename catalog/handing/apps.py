@@ -30,6 +30,16 @@ class HandingConfig(AppConfig):
                 words="hand over owner accept decline",
             ),
             NavEntry(
+                "reorganisations",
+                "Reorganisations",
+                "hierarchy",
+                "catalog.view",
+                74,
+                also=("reorganisation", "reorganisation-*"),
+                words="split merge rename move teams",
+                in_menu=False,
+            ),
+            NavEntry(
                 "suggestions",
                 "Suggested owners",
                 "bulb",

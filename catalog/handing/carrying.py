@@ -76,7 +76,7 @@ def carry_out(transfer: Transfer, *, actor: Actor, moment: datetime | None = Non
         if item.outcome == "handed" and row is not None:
             item.held_ref = holder_of(row)
             changes.append((row, OWNER, transfer.to_ref))
-    TransferItem.objects.bulk_update(items, ["outcome", "held_ref"], batch_size=500)
+    write_outcomes(transfer, items)
     if not any(item.outcome in ("handed", "same") for item in items):
         come_to_nothing(transfer, NOTHING_LEFT, actor=actor, moment=moment)
         return
@@ -88,6 +88,15 @@ def carry_out(transfer: Transfer, *, actor: Actor, moment: datetime | None = Non
     handed = sum(item.outcome == "handed" for item in items)
     summary = f"Handed {handed:,} of {what_of(transfer)} over to {name_of(transfer.to_ref)}"
     record_of(transfer, actor, DONE, summary.replace(f"{handed:,} of {handed:,} ", f"{handed:,} "))
+
+
+def write_outcomes(transfer: Transfer, items: list[TransferItem]) -> None:
+    """A statement for each outcome and holder, of which there are few."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for item in items:
+        groups.setdefault((item.outcome, item.held_ref), []).append(item.pk)
+    for (outcome, held_ref), pks in groups.items():
+        items_of(transfer).filter(pk__in=pks).update(outcome=outcome, held_ref=held_ref)
 
 
 def come_to_nothing(transfer: Transfer, reason: str, *, actor: Actor, moment: datetime) -> None:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from catalog.asking.query import entities_of
 from catalog.handing import answering, carrying, offering
 from catalog.handing.models import Transfer
+from catalog.handing.plans import applying, drafting
 from catalog.handing.suggesting import FOUND
 from catalog.handing.sweeping import OFFERED
 from catalog.holders import member_number
@@ -19,7 +20,7 @@ from portal.notices.people import Reasons, by_address, of_teams, who_may
 from portal.notices.registry import MAIL, NOW, PORTAL, Audience, Happened, NoticeKind, NoticeText, register_kind
 
 SECTION = "Changing hands"
-ANSWERED = "transfer.answered"
+ANSWERED, PLANNED = "transfer.answered", "reorganisation.over"
 
 
 def whoever_answers(organisation: Organisation, ref: str) -> Reasons:
@@ -82,6 +83,11 @@ def _suggested(happened: Happened) -> NoticeText:
                       f"{reverse('suggestions', kwargs={'org': happened.org})}?whose=mine")  # fmt: skip
 
 
+def _plan_words(happened: Happened) -> NoticeText:
+    link = reverse("reorganisation", kwargs={"org": happened.org, "plan": int(happened.subject_id)})
+    return NoticeText(happened.summary, link)
+
+
 def register() -> None:
     """Makes the kinds known."""
     at_once: Any = {PORTAL: NOW, MAIL: NOW}
@@ -108,6 +114,17 @@ def register() -> None:
                 answering.ACCEPTED, answering.DECLINED, answering.EXPIRED, answering.UNDONE, answering.WITHDRAWN,
                 carrying.DONE, carrying.VOID,
             ),
+            channels=at_once,
+            permission="catalog.view",
+        ),
+        NoticeKind(
+            PLANNED,
+            "Reorganisations that you drafted",
+            SECTION,
+            "a reorganisation that you drafted is applied, undone, or cannot be applied on its day.",
+            lambda it: Audience({int(it.data["made_by"]): "You drafted it."} if it.data.get("made_by") else {}),
+            _plan_words,
+            verbs=(applying.APPLIED, applying.UNDONE, drafting.FAILED),
             channels=at_once,
             permission="catalog.view",
         ),

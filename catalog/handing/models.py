@@ -130,3 +130,43 @@ class Suggestion(TenantModel):
     def word(self) -> str:
         """The confidence in words."""
         return word_of(self.score)
+
+
+class Reorganisation(TenantModel):
+    """A plan of who takes what and how teams change, drafted for days, applied as a whole, undone as a whole.
+
+    steps     what is to be done, in order: plans/unfolding.py says in which words
+    before    what applying it changed, as it was: what undo needs
+    bulk      the change of many that brings the files in line (lists.Bulk), 0 for none
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        DATED = "dated", "Dated"
+        APPLIED = "applied", "Applied"
+        UNDONE = "undone", "Undone"
+
+    name = models.CharField(max_length=120)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
+    steps = models.JSONField(default=list)
+    is_shared = models.BooleanField(default=False, help_text="Everybody here may read it, not managers alone.")
+    made_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    made_by_label = models.CharField(max_length=300, blank=True)
+    made_at = models.DateTimeField(default=now)
+    due_at = models.DateTimeField(null=True, blank=True)
+    dated_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    applied_at = models.DateTimeField(null=True, blank=True)
+    applied_by_label = models.CharField(max_length=300, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    before = models.JSONField(default=dict)
+    reason = models.CharField(max_length=1000, blank=True, help_text="Why it could not be applied on its date.")
+    bulk = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="reorganisation_newest"),
+            models.Index(fields=["due_at"], name="reorganisation_due", condition=Q(state="dated")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -9,8 +9,9 @@ from django.utils.timezone import now
 
 from catalog.handing.answering import come_due, expire
 from catalog.handing.carrying import what_of
-from catalog.handing.models import Transfer
+from catalog.handing.models import Reorganisation, Transfer
 from catalog.handing.offering import REMINDED, WAITS
+from catalog.handing.plans import drafting
 from portal.accounts.tenancy import TenantQuerySet, sweep, tenant
 from portal.kit.errors import Conflict
 from portal.kit.refs import name_of
@@ -36,6 +37,17 @@ def sweep_transfers(moment: datetime | None = None) -> int:
                 expire(transfer, moment)
             else:
                 remind(transfer, moment)
+    return len(due) + _reorganise(moment)
+
+
+def _reorganise(moment: datetime) -> int:
+    with sweep():
+        rows = Reorganisation.objects.get_queryset().filter(state="dated", due_at__lte=moment)
+        due = list(rows.order_by("pk").values_list("organisation_id", "pk")[:AT_ONCE])
+    for organisation_id, pk in due:
+        with tenant(organisation_id):
+            plans = Reorganisation.objects.for_tenant(organisation_id).select_related("organisation", "dated_by")
+            drafting.come_due(plans.get(pk=pk), moment)
     return len(due)
 
 

@@ -1,7 +1,8 @@
-"""Pages in the order of a key's values, and in several such orders one after the other.
+"""Pages in the order of a key's values.
 
 Where a key has few values, they are known with their sets and the page is told from those. Of few entities the values
-are read from their documents. Otherwise the values are walked in the index, each tested against the set.
+are read from themselves. Otherwise the values are walked in the index, each tested against the set; where an entity
+may have several values, whoever is met on the walk is asked whether it stands there.
 """
 
 # ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
@@ -13,22 +14,17 @@ from typing import Any
 
 from django.db import connection
 
-from catalog.asking import facts
-from catalog.asking.owned import OWNER_HOW
-from catalog.index import sets
-from catalog.index.pages import IN_SET, Order, Page, Place, given, is_few, listed, tested
-from catalog.index.parts import fact_of
+from catalog.index import said, sets
+from catalog.index.pages import Order, Page, Place, given, is_few
 from catalog.index.reading import FoundSet, IndexQuestion, Value, Values
-from catalog.packing import document_of
+from catalog.index.walking import KeyWalk
 
 # A key with more values than these is walked.
 MOST_RUNS = 24
-# Of so many entities the documents are read rather than all values of a key of which entities have several.
+# Of so many entities the values are read from themselves rather than all values of a key of which they have several.
 MOST_READ = 1000
-# What no document says: it is made of edges, of the source, of the row.
-_NOT_IN_DOCUMENTS = (
-    "relations.", "metadata.annotations.backstage.io/managed-by-", f"metadata.annotations.{OWNER_HOW}", "metadata.uid",
-)  # fmt: skip
+# Behind more than so many, the places of entities with several values are told from all values.
+MOST_MET = 60
 
 # A stretch of the order: a value and who has it.
 Run = tuple[str | None, str, int]
@@ -37,82 +33,123 @@ Run = tuple[str | None, str, int]
 def page(
     found: FoundSet,
     order: Order,
-    having: int,
+    everyone: int,
     values: Values,
     size: int,
     place: Place | None,
     is_backwards: bool,
     offset: int,
 ) -> Page:
-    """One page; `having`: those of the found set who have the key, all others come last."""
+    """One page; `everyone`: those of all entities who have the key; of the found set all others come last."""
+    having = found.bits & everyone
     known = known_runs(found, order, having, values, size + 1 + offset)
     if known is not None:
         runs = [*known, *_rest(found.bits & ~_all(known))]
         return Page(*given(_window(runs, order, place, is_backwards, offset, size + 1)), size, is_backwards)
+    count = having.bit_count()
+    if place is None and not is_backwards and not values.is_many and count < offset * 2 and offset + size < count:
+        return _from_the_end(found, order, everyone, values, size, count - offset)
+    walk = _stretch(found, order, having, everyone, values, is_backwards, size + 1)
     rest = found.bits & ~having
-    walk = _KeyWalk(FoundSet(found.organisation_id, having, found.live), order, is_backwards, size + 1)
     lacks = place is not None and place[0] is None
     if is_backwards:
         number = place[2] if lacks and place else None
         tail = list(islice(sets.numbers_down(rest, number), size + 1)) if lacks or place is None else []
-        return Page(*_joined(given((each, None, "") for each in tail), walk.sql(None if lacks else place), size + 1),
+        return Page(*_joined(given((each, None, "") for each in tail), walk(None if lacks else place, 0), size + 1),
                     size, True)  # fmt: skip
     if lacks and place:
         return Page(*given((each, None, "") for each in islice(sets.numbers_of(rest, place[2] + 1), size + 1)), size)
-    count = having.bit_count()
     start = max(0, offset - count) if place is None else 0
     tail = list(islice(sets.numbers_of(rest), start, start + size + 1))
     if offset >= count and place is None:
         return Page(*given((each, None, "") for each in tail), size)
-    return Page(*_joined(walk.sql(place, offset), given((each, None, "") for each in tail), size + 1), size)
+    return Page(*_joined(walk(place, offset), given((each, None, "") for each in tail), size + 1), size)
+
+
+def _from_the_end(found: FoundSet, order: Order, everyone: int, values: Values, size: int, before_end: int) -> Page:
+    """A page that the end is nearer to than the beginning, walked from there."""
+    there = min(size + 1, before_end)
+    turned = Order(order.by, order.key, not order.is_descending)
+    having = FoundSet(found.organisation_id, found.bits & everyone, found.live)
+    inner = page(having, turned, everyone, values, there - 1, None, False, before_end - there)
+    return Page(f"SELECT -place AS place, num, value, label FROM ({inner.sql}) turned", inner.parameters, size)
+
+
+def _stretch(
+    found: FoundSet, order: Order, having: int, everyone: int, values: Values, is_backwards: bool, most: int
+) -> Any:
+    """(place, offset) -> SQL for the next so many of those who have the key."""
+    walk = KeyWalk(found.within(having), order, is_backwards, most, is_all=having == everyone)
+    if not values.is_many:
+        return walk.sql
+
+    def several(place: Place | None, offset: int) -> tuple[str, list[Any]]:
+        met = _met(walk, order, place, offset + most) if offset <= MOST_MET else None
+        return walk.settled(place, offset) if met is None else given(met[offset:])
+
+    return several
+
+
+def _met(walk: KeyWalk, order: Order, place: Place | None, wanted: int) -> list[tuple[int, str | None, str]] | None:
+    """Who is met on a walk at the value where they stand; None where that does not find so many soon: one statement."""
+    if not said.is_told(order.key):
+        return None
+    asked = said.SaidOf(walk.found.organisation_id, [order.key])
+    batch = 3 * wanted + 20
+    sql, parameters = walk.sql(place, most=batch)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            # Materialized: to the planner the walk has a row or two, and it would walk anew for every entity.
+            f"WITH w AS MATERIALIZED (SELECT row_number() OVER () AS at, k.* FROM ({sql}) k)"
+            f" SELECT w.num, w.value, w.label, {asked.columns}"
+            f" FROM w JOIN catalog_entity e ON e.organisation_id = %s AND e.num = w.num{asked.joins} ORDER BY w.at",
+            [*parameters, *asked.parameters, walk.found.organisation_id, *asked.behind],
+        )
+        rows = cursor.fetchall()
+    met = list[tuple[int, str | None, str]]()
+    for number, value, label, *columns in rows:
+        [told] = asked.told(columns)
+        if told and stands_at(told, order) == (value, label):
+            met.append((number, value, label))
+    return met if len(met) >= wanted or len(rows) < batch else None
+
+
+def stands_at(told: Sequence[said.Told], order: Order) -> said.Told:
+    """Of several values, the least first, the one that an entity is put in order by: the first that is met."""
+    return told[-1] if order.is_descending else told[0]
 
 
 def known_runs(found: FoundSet, order: Order, having: int, values: Values, wanted: int) -> list[Run] | None:
-    """The values in their order, each with who of the found set stands there, each entity at the least of its values;
-    None where that is not cheaply known."""
+    """The values in their order, each with who of the found set stands there; None where that is not cheaply known."""
     if values.rows:
-        return _runs(having, values.rows, is_descending=order.is_descending)
+        return runs_of(having, values.rows, order)
     count = having.bit_count()
     among = found.there if values.is_many else count
     is_read = is_few(count, max(among, count), wanted, is_read=True)
-    if (is_read or (values.is_many and count <= MOST_READ)) and not order.key.startswith(_NOT_IN_DOCUMENTS):
+    if (is_read or (values.is_many and count <= MOST_READ)) and said.is_told(order.key):
         return read_runs(found.organisation_id, having, order)
-    if not values.is_many:
-        return None
-    return all_runs(found.organisation_id, having, order)
+    if values.has_items:
+        return all_runs(found.organisation_id, [(order, having)])[0]
+    return None
 
 
-def all_runs(organisation_id: int, bits: int, order: Order) -> list[Run]:
-    """The same from all values of the key: one statement, which grows with them."""
+def all_runs(organisation_id: int, orders: Sequence[tuple[Order, int]]) -> list[list[Run]]:
+    """The same from all values of each key, for who has it: one statement, which grows with them."""
     question = IndexQuestion(organisation_id)
-    every = question.values(order.key)
+    every = [question.values(order.key) for order, _ in orders]
     question.ask()
-    return _runs(bits, every.rows, is_descending=order.is_descending)
+    return [runs_of(bits, values.rows, order) for (order, bits), values in zip(orders, every, strict=True)]
 
 
 def read_runs(organisation_id: int, bits: int, order: Order) -> list[Run]:
-    """The same from the documents of these entities: one statement."""
-    numbers = list(sets.numbers_of(bits))
-    runs: dict[tuple[str, str], int] = {}
-    if numbers:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT e.num, b.packed FROM catalog_entity e JOIN catalog_body b ON b.entity_id = e.id"
-                " WHERE e.organisation_id = %s AND b.organisation_id = %s AND e.num = ANY(%s::int[])",
-                [organisation_id, organisation_id, numbers],
-            )
-            for number, packed in cursor.fetchall():
-                if told := _values(document_of(packed), order.key):
-                    runs[told[0]] = runs.get(told[0], 0) | 1 << number
+    """The same from these entities themselves: one statement."""
+    runs: dict[said.Told, int] = {}
+    if bits:
+        for number, [told] in said.read(organisation_id, bits, [order.key]):
+            if told:
+                at = stands_at(told, order)
+                runs[at] = runs.get(at, 0) | 1 << number
     return [(*told, runs[told]) for told in sorted(runs, reverse=order.is_descending)]
-
-
-def _values(document: dict[str, Any], key: str) -> list[tuple[str, str]]:
-    """(value, as written) of a key, as facts have them, the least first."""
-    found: set[tuple[str, str]] = set()
-    for path, value in facts.rows(document, only=key):
-        found.update((each, label) for named, each, label in fact_of(path.lower(), value) if named == key)
-    return sorted(found)
 
 
 def _joined(first: tuple[str, list[Any]], second: tuple[str, list[Any]], most: int) -> tuple[str, list[Any]]:
@@ -124,106 +161,6 @@ def _joined(first: tuple[str, list[Any]], second: tuple[str, list[Any]], most: i
     return sql, [*first[1], *second[1], most]
 
 
-class _KeyWalk:
-    """Along the values of a key, for keys of which an entity has one value: its sets stand behind one another."""
-
-    def __init__(self, found: FoundSet, order: Order, is_backwards: bool, most: int) -> None:
-        self.found, self.key, self.most = found, order.key, most
-        is_down = order.is_descending != is_backwards
-        self.way, self.than = ("DESC", "<") if is_down else ("ASC", ">")
-        # Reckoned from the block, so that it is made for blocks only: left free, the planner makes it for every value.
-        last = "octet_length(b.bits) * 8 - 1"
-        self.steps = f"{last}, 0, -1" if is_down else f"0, {last}"
-
-    def sql(self, place: Place | None, offset: int = 0) -> tuple[str, list[Any]]:
-        """Rows of (num, value, label). A nested loop keeps the order of the walk: the sets of a value are read when
-        their turn comes, and no further than the page."""
-        organisation_id, inside = self.found.organisation_id, tested(self.found.bits)
-        most = self.most + offset
-        facts = (
-            "SELECT value, label, one, members, blocks FROM catalog_fact WHERE organisation_id = %s"
-            " AND key_id = (SELECT id FROM catalog_factkey WHERE organisation_id = %s AND key = %s)"
-            f" {'' if place is None else f'AND value {self.than}= %s AND (value, label) {self.than}= (%s, %s)'}"
-            f" AND (one IS NULL OR {IN_SET.format(num='one')})"
-            f" ORDER BY value {self.way}, label {self.way} OFFSET 0"
-        )
-        # A value without blocks must not look at anybody's: the planner may read the table whole for each.
-        block = (
-            "SELECT chunk * 8192 AS base, bits FROM catalog_factblock WHERE f.blocks IS NOT NULL"
-            f" AND organisation_id = %s AND blocks = f.blocks ORDER BY chunk {self.way} OFFSET 0"
-        )
-        begin = "" if place is None else f"AND ((f.value, f.label) {self.than} (%s, %s) OR {{num}} {self.than} %s)"
-        sql = (
-            f"SELECT m.num, f.value, f.label FROM ({facts}) f CROSS JOIN LATERAL ("
-            f"SELECT f.one AS num WHERE f.one IS NOT NULL {begin.format(num='f.one')}"
-            " UNION ALL"
-            f" (SELECT u.num FROM unnest(f.members) WITH ORDINALITY AS u (num, at)"
-            f" WHERE {IN_SET.format(num='u.num')} {begin.format(num='u.num')} ORDER BY u.at {self.way})"
-            " UNION ALL"
-            f" (SELECT b.base + i FROM ({block}) b CROSS JOIN LATERAL generate_series({self.steps}) AS i"
-            f" WHERE get_bit(b.bits, i) = 1 AND {IN_SET.format(num='(b.base + i)')} {begin.format(num='(b.base + i)')}"
-            " LIMIT %s)"
-            ") m OFFSET %s LIMIT %s"
-        )
-        at = [] if place is None else [place[0], place[1], place[2]]
-        start = [] if place is None else [place[0], place[0], place[1]]
-        parameters = [
-            *[organisation_id, organisation_id, self.key, *start, *inside],
-            *at,
-            *[*inside, *at],
-            *[organisation_id, *inside, *at, most],
-            *[offset, self.most],
-        ]
-        return sql, parameters
-
-
-# --- several orders ---
-
-
-def by_several(found: FoundSet, orders: Sequence[tuple[Order, Values, int]], *, size: int, offset: int) -> Page:
-    """A page in several orders by keys, each with its values if they are few and the set of who has the key: where the
-    first has equals, the next one decides. Only what overlaps the page is put in order."""
-    return listed(_ordered(found, found.bits, list(orders), offset, size + 1), size=size)
-
-
-def _ordered(found: FoundSet, bits: int, orders: list[tuple[Order, Values, int]], offset: int, most: int) -> list[int]:
-    """So many numbers of the set in these orders, behind the offset."""
-    if not orders or bits.bit_count() < 2:
-        return list(islice(sets.numbers_of(bits), offset, offset + most))
-    (order, values, having), *more = orders
-    known = known_runs(found, order, bits & having, values, most + offset)
-    if known is None and not more:
-        return _walked(found, bits, order, having, offset, most)
-    if known is None:
-        known = all_runs(found.organisation_id, bits & having, order)
-    numbers = list[int]()
-    # A value in several spellings is one: the next order decides among all who have it.
-    parts = dict[str | None, int]()
-    for value, _, here in known:
-        parts[value] = parts.get(value, 0) | here
-    for here in (*parts.values(), bits & ~_all(known)):
-        count = here.bit_count()
-        if offset >= count:
-            offset -= count
-            continue
-        numbers += _ordered(found, here, more, offset, most - len(numbers))
-        offset = 0
-        if len(numbers) >= most:
-            break
-    return numbers
-
-
-def _walked(found: FoundSet, bits: int, order: Order, having: int, offset: int, most: int) -> list[int]:
-    """The last order of several, along the values of its key: one statement."""
-    sql, parameters = _KeyWalk(found.within(bits & having), order, False, most).sql(None, offset)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        numbers = [row[0] for row in cursor.fetchall()]
-    start = max(0, offset - (bits & having).bit_count())
-    lacking = islice(sets.numbers_of(bits & ~having), start, start + most - len(numbers))
-    return [*numbers, *lacking]
-
-
 def _all(runs: Iterable[Run]) -> int:
     found = 0
     for _, _, bits in runs:
@@ -231,17 +168,17 @@ def _all(runs: Iterable[Run]) -> int:
     return found
 
 
-def _runs(bits: int, values: list[Value], *, is_descending: bool) -> list[Run]:
-    """Each entity at the least of its values, in either direction."""
+def runs_of(bits: int, values: list[Value], order: Order) -> list[Run]:
+    """Each entity at the first of its values that the order comes to: the least, or the greatest."""
     found, left = list[Run](), bits
-    for row in values:
+    for row in reversed(values) if order.is_descending else values:
         if not left:
             break
         here = row.set_of() & left
         left &= ~here
         if here:
             found.append((row.value, row.label, here))
-    return found[::-1] if is_descending else found
+    return found
 
 
 def _rest(bits: int) -> list[Run]:

@@ -2,26 +2,24 @@
 
 A page is a piece of SQL whose rows are numbers in their order: whoever shows entities joins what it shows. Large sets
 are walked along an index, each number tested against the set; small ones are sorted. Which costs less is reckoned. A
-walk for a thin set stops where its members do not lie as reckoned; then the set is sorted: two statements more.
+walk for a thin set stops where its members do not lie as reckoned; then the set is sorted.
 """
 
 # ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from django.db import connection
+from typing import Any, Literal
 
 from catalog.asking.filters import Exists
-from catalog.index import keyed, sets
-from catalog.index.pages import IN_SET, Order, Page, Place, given, is_few, listed, tested
-from catalog.index.reading import FoundSet, IndexQuestion, Values, WantedSet
+from catalog.index import keyed
+from catalog.index.pages import IN_SET, SURELY, THIN, Order, Page, Place, is_few, listed, tested, whichever
+from catalog.index.reading import LAST, FoundSet, IndexQuestion, Value, Values, WantedSet
+from catalog.index.sorting import Sorting
+from catalog.index.walking import NAME, KeyWalk
 
 __all__ = ["Needed", "Order", "Page", "Place", "is_few", "listed", "needed", "page"]
 
-# A set thinner than this part is walked for no longer than it is likely to take, times SURELY.
-THIN, SURELY = 10, 3
 # More kinds than these are not told apart.
 MOST_KINDS = 40
 
@@ -29,17 +27,22 @@ MOST_KINDS = 40
 @dataclass(frozen=True)
 class Needed:
     """What an order must know beside the found set, asked with the filter: who has the key and its values, if those are
-    few; for an order by references the kinds, with which references begin."""
+    few; for an order by references the kinds, with which references begin; for one by names kinds and namespaces."""
 
     having: WantedSet | None = None
     values: Values | None = None
     kinds: Values | None = None
+    namespaces: Values | None = None
 
 
 def needed(question: IndexQuestion, order: Order) -> Needed:
     """Asks for it; to be read once the question was asked."""
     if order.by == "key":
-        return Needed(question.filter(Exists(order.key)), question.values(order.key, few=keyed.MOST_RUNS))
+        having, values = question.filter(Exists(order.key)), question.values(order.key, few=keyed.MOST_RUNS)
+        if order.key != NAME:
+            return Needed(having, values)
+        kinds, spaces = (question.values(key, few=MOST_KINDS) for key in ("kind", "metadata.namespace"))
+        return Needed(having, values, kinds, spaces)
     return Needed(kinds=question.values("kind", few=MOST_KINDS)) if order.by == "ref" else Needed()
 
 
@@ -54,38 +57,93 @@ def page(
     known: Needed | None = None,
 ) -> Page:
     """One page. `known` comes from `needed`, and an order by a key cannot do without."""
-    wanted = size + 1 + offset
-    is_sorted = is_few(found.total, found.there, wanted)
-    column = _column(order, is_small=is_sorted)
-    if column is None:
+    if order.by == "key":
         assert known is not None
         assert known.having is not None
         assert known.values is not None
-        having = found.bits & known.having.bits
-        return keyed.page(found, order, having, known.values, size, place, is_backwards, offset)
-    walk = _Walk(found, column, is_down=order.is_descending != is_backwards)
-    if is_sorted:
-        return _page([walk.sorted(found.bits, place)], offset, size, is_backwards)
+        if order.key == NAME and (named := _by_name(found, order, size, place, is_backwards, offset, known)):
+            return named
+        return keyed.page(found, order, known.having.bits, known.values, size, place, is_backwards, offset)
+    wanted = size + 1 + offset
+    walk = _Walk(found, "sort_name" if order.by == "name" else "ref", is_down=order.is_descending != is_backwards)
+    if is_few(found.total, found.there, wanted):
+        return _page([walk.sorted(found.bits, place, wanted)], offset, size, is_backwards)
+    if place is None and not is_backwards and found.total < offset * 2 and offset + size < found.total:
+        return _from_the_end(found, order, size, offset, known)
     stretches, offset = _stretches(walk, known, place, wanted, offset)
-    if len(stretches) == 1 and (rows := _walked(walk, stretches[0], wanted, offset)) is not None:
-        return Page(*given(rows[offset : offset + size + 1]), size, is_backwards)
     return _page([walk.sql(stretch, wanted) for stretch in stretches], offset, size, is_backwards)
+
+
+def _by_name(
+    found: FoundSet,
+    order: Order,
+    size: int,
+    place: Place | None,
+    is_backwards: bool,
+    offset: int,
+    known: Needed,
+) -> Page | None:
+    """A small set sorted; entities of one kind in one namespace along their references, which then follow one another
+    as their names do; others that are few among all along all names. None for a large set of several kinds."""
+    wanted, count, is_down = size + 1 + offset, found.total, order.is_descending != is_backwards
+    sorting = Sorting(found.organisation_id, "name", is_down=is_down)
+    if is_few(count, found.there, wanted):
+        return _page([sorting.sql(found.bits, place, wanted)], offset, size, is_backwards)
+    if place is None and not is_backwards and count < offset * 2 and offset + size < count:
+        return _from_the_end(found, order, size, offset, known)
+    home = _home(found, known)
+    if home is not None:
+        start, among = home
+        low, high = found.between or ("", "")
+        at = (f"{start}{place[0]}", "", place[2]) if place else None
+        stretch = _Stretch(found.bits, among, at, f"{start}{low}", f"{start}{high}{LAST}")
+        inner = _page([_Walk(found, "ref", is_down=is_down).sql(stretch, wanted)], offset, size, is_backwards)
+        sql = (
+            f"WITH p AS MATERIALIZED ({inner.sql}) SELECT p.place, p.num, split_part(p.value, '/', 2) AS value,"
+            " CASE WHEN e.name = split_part(p.value, '/', 2) THEN '' ELSE e.name END AS label"
+            " FROM p JOIN catalog_entity e ON e.organisation_id = %s AND e.num = p.num"
+        )
+        return Page(sql, [*inner.parameters, found.organisation_id], size, is_backwards)
+    if count * THIN > found.there:
+        return None
+    walk = KeyWalk(found, order, is_backwards, wanted)
+    most = SURELY * wanted * found.there // max(count, 1)
+    either = whichever(walk.begun(place, most), sorting.sql(found.bits, place, wanted))
+    return _page([either], offset, size, is_backwards)
+
+
+def _home(found: FoundSet, known: Needed) -> tuple[str, int] | None:
+    """What the references of all of the found set begin with, kind and namespace, and how many begin so; None where
+    there are several such."""
+    if known.kinds is None or known.namespaces is None:
+        return None
+    kind, space = _only(found.bits, known.kinds), _only(found.bits, known.namespaces)
+    if kind is None or space is None:
+        return None
+    return f"{kind.value}:{space.value}/", (kind.set_of() & space.set_of()).bit_count()
+
+
+def _only(bits: int, values: Values) -> Value | None:
+    """The one value that all of the set have."""
+    for row in values.rows:
+        if here := row.set_of() & bits:
+            return row if here == bits else None
+    return None
 
 
 def _page(parts: list[tuple[str, list[Any]]], offset: int, size: int, is_backwards: bool) -> Page:
     """The parts one after the other."""
-    whole = " UNION ALL ".join(f"({sql})" for sql, _ in parts)
+    whole = " UNION ALL ".join(f"SELECT num, value, label FROM ({sql}) part" for sql, _ in parts)
     sql = f"SELECT row_number() OVER () AS place, w.* FROM ({whole} OFFSET %s LIMIT %s) w"
     return Page(sql, [*(each for _, mine in parts for each in mine), offset, size + 1], size, is_backwards)
 
 
-def _column(order: Order, *, is_small: bool) -> tuple[str, str] | None:
-    """The expressions for value and label that an order by a column compares."""
-    if order.by != "key":
-        return ("sort_name" if order.by == "name" else "ref"), "''"
-    if order.key == "metadata.name" and is_small:
-        return 'lower(name) COLLATE "C"', "CASE WHEN name = lower(name) THEN '' ELSE name END COLLATE \"C\""
-    return None
+def _from_the_end(found: FoundSet, order: Order, size: int, offset: int, known: Needed | None) -> Page:
+    """A page that the end is nearer to than the beginning, walked from there."""
+    there = min(size + 1, found.total - offset)
+    turned = Order(order.by, order.key, not order.is_descending)
+    inner = page(found, turned, size=there - 1, offset=found.total - offset - there, known=known)
+    return Page(f"SELECT -place AS place, num, value, label FROM ({inner.sql}) turned", inner.parameters, size)
 
 
 @dataclass(frozen=True)
@@ -129,49 +187,26 @@ def _stretches(
     return stretches or [_Stretch(0, 0)], offset
 
 
-def _walked(walk: _Walk, stretch: _Stretch, wanted: int, offset: int) -> list[tuple[int, str | None, str]] | None:
-    """The page's rows of a thin set: walked for, sorted where that does not find them soon; None for no thin set."""
-    count = stretch.bits.bit_count()
-    if count * THIN > stretch.among:
-        return None
-    most = SURELY * wanted * stretch.among // max(count, 1)
-    if not is_few(count, stretch.among, wanted):
-        sql, parameters = walk.begun(stretch, most, wanted)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            rows = [(number, value, label) for number, value, label in cursor.fetchall()]
-        if not rows or rows[-1][0] >= 0:
-            return rows
-    sql, parameters = walk.sorted(stretch.bits, stretch.place)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT num, value, label FROM ({sql} LIMIT %s) w", [*parameters, wanted])
-        return [(number, value, label) for number, value, label in cursor.fetchall()]
-
-
 class _Walk:
     """Along an index of entities, or through a set that is small."""
 
-    def __init__(self, found: FoundSet, column: tuple[str, str], *, is_down: bool) -> None:
-        self.found, self.is_down = found, is_down
-        self.column, self.label = column
+    def __init__(self, found: FoundSet, column: Literal["sort_name", "ref"], *, is_down: bool) -> None:
+        self.found, self.column, self.is_down = found, column, is_down
         self.way, self.than = ("DESC", "<") if is_down else ("ASC", ">")
 
-    def sorted(self, bits: int, place: Place | None) -> tuple[str, list[Any]]:
+    def sorted(self, bits: int, place: Place | None, wanted: int) -> tuple[str, list[Any]]:
         """Each looked up, then sorted."""
-        behind = "" if place is None else f"WHERE (value, label, num) {self.than} (%s, %s, %s)"
-        sql = (
-            f"WITH matched AS (SELECT {self.column} AS value, {self.label} AS label, num FROM catalog_entity"
-            f" WHERE organisation_id = %s AND num = ANY(%s::int[]))"
-            f" SELECT num, value, label FROM matched {behind}"
-            f" ORDER BY value {self.way}, label {self.way}, num {self.way}"
-        )
-        numbers = sets.written(sets.numbers_of(bits))
-        return sql, [self.found.organisation_id, numbers, *(place or ())]
+        return Sorting(self.found.organisation_id, self.column, is_down=self.is_down).sql(bits, place, wanted)
 
     def sql(self, stretch: _Stretch, wanted: int) -> tuple[str, list[Any]]:
-        """A stretch, whichever way costs less."""
-        if is_few(stretch.bits.bit_count(), stretch.among, wanted):
-            return self.sorted(stretch.bits, stretch.place)
+        """A stretch, whichever way costs less: a thin set is walked for as long as its members should take, and sorted
+        where they lie elsewhere."""
+        count = stretch.bits.bit_count()
+        if is_few(count, stretch.among, wanted):
+            return self.sorted(stretch.bits, stretch.place, wanted)
+        if count * THIN <= stretch.among:
+            most = SURELY * wanted * stretch.among // count
+            return whichever(self.begun(stretch, most, wanted), self.sorted(stretch.bits, stretch.place, wanted))
         walk, parameters = self._entries(stretch)
         if self.column == "sort_name" and stretch.bits == self.found.live:
             return walk, parameters

@@ -1,5 +1,6 @@
 """What a page of entities is: an order, a place in it, and the piece of SQL that gives its numbers."""
 
+# ruff: noqa: S608  # the pieces of SQL that are put together here are all our own constants
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -65,6 +66,19 @@ def tested(bits: int) -> list[Any]:
     return [len(packed) * 8, packed]
 
 
+def whichever(walk: tuple[str, list[Any]], sorting: tuple[str, list[Any]]) -> tuple[str, list[Any]]:
+    """The rows of a walk; where it ended too soon, which a row with the number -1 tells, those that were sorted, which
+    is not done otherwise."""
+    ended = "EXISTS (SELECT 1 FROM walked WHERE num < 0)"
+    sql = (
+        f"WITH walked AS MATERIALIZED ({walk[0]}) SELECT num, value, label FROM walked WHERE NOT {ended}"
+        f" UNION ALL SELECT num, value, label FROM ({sorting[0]}) sorted WHERE {ended}"
+    )
+    return sql, [*walk[1], *sorting[1]]
+
+
+# A set thinner than this part is walked for no longer than it is likely to take, times SURELY.
+THIN, SURELY = 10, 3
 # Looking one number up costs as much as passing so many entries of an index; reading its document, so many.
 PASSED, READ = 10, 80
 # So few are looked up, or read, whatever it costs.

@@ -15,9 +15,10 @@ from typing import Any
 
 from django.db import connection
 
+from catalog.asking.facts import ITEM_VALUE
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix
 from catalog.index import sets
-from catalog.index.parts import EVERYTHING, HAS
+from catalog.index.parts import EVERYTHING, HAS, ITEM
 from portal.accounts.models import Organisation
 
 # Behind every text that begins with the one before it, letter by letter.
@@ -131,6 +132,29 @@ class Values:
         self.key, self.most, self.prefix, self.few, self.is_bare = key, most, prefix, few, is_bare
         self.rows: list[Value] = []
         self.is_many = False  # whether some entity has several of them; told with `few`
+        # Who has the key as that of an item, where that may count: then the one value stands among the rows, unless
+        # `few` has left them out.
+        self.items: _Leaf | None = None
+
+    @property
+    def has_items(self) -> bool:
+        return self.items is not None and self.items.set_of() != 0
+
+    def take_items(self) -> None:
+        """Puts the value of items among the rows. Who says the same in plain words has it as a row already, and is not
+        among those who have it as an item (see parts)."""
+        if self.items is None or not (bits := self.items.set_of()):
+            return
+        row = Value(ITEM_VALUE, "", bits.bit_count())
+        if known := next((each for each in self.rows if (each.value, each.label) == (ITEM_VALUE, "")), None):
+            self.rows.remove(known)
+            row.n += known.n
+            bits |= known.set_of()
+        if not self.is_bare:
+            row.ones = list(sets.numbers_of(bits))
+        self.rows.append(row)
+        if self.most is not None:
+            self.rows = sorted(self.rows, key=lambda row: -row.n)[: self.most]
 
     def count(self, bits: int | None) -> list[tuple[str, int]]:
         """(value as written, how many of the set have it), those that somebody has, by value; None: of all."""
@@ -177,6 +201,8 @@ class IndexQuestion:
         asked = Values(key.lower(), most, prefix.lower(), few, is_bare=is_bare)
         if _askable(asked.key) and _askable(asked.prefix, own=True):
             self._values.append(asked)
+            if ITEM_VALUE.startswith(asked.prefix) and asked.key:
+                asked.items = self._leaf(ITEM, asked.key)
         return asked
 
     def leaves_of(self, node: Condition) -> list[_Leaf]:
@@ -184,15 +210,18 @@ class IndexQuestion:
             return [self._leaf(node.key, node.text, f"{node.text}{LAST}" if node.is_prefix else None)]
         if isinstance(node, Contains):
             is_askable = _askable(node.key) and _askable(node.text, own=True)
-            return [self._leaf(node.key, node.text, is_part=True)] if is_askable else []
+            found = [self._leaf(node.key, node.text, is_part=True)] if is_askable else []
+            return found + [self._leaf(ITEM, node.key)] * (is_askable and node.text in ITEM_VALUE)
         assert isinstance(node, Exists | In | Prefix)
         if not _askable(node.key):
             return []
         if isinstance(node, Exists):
-            return [self._leaf(HAS, node.key)]
+            return [self._leaf(HAS, node.key), self._leaf(ITEM, node.key)]
         if isinstance(node, Prefix):
-            return [self._leaf(node.key, node.text, f"{node.text}{LAST}")] if _askable(node.text, own=True) else []
-        return [self._leaf(node.key, value) for value in node.values if _askable(value, own=True)]
+            found = [self._leaf(node.key, node.text, f"{node.text}{LAST}")] if _askable(node.text, own=True) else []
+            return found + [self._leaf(ITEM, node.key)] * ITEM_VALUE.startswith(node.text)
+        found = [self._leaf(node.key, value) for value in node.values if _askable(value, own=True)]
+        return found + [self._leaf(ITEM, node.key)] * (ITEM_VALUE in node.values)
 
     def _leaf(self, key: str, low: str, high: str | None = None, *, is_part: bool = False) -> _Leaf:
         return self._leaves.setdefault((key, low, high, is_part), _Leaf(key, low, high, is_part))
@@ -261,6 +290,8 @@ class IndexQuestion:
             if chunk is not None:
                 seen.chunks.append((chunk, bytes(bits)))
         for values in self._values:
+            if values.few is None or values.rows:
+                values.take_items()
             values.rows.sort(key=lambda row: (row.value, row.label))
 
 
@@ -289,12 +320,14 @@ _RANGE = (
     f" {_KEY} CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
     f"  AND x.value >= w.low AND x.value < w.high OFFSET 0) f {_BLOCKS}"
 )
-# The values are looked through in the index alone; only those that have the text are fetched.
+# The values are looked through once, in the index alone; only those that have the text are fetched, one by one. Left to
+# itself the planner looks through all of them for each of them.
 _PART = (
     f"SELECT 2, w.place, {_FOUND} FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS w (key, part, place)"
     f" {_KEY} CROSS JOIN LATERAL (SELECT x.value, x.label FROM catalog_fact x WHERE x.organisation_id = %s"
     "  AND x.key_id = k.id AND strpos(x.value, w.part) > 0 OFFSET 0) hit"
-    " JOIN catalog_fact f ON f.organisation_id = %s AND f.key_id = k.id AND f.value = hit.value AND f.label = hit.label"
+    " CROSS JOIN LATERAL (SELECT * FROM catalog_fact x WHERE x.organisation_id = %s AND x.key_id = k.id"
+    "  AND x.value = hit.value AND x.label = hit.label OFFSET 0) f"
     f" {_BLOCKS}"
 )
 # Whether there are few is counted in the index, and no further than one too many.
@@ -320,11 +353,15 @@ _MANY = (
 
 @dataclass(frozen=True)
 class FoundSet:
-    """The entities that fit: their set, and how many there are."""
+    """The entities that fit: their set, and how many there are.
+
+    between  the least and the greatest of their names, in lower case, where that is known
+    """
 
     organisation_id: int
     bits: int
     live: int
+    between: tuple[str, str] | None = None
 
     @property
     def total(self) -> int:
@@ -341,7 +378,7 @@ class FoundSet:
         return list(found) if most is None else [number for number, _ in zip(found, range(most), strict=False)]
 
     def within(self, bits: int) -> FoundSet:
-        return FoundSet(self.organisation_id, self.bits & bits, self.live)
+        return FoundSet(self.organisation_id, self.bits & bits, self.live, self.between)
 
 
 def find(organisation: Organisation | int, node: Condition) -> FoundSet:
@@ -353,19 +390,20 @@ def find(organisation: Organisation | int, node: Condition) -> FoundSet:
 
 
 def dangling(organisation: Organisation | int, key: str) -> frozenset[str]:
-    """The values of a key of references that no entity has: one statement. Must run inside the tenant."""
+    """The values of a key of references that no entity has: one statement that looks each value up, which for owners is
+    one for about a hundred entities. Must run inside the tenant."""
     organisation_id = organisation if isinstance(organisation, int) else organisation.pk
     with connection.cursor() as cursor:
-        cursor.execute(_DANGLING, [organisation_id, organisation_id, key, organisation_id])
-        return frozenset(row[0] for row in cursor.fetchall())
+        cursor.execute(_DANGLING, [organisation_id, organisation_id, organisation_id, key])
+        return frozenset(value for value, is_there in cursor.fetchall() if not is_there)
 
 
 # OFFSET 0: each is looked up; a join would read all entities for some hundred owners.
 _DANGLING = (
-    "SELECT DISTINCT f.value FROM catalog_fact f WHERE f.organisation_id = %s"
-    " AND f.key_id = (SELECT id FROM catalog_factkey WHERE organisation_id = %s AND key = %s)"
-    " AND NOT EXISTS (SELECT 1 FROM catalog_entity e WHERE e.organisation_id = %s AND e.ref = f.value"
+    "SELECT f.value, EXISTS (SELECT 1 FROM catalog_entity e WHERE e.organisation_id = %s AND e.ref = f.value"
     "  AND e.removed_at IS NULL OFFSET 0)"
+    " FROM catalog_fact f WHERE f.organisation_id = %s"
+    " AND f.key_id = (SELECT id FROM catalog_factkey WHERE organisation_id = %s AND key = %s)"
 )
 
 

@@ -50,6 +50,7 @@ ACTS: Mapping[str, Act] = {
         Act("tag", "Add a tag", "catalog.edit", "Tag", "Small letters, digits, - + # and :, such as pci."),
         Act("untag", "Take a tag away", "catalog.edit", "Tag"),
         Act("owner", "Change the owner", "ownership.state", page="transfer-new"),
+        Act("settle", "Bring files in line with the owner on record", "catalog.edit"),
         Act("lifecycle", "Change the lifecycle", "catalog.edit", "Lifecycle", "Such as production or deprecated."),
         Act("refresh", "Read again", "catalog.refresh", can_undo=False),
         Act("remove", "Remove", "catalog.remove"),

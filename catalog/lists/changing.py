@@ -14,12 +14,22 @@ from catalog.descriptors.relations import owner_of
 from catalog.lists.bulk import UNDO, Act
 from catalog.lists.editing import CannotEdit, changed
 from catalog.lists.models import Bulk, BulkRow
-from catalog.models import Entity, Source
+from catalog.models import Entity, How, Source
 from catalog.teams import is_written_here
 from portal.accounts.access import Access
 from portal.accounts.actor import Actor
 from portal.accounts.models import Membership, Organisation
 from portal.kit.errors import Forbidden, Refusal, TooMany
+from portal.kit.refs import parse_ref
+
+
+def written_owner(entity: Entity) -> str:
+    """The owner on record as the entity's file would write it: without what goes without saying there."""
+    ref = parse_ref(entity.owner_ref)
+    if ref.kind != "group":
+        return entity.owner_ref
+    return ref.name if ref.namespace == entity.namespace.lower() else f"{ref.namespace}/{ref.name}"
+
 
 OF_A_TEAM = "It is the Group of a team that was made in the portal. Change the team."
 
@@ -61,7 +71,7 @@ class Turn:
     def _change(self, row: BulkRow, found: Entity) -> None:
         row.before = found.raw
         try:
-            row.after = "" if self.act.name == "remove" else changed(found.raw, self.act.name, self.bulk.value)
+            row.after = "" if self.act.name == "remove" else self._changed(found)
         except CannotEdit as error:
             row.outcome, row.sentence = "refused", str(error)
             return
@@ -71,6 +81,14 @@ class Turn:
             _elsewhere(row, found)
         else:
             self._write(row, found)
+
+    def _changed(self, found: Entity) -> str:
+        if self.act.name != "settle":
+            return changed(found.raw, self.act.name, self.bulk.value)
+        # Where nobody is named by the record either, the text says what it says.
+        is_named = found.owner_ref and found.owner_how != How.INHERITANCE.value
+        is_other = is_named and owner_of(found.document) != found.owner_ref
+        return changed(found.raw, "owner", written_owner(found)) if is_other else found.raw
 
     def _write(self, row: BulkRow, found: Entity | None) -> None:
         organisation = self.access.organisation

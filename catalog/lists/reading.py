@@ -304,14 +304,14 @@ def _commonest(counted: Sequence[tuple[str, int]]) -> list[ListOption]:
 
 
 def _cut(runs: Sequence[tuple[str, int]], bits: int, *, is_down: bool) -> list[Segment]:
-    """Each entity at the least of its values; what has none comes last in both directions."""
+    """Each entity at the first of its values that the order comes to; what has none comes last in both directions."""
     found, left = dict[str, int](), bits
-    for value, there in runs:
+    for value, there in reversed(runs) if is_down else runs:
         here = there & left
         left &= ~here
         found[value] = found.get(value, 0) | here
     segments = [Segment(value, here) for value, here in found.items() if here]
-    return [*(segments[::-1] if is_down else segments), Segment(None, left)]
+    return [*segments, Segment(None, left)]
 
 
 def _cursor(sort: str, row: Row, *, is_walked: bool) -> str:

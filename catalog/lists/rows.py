@@ -42,12 +42,13 @@ class Rows:
         """`sql` gives (place, num, value, label). One statement."""
         names = ", ".join(f"e.{name}" for name in LISTED)
         whole = (
-            f"SELECT {names}, p.value AS order_value, p.label AS order_label, EXISTS (SELECT 1 FROM lists_star s"
-            " WHERE s.organisation_id = %s AND s.user_id = %s AND s.entity_uid = e.uid) AS is_starred"
-            f" FROM ({sql}) p JOIN catalog_entity e ON e.organisation_id = %s AND e.num = p.num ORDER BY p.place"
+            f"WITH p AS MATERIALIZED ({sql}) SELECT {names}, p.value AS order_value, p.label AS order_label,"
+            " EXISTS (SELECT 1 FROM lists_star s WHERE s.organisation_id = %s AND s.user_id = %s"
+            "  AND s.entity_uid = e.uid) AS is_starred"
+            " FROM p JOIN catalog_entity e ON e.organisation_id = %s AND e.num = p.num ORDER BY p.place"
         )
         here = [self.organisation_id, self.user_id]
-        return list(Entity.objects.raw(whole, [*here, *parameters, self.organisation_id]))
+        return list(Entity.objects.raw(whole, [*parameters, *here, self.organisation_id]))
 
 
 def of_page(rows: Rows, chosen: Page) -> tuple[list[Row], bool]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog import actions as catalog
 from catalog.configured import CardSaid, add_card
-from catalog.handing.models import Transfer, TransferItem
+from catalog.handing.models import Reorganisation, Transfer, TransferItem
 from catalog.lists.models import Bulk, SavedView
 from catalog.models import CardAnswer, How, NameClaim, Problem
 from catalog.owners.stating import state
@@ -98,6 +98,7 @@ def furnish(world: Any, folder: Path) -> House:
         TransferItem.objects.create(
             organisation=acme, transfer=offer, entity_uid=entity.uid, ref=entity.ref, title=MARK
         )  # fmt: skip
+        plan = Reorganisation.objects.create(organisation=acme, name=MARK, is_shared=True)
         broken = ENTITY.format(name=f"{MARK}-broken").replace("metadata:", "metadata:\n  tags: [Marzipan]")
         (folder / "catalog-info.yaml").write_text(f"{ENTITY.format(name=f'{MARK}-filed')}---\n{broken}")
         card = add_card(
@@ -181,6 +182,7 @@ def furnish(world: Any, folder: Path) -> House:
         "pod": MARK,
         "uid": entity.uid,
         "transfer": offer.pk,
+        "plan": plan.pk,
         "ref": world.payments.ref,
     }
     runs = {kind: str(run.pk) for kind in ("run", "run-log", "run-buttons", "run-row", "run-badge")}

@@ -203,6 +203,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-view": {"name": "Mine"},
     "api-view-opens": {"on": True},
     "api-transfer-answer": {"say": "accept"},
+    "api-reorganisation": {"do": "apply"},
 }
 # What answers a neighbour at home without saying whether there is such a thing anywhere.
 SAYS_NOTHING = {

@@ -173,7 +173,8 @@ const aPredicate = (depth = 0) => {
   return { ...aMatcher(), ...aMatcher() };
 };
 const fields = () => (maybe(0.8) ? undefined : some(["kind", "metadata.name", "spec", "metadata.annotations", "spec.type", "metadata.tags"], 3));
-// Of several values Backstage's server orders by each of them, the in-memory catalog by the first, we by the least.
+// Of several values Backstage's server orders by each of them, the in-memory catalog by the first, we by the
+// least, going down by the greatest.
 // An entity whose value is null or longer than can be compared is last here, and left out there.
 const blank = new Set();
 for (const found of known.values()) for (const [of, value] of found) if (value === null) blank.add(of);

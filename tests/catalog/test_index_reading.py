@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from catalog.api_query import Listing, entities_page, from_cursor, window
 from catalog.asking.filters import All, Either, Exists, In, Node, Not, Prefix, matches
-from catalog.index import finding, keyed, ordering, pages, reading, sets, writing
+from catalog.index import finding, keyed, ordering, pages, reading, sets, several, writing
 from catalog.index.ordering import Order, needed, page
 from catalog.index.parts import ABOUT, NAMED, near_parts
 from catalog.index.reading import FactTerm, IndexQuestion, find
@@ -22,6 +23,7 @@ from tests.catalog.whole_index import facts_told, living
 KEYS = [
     "kind", "spec.type", "spec.lifecycle", "spec.owner", "metadata.name", "metadata.tags", "metadata.annotations.only",
     "metadata.title", "relations.ownedby", "relations.dependson", "relations.dependencyof", "nothing", "metadata.uid",
+    "metadata.tags.java", "spec.flags.fast",
 ]  # fmt: skip
 
 
@@ -39,6 +41,10 @@ def entities(organisation: Any, count: int, seed: int) -> list[Any]:
             "owner": f"team-{picks.randrange(max(2, count // 40))}",
             "dependsOn": [f"component:x{picks.randrange(9)}" for _ in range(picks.randrange(3))],
         }
+        # A key of its own here, that of an item there, and both.
+        if picks.random() < 0.3:
+            document["spec"]["flags"] = picks.choice([["fast"], {"fast": True}, {"fast": picks.choice("abc")}])
+            document["spec"]["flags.fast"] = picks.choice(["true", "TRUE", "d"])
         if picks.random() < 0.3:
             document["metadata"]["tags"] = picks.sample(["java", "Go", "pci", "web"], picks.randrange(1, 4))
         if picks.random() < 0.4:
@@ -58,6 +64,7 @@ def catalog(world, request, monkeypatch):
         monkeypatch.setattr(pages, "PASSED", 1000)
         monkeypatch.setattr(pages, "FEW_READ", 0)
         monkeypatch.setattr(keyed, "MOST_READ", 0)
+        monkeypatch.setattr(several, "LARGE", 5)
         monkeypatch.setattr(keyed, "MOST_RUNS", 2)
         monkeypatch.setattr(sets, "MOST_LISTED", 40)
     with world.tenant():
@@ -77,7 +84,12 @@ class Told:
 
 
 def told(organisation: Any) -> Told:
-    facts, rows = facts_told(organisation)[0], {row.num: row for row in living(organisation)}
+    rows = {row.num: row for row in living(organisation)}
+    facts: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for fact, numbers in facts_told(organisation)[0].items():
+        # An item has its own key, and "true" for it.
+        for each in (fact,) if fact[0] != "=item" else (("=has", fact[1], ""), (fact[1], "true", "")):
+            facts[each] |= numbers
     known: dict[int, set[str]] = {number: set() for number in rows}
     for (key, value, _), numbers in facts.items():
         for number in numbers:
@@ -137,12 +149,18 @@ def test_random_filters_mean_what_plain_evaluation_says_and_facets_count_under_t
             }
             assert dict(facet.count(wanted.bits)) == some, "values count in the case that was written"
             assert turn > 0 or dict(facet.count(None)) == some
+        if turn == 0:
+            bare = {key: question.values(key, is_bare=True) for key in KEYS}
+            question.ask()
+            each = {key: {label or value: len(who) for (k, value, label), who in plain.facts.items() if k == key}
+                    for key in KEYS}  # fmt: skip
+            assert {key: dict(facet.count(None)) for key, facet in bare.items()} == each
     assert len(seen) == 3, "some filters hold for nobody, some for all, most for a part"
 
 
 ORDERED_BY = (
     "kind", "spec.type", "metadata.name", "metadata.annotations.only", "metadata.tags", "relations.dependson",
-    "spec.owner", "metadata.title", "nothing",
+    "spec.owner", "metadata.title", "nothing", "metadata.tags.java", "spec.flags.fast",
 )  # fmt: skip
 ORDERS = [
     Order(), Order("ref"), Order("ref", is_descending=True),
@@ -154,13 +172,14 @@ def in_order(plain: Told, order: Order, expected: set[int]) -> list[int]:
     if order.by != "key":
         column = "sort_name" if order.by == "name" else "ref"
         return sorted(expected, key=lambda each: (getattr(plain.rows[each], column), each), reverse=order.is_descending)
-    least: dict[int, tuple[str, str]] = {}
+    # Of several values an entity stands at the one that the order comes to first.
+    first, chosen = dict[int, tuple[str, str]](), max if order.is_descending else min
     for (key, value, label), who in plain.facts.items():
         if key == order.key:
             for number in who & expected:
-                least[number] = min(least.get(number, (value, label)), (value, label))
-    having = sorted(least, key=lambda each: (*least[each], each), reverse=order.is_descending)
-    return having + sorted(expected - set(least))
+                first[number] = chosen(first.get(number, (value, label)), (value, label))
+    having = sorted(first, key=lambda each: (*first[each], each), reverse=order.is_descending)
+    return having + sorted(expected - set(first))
 
 
 class Asked:
@@ -214,6 +233,72 @@ def test_every_page_of_every_order_forwards_and_back(catalog):
         for order in ORDERS:
             shown = [row[0] for rows in Asked(catalog, node, order, size).all() for row in rows]
             assert shown == in_order(plain, order, expected), order
+
+
+def in_orders(plain: Told, orders: list[Order], expected: set[int]) -> list[int]:
+    """By the first, among equals by the next; by number in the end. Values in two spellings are equal."""
+    shown = sorted(expected)
+    for order in reversed(orders):
+        first, chosen = dict[int, str](), max if order.is_descending else min
+        for (key, value, _), who in plain.facts.items():
+            if key == order.key:
+                for number in who & expected:
+                    first[number] = chosen(first.get(number, value), value)
+        having = sorted((each for each in shown if each in first), key=first.__getitem__, reverse=order.is_descending)
+        shown = having + [each for each in shown if each not in first]
+    return shown
+
+
+def test_several_orders_one_after_the_other_anywhere_and_in_few_statements(catalog, django_assert_max_num_queries):
+    picks, plain = random.Random(11), told(catalog.acme)
+    values = values_of(plain.known)
+    for _ in range(40):
+        node = All(()) if picks.random() < 0.5 else any_filter(picks, values)
+        orders = [Order("key", key, picks.random() < 0.5) for key in picks.sample(ORDERED_BY, picks.choice([2, 2, 3]))]
+        expected = in_orders(plain, orders, {n for n, each in plain.known.items() if matches(node, each)})
+        size = picks.choice([3, 20, 90])
+        offset = picks.choice([0, 0, picks.randrange(len(expected) + 2)])
+        with django_assert_max_num_queries(4):
+            one = window(catalog.acme, node, orders, size=size, offset=offset)
+            shown, is_more = one.cut(rows_of(one))
+        assert [row[0] for row in shown] == expected[offset : offset + size], (node, orders, size, offset)
+        assert is_more == (len(expected) > offset + size)
+
+
+TEXTS = ("pay", "a1", "ort-b", "-", "title", "ser", "p", "none-such")
+FIELDS = (["metadata.name"], ["metadata.name", "spec.type"], ["spec.type"], [])
+
+
+def with_text(plain: Told, term: str, fields: list[str]) -> set[int]:
+    return {number for (key, value, _), who in plain.facts.items() if key in fields and term in value for number in who}
+
+
+def test_any_question_of_the_api_is_answered_in_few_statements(catalog, django_assert_max_num_queries):
+    """Beside them an answer takes the one that says who asks."""
+    picks, plain = random.Random(5), told(catalog.acme)
+    values = values_of(plain.known)
+    for _ in range(50):
+        node = All(()) if picks.random() < 0.4 else any_filter(picks, values)
+        order = Order("key", picks.choice(ORDERED_BY), picks.random() < 0.5) if picks.random() < 0.7 else Order("ref")
+        term, fields = (picks.choice(TEXTS), picks.choice(FIELDS)) if picks.random() < 0.6 else ("", [])
+        listing = Listing(order=order.key, is_descending=order.is_descending, term=term, term_fields=fields)
+        expected = {number for number, each in plain.known.items() if matches(node, each)}
+        if order.key:
+            expected = {number for number in expected if order.key in plain.known[number]}
+        if term:
+            expected &= with_text(plain, term, fields or [order.key or "metadata.name"])
+        shown, offset = in_order(plain, order, expected), picks.choice([0, 0, picks.randrange(len(expected) + 2)])
+        with django_assert_max_num_queries(4):
+            one = entities_page(catalog.acme, node, listing, size=7, offset=offset)
+        assert [row.num for row in one.rows] == shown[offset : offset + 7], (node, listing, offset)
+        assert one.total == len(expected) or not one.rows
+        if one.after:
+            with django_assert_max_num_queries(4):
+                then = entities_page(catalog.acme, node, from_cursor(one.after), size=7, offset=0)
+            assert [row.num for row in then.rows] == shown[offset + 7 : offset + 14], (node, listing, offset)
+            with django_assert_max_num_queries(4):
+                back = entities_page(catalog.acme, node, from_cursor(then.before), size=7, offset=0)
+            assert [row.num for row in back.rows] == [row.num for row in one.rows]
 
 
 def test_a_place_that_is_gone_still_parts_the_order(catalog):

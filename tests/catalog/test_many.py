@@ -293,6 +293,24 @@ def test_one_field_changes_and_every_other_character_stays(raw, act, value, path
     assert told.count("+") <= 1
 
 
+def test_what_was_wrong_before_keeps_no_change_away():
+    """A definition that the reader puts in place of `$text` is a mapping as the text stands."""
+    raw = """\
+apiVersion: backstage.io/v1alpha1
+kind: API
+metadata: {name: a}
+spec:
+  type: openapi
+  lifecycle: production
+  owner: payments
+  definition:
+    $text: ./openapi.yaml
+"""
+    assert changed(raw, "owner", "claims") == raw.replace("owner: payments", "owner: claims")
+    with pytest.raises(CannotEdit):
+        changed(raw, "tag", "No Tag!")
+
+
 def test_tags_come_and_go_with_their_heading():
     bare = FLOW.replace(", tags: [one, y-z]", "")
     tagged = changed(bare, "tag", "pci")

@@ -184,13 +184,15 @@ def test_a_crash_after_a_longer_run_is_over_within_a_minute():
     assert _badge(now, memory, 1061) == "Healthy"
 
 
-def probed(second, *, ready, **more):
+def probed(second, *, ready, unready_since=None, delay=0, **more):
     """The same pod with a readiness probe that says so."""
     found = pod(second, **more)
     [container] = found.spec.containers
     [status] = found.status.container_statuses
-    probe = msgspec.structs.replace(container, readiness_probe=Probe())
+    probe = msgspec.structs.replace(container, readiness_probe=Probe(initial_delay_seconds=delay))
     conditions = [Condition(type="Ready", status="True" if ready else "False")]
+    if unready_since is not None:
+        conditions.append(Condition(type="ContainersReady", status="False", last_transition_time=_at(unready_since)))
     return msgspec.structs.replace(
         found,
         spec=msgspec.structs.replace(found.spec, containers=[probe]),
@@ -242,6 +244,36 @@ def test_a_probe_that_passed_before_each_crash_proves_nothing():
 def test_a_watcher_that_has_just_come_does_not_believe_a_probe_whose_past_it_does_not_know():
     well = probed(103, ready=True, restarts=6, runs_since=100, ended=(80, 85))
     assert _badge(well, Memory(), 104) == "Down"
+
+
+@pytest.mark.parametrize(
+    ("says", "word"),
+    [
+        ({"unready_since": 0}, "Healthy"),  # since the pod began
+        ({"unready_since": 79}, "Healthy"),  # since before the run
+        ({"unready_since": 80}, "Down"),  # in the second in which it began: before or after, nobody knows
+        ({"unready_since": 85}, "Down"),  # it was ready until it crashed
+        ({"delay": 6}, "Healthy"),  # it crashed before its probe began
+        ({"delay": 5}, "Down"),
+        ({}, "Down"),
+    ],
+)
+def test_of_a_run_that_nobody_saw_the_pod_itself_says_that_its_probe_never_passed(says, word):
+    """Mended in place after its first crash: what is not remembered of the run before that is read off the pod."""
+    memory = Memory()
+    memory.look(probed(85, ready=False, ended=(80, 85), **says), _at(85))
+    memory.look(probed(100, ready=True, restarts=1, runs_since=97, ended=(80, 85)), _at(100))
+    assert _badge(probed(100, ready=True, restarts=1, runs_since=97, ended=(80, 85)), memory, 101) == word
+
+
+def test_of_several_restarts_at_once_only_a_pod_that_was_never_ready_says_that_none_passed():
+    for since, word in ((0, "Healthy"), (79, "Down")):
+        memory = Memory()
+        told = {"restarts": 3, "ended": (80, 85), "unready_since": since}
+        memory.look(probed(86, ready=False, waits="CrashLoopBackOff", **told), _at(86))
+        well = probed(100, ready=True, restarts=4, runs_since=97, ended=(80, 85))
+        memory.look(well, _at(100))
+        assert _badge(well, memory, 101) == word
 
 
 def rollout(second, memory, *, old_ready, new_ready, old_leaves=False):

@@ -327,6 +327,32 @@ def _node_down() -> Trouble:
     )
 
 
+def _healed() -> Trouble:
+    """A loop that ends in the same pod, as when a database has come back: its probe passes for the first time."""
+    name = "healed"
+    # later than it crashes
+    probe = {"httpGet": {"path": "/ready", "port": 8000}, "initialDelaySeconds": 3}
+
+    def mend(place: Place) -> None:
+        for pod in place.look().pods(name):
+            patch = {"metadata": {"annotations": {"sim.kubelet/fault": None}}}
+            assert place.api.patch(place.path("pods", pod["metadata"]["name"]), patch).status_code == 200
+
+    return Trouble(
+        name,
+        ("crash-loop",),
+        "keeps crashing: exit code 1",
+        lambda place: place.apply(
+            "deployments", place.workload(name, "CrashLoopBackOff", container={"readinessProbe": probe})
+        ),
+        lambda seen: seen.waits(name, "CrashLoopBackOff"),
+        mend,
+        lambda seen: seen.serves(name) and len(seen.pods(name)) == 1,
+        holds=8,
+        only="real",  # a pod of the sandbox keeps the fault that its image's tag orders
+    )
+
+
 def _evicted() -> Trouble:
     """What was evicted and replaced stays in the list of pods, and explains nothing."""
     name = "evicted"
@@ -422,6 +448,7 @@ def troubles() -> list[Trouble]:
         _gate(),
         _finalizer(),
         _node_down(),
+        _healed(),
         _evicted(),
         _cron_job(),
     ]  # fmt: skip

@@ -119,13 +119,23 @@ def _things(scene: Scene, page: Any) -> None:
 
 
 def _handed_over(scene: Scene, page: Any) -> None:
-    """Something is offered to another team, and so there is a transfer to look at; nothing changes hands."""
+    """Something is offered to another team, and a reorganisation drafted, to be looked at; nothing changes hands."""
     page.goto(f"{ORG}/transfers/new/?entity=component:default/payment-gateway")
     page.get_by_label("To", exact=True).fill("booking")
     page.get_by_label("Ask them first").check()
     page.get_by_role("button", name="Hand over", exact=True).click()
     page.wait_for_url(re.compile(r"/transfers/\d+/"))
     scene.facts["transfer"] = str(number_in(page.url, "transfers"))
+    page.goto(f"{ORG}/reorganisations/")
+    page.get_by_label("Name", exact=True).fill("Payments goes to booking")
+    page.get_by_role("button", name="Draft", exact=True).click()
+    page.wait_for_url(re.compile(r"/reorganisations/\d+/"))
+    scene.facts["plan"] = str(number_in(page.url, "reorganisations"))
+    page.get_by_text("Merge a team into another").click()
+    page.locator("#merge-team").fill("payments")
+    page.locator("#merge-into").fill("booking")
+    page.get_by_role("button", name="Add the step").locator("visible=true").click()
+    page.get_by_role("button", name="Apply it now").wait_for()
 
 
 def _git_host(scene: Scene, page: Any) -> None:

@@ -19,15 +19,19 @@ from catalog.models import Entity, Source, Statement
 from catalog.owners.stating import state
 from portal.accounts.access import enter
 from portal.accounts.models import AuditEvent, Membership, Team, TeamMembership, User, Way
+from portal.clusters import status
+from portal.clusters.models import SYNCED
 from portal.githosts.hosts import HOSTS
 from portal.githosts.protocol import Author
 from portal.jobs.models import Job
 from portal.jobs.work import work
 from portal.kit.errors import Conflict, Forbidden
+from portal.kit.valkey import valkey
 from portal.notices import consuming
 from portal.notices.models import Notice
 from portal.provisioning.models import Run
 from tests.catalog.test_index import component
+from tests.clusters.test_pages import entity, make_cluster, publish
 from tests.conftest import by
 from tests.githosts.conftest import Plain, make_repository
 from tests.provisioning.conftest import start_run
@@ -162,7 +166,24 @@ def test_programs_read_and_answer(shop, client_for):
     assert cleo.post(API, {}, content_type="application/json").status_code == 400
 
 
-def test_who_launched_it_and_what_is_labelled_is_evidence_too(shop):
+def test_the_team_that_a_namespace_is_labelled_with_is_evidence(shop):
+    """As the watched cluster last told it."""
+    with shop.tenant():
+        actions.write_entity(organisation=shop.acme, actor=by(shop.ada), text=component("runs"))
+        lost(shop, "runs")
+        uid = Entity.objects.for_tenant(shop.acme).get(name="runs").uid
+        cluster = make_cluster(shop.acme, state=SYNCED)
+    publish(cluster, {uid: entity()}, namespaces=("shop",), teams={"shop": "checkout"})
+    try:
+        [runs] = [each for each in look(shop) if each.title == "runs"]
+    finally:
+        for key in (status.hash_key, status.badges_key, status.fresh_key):
+            valkey().delete(key(shop.acme.pk, cluster.uid))
+    assert (runs.to_ref, runs.word) == (CHECKOUT, "Likely")
+    assert runs.evidence == [{"kind": "namespace", "sentence": "It runs in shop, labelled as theirs."}]
+
+
+def test_who_launched_it_is_evidence(shop):
     """Of what lies in no repository here: the run that registered it."""
     with shop.tenant():
         actions.write_entity(organisation=shop.acme, actor=by(shop.ada), text=component("made"))

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog import actions
@@ -154,6 +155,17 @@ def test_who_asked_withdraws_and_what_is_over_is_answered_no_more(shop):
     for word in ("accept", "decline", "withdraw"):
         with pytest.raises(Conflict):
             say(shop, shop.mae, offer, word, "x")
+
+
+def test_of_two_answers_that_looked_at_the_same_the_first_counts(shop):
+    [offer] = give(shop, shop.dev, "pay")
+    with shop.tenant():
+        dev, cleo = access(shop, shop.dev), access(shop, shop.cleo)
+        mine, theirs = (answering.transfer_for(each, offer.pk) for each in (dev, cleo))
+        answering.withdraw(access=dev, transfer=mine)
+        with pytest.raises(Conflict, match="answered or withdrawn it meanwhile"):
+            answering.accept(access=cleo, transfer=theirs)
+    assert (again(shop, offer).state, owner(shop)) == ("withdrawn", PAYMENTS)
 
 
 def test_an_entity_stands_in_one_open_transfer(shop):
@@ -394,6 +406,17 @@ def test_other_roles_of_a_file_change_at_once_whatever_the_terms(shop):
         hand_over(mae, plan, terms)
         assert Statement.objects.for_tenant(shop.acme).get(until=None).role == "oncall"
     assert owner(shop) == PAYMENTS
+
+
+def test_a_page_of_transfers_takes_as_many_statements_for_one_as_for_many(shop, client_for):
+    client, counted = client_for(shop.mae), []
+    for names in (("pay",), ("ledger",)):
+        give(shop, shop.dev, *names)
+        html_of(client, f"{HERE}?box=open")
+        with CaptureQueriesContext(connection) as queries:
+            html_of(client, f"{HERE}?box=open")
+        counted.append(len(queries))
+    assert counted[0] == counted[1] <= 16, counted
 
 
 def test_transfers_go_out_as_csv(shop, client_for):

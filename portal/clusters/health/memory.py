@@ -17,18 +17,20 @@ docs/adr/0080-crash-memory.md tells why these numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
-from portal.clusters.structs import Container, ContainerStatus, Pod, Terminated
+from portal.clusters.structs import Container, ContainerStatus, Pod, Probe, Terminated
 
 LOOPING_CRASHES = 3
 LONG_RUN = 1800.0
 HOLD_TIMES = 2.0
 HOLD_LEAST = 60.0
 HOLD_MARGIN = 5.0
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Runs(msgspec.Struct, frozen=True):
@@ -38,7 +40,8 @@ class Runs(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
     ends: int = 0
     has_backed_off: bool = False
-    # Whether each of those runs passed a readiness probe, as far as anybody saw (unseen: yes), and whether the present.
+    # Whether each of those runs passed a readiness probe, and whether the present. One that nobody saw did, unless the
+    # pod says that it cannot have.
     were_ready: tuple[bool, ...] = ()
     is_ready: bool = False
 
@@ -77,19 +80,50 @@ def remember(known: PodRuns, pod: Pod, now: datetime) -> PodRuns:
     if not known and not has_ended_ever(pod):
         return NOTHING
     found = {}
+    unready_since = _unready_since(pod)
     for status, is_any_end in _restarting(pod):
-        runs = _remember(known.get(status.name, Runs()), status, now, is_any_end=is_any_end)
-        if status.state.running and status.ready and _has_probe(pod, status.name):
+        may_pass = functools.partial(_may_have_passed, _probe(pod, status.name), unready_since)
+        runs = _remember(known.get(status.name, Runs()), status, now, is_any_end=is_any_end, may_pass=may_pass)
+        if status.state.running and status.ready and _probe(pod, status.name) is not None:
             runs = _passed(runs)
         if runs.ends:
             found[status.name] = runs
     return found or NOTHING
 
 
-def _has_probe(pod: Pod, name: str) -> bool:
-    """Whether something else than running makes the container ready."""
+def _probe(pod: Pod, name: str) -> Probe | None:
+    """What else than running makes the container ready."""
     specs = (*pod.spec.containers, *(pod.spec.init_containers or ()))
-    return any(item.name == name and item.readiness_probe is not None for item in specs)
+    return next((item.readiness_probe for item in specs if item.name == name), None)
+
+
+def _unready_since(pod: Pod) -> datetime | None:
+    """Since when the pod's one container has not been ready for a moment, as the pod itself says; EVER for always.
+
+    None where it does not say so. Of several containers it says only that one of them was not.
+    """
+    if len(pod.spec.containers) > 1 or any(is_sidecar(item) for item in pod.spec.init_containers or ()):
+        return None
+    for item in pod.status.conditions or ():
+        if item.type == "ContainersReady" and item.status == "False":
+            since, started = item.last_transition_time, pod.status.start_time
+            return EVER if since and started and since <= started else since
+    return None
+
+
+def _may_have_passed(probe: Probe | None, unready_since: datetime | None, end: Terminated | None) -> bool:
+    """Whether a run that nobody saw may have passed its readiness probe; `end` is None where that is not known either.
+
+    Moments of the API are whole seconds: what began in the second in which the pod became unready is not known.
+    """
+    if unready_since == EVER:
+        return False
+    if end is None or end.started_at is None:
+        return True
+    if unready_since and unready_since < end.started_at:
+        return False
+    lasted = (end.finished_at - end.started_at).total_seconds() if end.finished_at else float("inf")
+    return probe is None or lasted + 1 > probe.initial_delay_seconds
 
 
 def _passed(runs: Runs) -> Runs:
@@ -120,7 +154,14 @@ def _restarting(pod: Pod) -> Iterator[tuple[ContainerStatus, bool]]:
             yield status, pod.spec.restart_policy == "Always"
 
 
-def _remember(known: Runs, status: ContainerStatus, now: datetime, *, is_any_end: bool) -> Runs:
+def _remember(
+    known: Runs,
+    status: ContainerStatus,
+    now: datetime,
+    *,
+    is_any_end: bool,
+    may_pass: Callable[[Terminated | None], bool],
+) -> Runs:
     ended = [end for end in (status.last_state.terminated, status.state.terminated) if end and end.finished_at]
     fresh = [end for end in ended if known.ended_at is None or (end.finished_at or now) > known.ended_at]
     ends = status.restart_count + (1 if ended and not status.state.running else 0)
@@ -129,7 +170,7 @@ def _remember(known: Runs, status: ContainerStatus, now: datetime, *, is_any_end
     unseen = min(max(ends - known.ends - len(fresh), 0), LOOPING_CRASHES) if fresh else 0
     was_seen = bool(known.ends) and not unseen  # of the first of these runs: whether it was looked at while it ran
     for number, end in enumerate([*fresh[:1] * unseen, *fresh]):
-        was_ready = known.is_ready if was_seen and number == 0 else True
+        was_ready = known.is_ready if was_seen and number == 0 else may_pass(end if number >= unseen else None)
         runs = _ended(runs, end, is_crash=is_any_end or end.exit_code != 0, was_ready=was_ready)
     runs = msgspec.structs.replace(runs, ends=max(ends, known.ends))
     waiting = status.state.waiting
