@@ -211,7 +211,7 @@ def how_many(organisation_id: int, wanted: Collection[tuple[int, str, str]]) -> 
         " UNION ALL"
         " SELECT w.place, x.num, NULL FROM unnest(%s::text[], %s::int[]) WITH ORDINALITY AS w (ref, type, place)"
         " CROSS JOIN LATERAL (SELECT num FROM catalog_edge WHERE organisation_id = %s AND target = w.ref"
-        "  AND type = w.type LIMIT 2) x",
+        "  AND type = w.type ORDER BY num LIMIT 2) x",
         [number for number, *_ in asked],
         [NUMBERS[kind] for *_, kind in asked],
         organisation_id,
