@@ -215,9 +215,10 @@ class Body(_Slim):
     packed = models.BinaryField()
 
     @classmethod
-    def of(cls, organisation_id: int, document: dict[str, Any], raw: str) -> Self:
-        """A body that says this; neither is changed afterwards."""
-        found = cls(organisation_id=organisation_id, packed=pack(document, raw))
+    def of(cls, organisation_id: int, document: dict[str, Any], raw: str, packed: bytes = b"") -> Self:
+        """A body that says this; neither is changed afterwards. packed: the two as they lie in the row, if known."""
+        found = cls(None, None, packed or pack(document, raw))
+        found.organisation_id = organisation_id
         found._said = (document, raw)
         return found
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_KEY = MAX_VALUE = 200
+# Annotations that the server adds where an author has none of the name: see locations.py.
+PLACED = ("backstage.io/managed-by-location", "backstage.io/managed-by-origin-location")
 _SKIPPED = frozenset({"attachments", "relations", "status", "metadata.etag", "metadata.uid"})
 
 

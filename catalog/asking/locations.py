@@ -1,5 +1,6 @@
 """Where an entity comes from, in the words of the catalog API: shown with it, and found by it."""
 
+from catalog.asking.facts import PLACED
 from catalog.models import Source
 from portal.githosts.weburls import file_page
 
@@ -7,10 +8,7 @@ from portal.githosts.weburls import file_page
 def annotations_of(source: Source | None, path: str) -> dict[str, str]:
     """What the server knows of an entity's place, as annotations."""
     location = location_of(source, path) if source else "slipway:none"
-    return {
-        "backstage.io/managed-by-location": location,
-        "backstage.io/managed-by-origin-location": location_of(source) if source else location,
-    }
+    return dict(zip(PLACED, (location, location_of(source) if source else location), strict=True))
 
 
 def location_of(source: Source, path: str = "") -> str:

@@ -86,6 +86,22 @@ def of_entities(organisation_id: int, places: Mapping[int, str]) -> dict[int, se
     return found
 
 
+def said_about(organisation_id: int, places: Mapping[str, int]) -> dict[int, set[Said]]:
+    """What others say of entities, given as reference -> number, told from their end: of those of whom anything is
+    said. Two statements."""
+    rows = run(
+        f"SELECT w.num, x.num, x.type FROM unnest(%s::text[], %s::int[]) AS w (ref, num) {_OF.format(typed='')}",
+        list(places),
+        list(places.values()),
+        organisation_id,
+    )
+    refs = _refs(organisation_id, {by for _, by, _ in rows}, {number: ref for ref, number in places.items()})
+    found = defaultdict[int, set[Said]](set)
+    for number, by, kind in rows:
+        found[number].add((REVERSE[TYPES[kind]], refs[by]))
+    return found
+
+
 def _refs(organisation_id: int, numbers: set[int], known: Mapping[int, str]) -> dict[int, str]:
     """What the entities with these numbers are called; at most one statement."""
     unknown = numbers - known.keys()

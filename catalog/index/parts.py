@@ -1,7 +1,8 @@
 """What the index holds of one entity: its facts, words and the pieces of its name. Data in, data out."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import Any
 
@@ -9,6 +10,7 @@ from catalog.asking import facts
 from catalog.asking.operations import operations_of
 from catalog.asking.owned import OWNER_HOW, with_owner_how
 from catalog.asking.words import run_together, split_words
+from catalog.descriptors import relations
 
 # What the index holds of an entity, and how it is written down: whoever changes either raises it, and every
 # organisation's index is made anew (see rebuilding).
@@ -56,6 +58,100 @@ def facts_of(document: Mapping[str, Any], annotations: Mapping[str, str], uid: s
             found.add((WHOLE, whole, ""))
     found.update((OPERATION, word, "") for word in words_of_operations(document))
     return found
+
+
+# The facts of some entities, told by the fact: each as `line_of` writes it, with the places of those that have it.
+Lines = Collection[tuple[str, Sequence[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the index holds of an entity by its document alone. Whoever reads the document works it out: that is the
+    dearest part of writing it.
+
+    lines   the facts of all entities of its file, those of their own relations included; itself is the one at `place`
+    many    the keys for which these give it several values
+    said    its own relations: (type, other end)
+    placed  annotations of its own that the server would give it otherwise
+    """
+
+    lines: Lines
+    place: int
+    many: Sequence[str]
+    said: Sequence[tuple[str, str]]
+    placed: Sequence[str]
+
+    def mine(self) -> Iterator[str]:
+        """Its own lines."""
+        return (line for line, places in self.lines if self.place in places)
+
+
+def parts_of(document: Mapping[str, Any]) -> Parts:
+    """What the index holds of an entity with this document."""
+    [parts] = parts_of_many([document])
+    return parts
+
+
+def parts_of_many(documents: Iterable[Mapping[str, Any]]) -> list[Parts]:
+    """The same of several, whose facts are told together: in one file they have much in common."""
+    having: dict[str, list[int]] = {}
+    lines, told = having.items(), list[Parts]()
+    for place, document in enumerate(documents):
+        said = relations.outgoing(document)
+        found = facts_of(document, {}, "") | relation_facts(said)
+        for line in lines_of(found):
+            having.setdefault(line, []).append(place)
+        own = (document.get("metadata") or {}).get("annotations")
+        placed = [key for key in facts.PLACED if key in own] if isinstance(own, dict) else []
+        told.append(Parts(lines, place, sorted(many_of(found)), said, placed))
+    return told
+
+
+def facts_at(key: str, value: str) -> tuple[Fact, ...]:
+    """What facts_of makes of an annotation."""
+    return fact_of(f"metadata.annotations.{key}", value if len(value) <= facts.MAX_VALUE else None)
+
+
+def uid_facts(uid: str) -> tuple[Fact, ...]:
+    """What facts_of makes of it."""
+    return fact_of("metadata.uid", uid)
+
+
+def line_of(fact: Fact) -> str:
+    """A fact as COPY reads it: key, value and label."""
+    return "\t".join([part.translate(_ESCAPED) for part in fact])
+
+
+def lines_of(found: Iterable[Fact]) -> list[str]:
+    """The same of many."""
+    known = list(found)
+    lines = ["\t".join(fact) for fact in known]
+    whole = "\n".join(lines)
+    is_plain = "\\" not in whole and "\r" not in whole
+    if is_plain and whole.count("\t") == 2 * len(lines) and whole.count("\n") == len(lines) - 1:
+        return lines
+    return [line_of(fact) for fact in known]
+
+
+def fact_in(line: str) -> Fact:
+    """What `line_of` wrote."""
+    key, value, label = (_unescaped(part) for part in line.split("\t"))
+    return key, value, label
+
+
+def key_in(line: str) -> str:
+    """The key alone."""
+    return _unescaped(line.partition("\t")[0])
+
+
+_LETTERS_OF = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_ESCAPED = str.maketrans(_LETTERS_OF)
+_WRITTEN = {written: letter for letter, written in _LETTERS_OF.items()}
+_ESCAPE = re.compile(r"\\.")
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: _WRITTEN[found[0]], text) if "\\" in text else text
 
 
 def owner_facts(owner_how: str) -> set[Fact]:

@@ -79,7 +79,7 @@ def apply(organisation_id: int, change: FactChange) -> None:
     facts = sorted(change.adds.keys() | change.dels.keys())
     if not facts:
         return
-    keys = _keys(organisation_id, sorted({key for key, *_ in facts}), change.many)
+    keys = numbers_of_keys(organisation_id, sorted({key for key, *_ in facts}), change.many)
     for start in range(0, len(facts), AT_ONCE):
         part = facts[start : start + AT_ONCE]
         rows = {fact: _Row(keys[fact[0]], *fact[1:]) for fact in part}
@@ -90,7 +90,17 @@ def apply(organisation_id: int, change: FactChange) -> None:
         _note_words(organisation_id, [(fact[1], row) for fact, row in rows.items() if fact[0] == NAMED])
 
 
-def _keys(organisation_id: int, keys: list[str], many: set[str]) -> dict[str, int]:
+def bring(organisation_id: int, facts: Sequence[tuple[int, str, str, Sequence[int]]]) -> Iterator[tuple[int, str, str]]:
+    """Writes that numbers join facts, each given as the number of its key, value and label; gives those of them that
+    nothing had before. Must run under the lock."""
+    for start in range(0, len(facts), AT_ONCE):
+        rows = [_Row(key_id, value, label, adds=adds) for key_id, value, label, adds in facts[start : start + AT_ONCE]]
+        _read(organisation_id, rows)
+        yield from [(row.key_id, row.value, row.label) for row in rows if row.is_new]
+        _work(organisation_id, rows)
+
+
+def numbers_of_keys(organisation_id: int, keys: list[str], many: set[str]) -> dict[str, int]:
     """The numbers of keys; new ones get theirs. Notes for which some entity has several values."""
     rows = run(
         "SELECT key, id, is_many FROM catalog_factkey WHERE organisation_id = %s AND key = ANY(%s::text[])",
@@ -279,10 +289,9 @@ def _check(done: Sequence[Any], rows: Sequence[_Row]) -> None:
         )
 
 
-def _note_words(organisation_id: int, words: list[tuple[str, _Row]]) -> None:
-    """Words that names began or ceased to use: what typing errors are found by."""
-    fresh = [pair for word, row in words if row.is_new and row.n for pair in _near(word)]
-    over = [word for word, row in words if not row.is_new and not row.n]
+def note_new_words(organisation_id: int, words: Iterable[str]) -> None:
+    """Words that names began to use."""
+    fresh = [pair for word in words for pair in _near(word)]
     if fresh:
         run(
             "INSERT INTO catalog_near (organisation_id, part, word)"
@@ -291,6 +300,12 @@ def _note_words(organisation_id: int, words: list[tuple[str, _Row]]) -> None:
             [part for part, _ in fresh],
             [word for _, word in fresh],
         )
+
+
+def _note_words(organisation_id: int, words: list[tuple[str, _Row]]) -> None:
+    """Words that names began or ceased to use: what typing errors are found by."""
+    note_new_words(organisation_id, [word for word, row in words if row.is_new and row.n])
+    over = [word for word, row in words if not row.is_new and not row.n]
     gone = [pair for word in over for pair in _near(word)]
     if gone:
         run(

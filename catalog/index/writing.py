@@ -6,9 +6,11 @@ a time, so that what is read, changed and written again is nobody else's meanwhi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection
@@ -17,10 +19,25 @@ from django.utils.timezone import now
 from catalog.asking.locations import annotations_of
 from catalog.descriptors import relations
 from catalog.descriptors.kinds import OWNED_BY, REVERSE
-from catalog.index import bulk, edges, owning, terms
+from catalog.index import arriving, bulk, edges, owning, terms
 from catalog.index.edges import Said
 from catalog.index.owning import FileTeller, Owner, OwnerChange
-from catalog.index.parts import FORMAT, HAS, Fact, facts_of, many_of, owner_facts, relation_facts
+from catalog.index.parts import (
+    FORMAT,
+    HAS,
+    Fact,
+    Lines,
+    Parts,
+    fact_in,
+    facts_at,
+    facts_of,
+    line_of,
+    many_of,
+    owner_facts,
+    parts_of,
+    relation_facts,
+    uid_facts,
+)
 from catalog.models import Body, Entity, FactBlock, FactKey, IndexState, Near, Source
 from catalog.models import Fact as FactRow
 from portal.accounts.models import Organisation
@@ -43,12 +60,14 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class _State:
-    """What the index holds of an entity that is there."""
+    """What the index holds of an entity that is there. Of one that never was there before, what its document says is
+    told by `parts`, and `facts` are only those that it does not say."""
 
     num: int
     ref: str
     facts: set[Fact] = field(default_factory=set)
     said: set[Said] = field(default_factory=set)
+    parts: Parts | None = None
 
 
 # An entity before and after; None where it is not there, new or buried.
@@ -72,12 +91,19 @@ def _wait(organisation_id: int) -> int | None:
         return found
 
 
-def put(organisation_id: int, rows: Sequence[Entity], told: FileTeller = FileTeller()) -> list[OwnerChange]:  # noqa: B008 - frozen
+def put(
+    organisation_id: int,
+    rows: Sequence[Entity],
+    told: FileTeller = FileTeller(),  # noqa: B008 - frozen
+    parts: Mapping[str, Parts] = MappingProxyType({}),
+) -> list[OwnerChange]:
     """Writes entities with their bodies, and what their documents say of others: new ones, and those that have a key.
 
     Each has all its columns, its `source` and its `body`; `owner_ref` is the owner that its document names, and becomes
     the one that it has. A new one gets its number and key here; a changed one needs `pk` and `ref`, and comes back if
     it was buried. Returns those whose document names another owner than before.
+
+    parts: of documents, by reference, as far as whoever read them has worked them out
     """
     if not rows:
         return []
@@ -88,10 +114,12 @@ def put(organisation_id: int, rows: Sequence[Entity], told: FileTeller = FileTel
     for row in changed:
         row.num = known[row.pk].num
     statements, handed = owning.settle(organisation_id, rows, known, told)
-    _number(organisation_id, [row for row in rows if not row.pk])
-    _write_rows(organisation_id, [row for row in rows if not row.pk], changed)
+    added = [row for row in rows if not row.pk]
+    _number(organisation_id, added)
+    _write_rows(organisation_id, added, changed)
     owning.write(organisation_id, statements)
-    pairs = [(before.get(row.pk), _state_of(row, _says(row))) for row in rows]
+    pairs: list[_Pair] = [(before.get(row.pk), _state_of(row, _says(row))) for row in changed]
+    pairs += [(None, _arrival(row, parts.get(row.ref) or parts_of(row.body.document))) for row in added]
     _change(organisation_id, pairs)
     _pass_on(organisation_id, pairs)
     return handed
@@ -315,6 +343,16 @@ def _state_of(row: Entity, said: set[Said]) -> _State:
     return _State(row.num, row.ref, facts, said)
 
 
+def _arrival(row: Entity, parts: Parts) -> _State:
+    """What the index is to hold of an entity that never was there."""
+    said = owning.said_of(parts.said, row)
+    facts = {*uid_facts(str(row.uid)), *owner_facts(row.owner_how), *relation_facts(said.difference(parts.said))}
+    for key, value in annotations_of(row.source, row.path).items():
+        if key not in parts.placed:
+            facts.update(facts_at(key, value))
+    return _State(row.num, row.ref, facts, said, parts)
+
+
 def _says(row: Entity) -> set[Said]:
     document = ((kind, target) for source, kind, target in relations.of(row.body.document) if source == row.ref)
     return owning.said_of(document, row)
@@ -334,6 +372,10 @@ def _change(organisation_id: int, pairs: Sequence[_Pair]) -> None:
         change.drop(state.num, state.facts | relation_facts(related[state.num]))
     news = _news(pairs)
     _write_edges(organisation_id, pairs)
+    together = [state for state in coming if state.parts]
+    if len(together) >= bulk.FEW:
+        coming = [state for state in coming if not state.parts]
+        _arrive_together(organisation_id, together)
     related = edges.of_entities(organisation_id, {state.num: state.ref for state in coming})
     for state in coming:
         _arrive(change, state, related[state.num])
@@ -355,8 +397,39 @@ def _write_edges(organisation_id: int, pairs: Sequence[_Pair]) -> None:
 
 def _arrive(change: terms.FactChange, state: _State, related: set[Said]) -> None:
     facts = state.facts | relation_facts(related)
+    if state.parts:
+        facts |= set(map(fact_in, state.parts.mine()))
     change.add(state.num, facts)
     change.many |= many_of(facts)
+
+
+def _arrive_together(organisation_id: int, states: Sequence[_State]) -> None:
+    """The same for many that never were there before."""
+    about = edges.said_about(organisation_id, {state.ref: state.num for state in states})
+    many = set[str]()
+    files = dict[int, tuple[Lines, dict[int, int]]]()  # the lines of each file, and which number stands at which place
+    beside = defaultdict[Fact, set[int]](set)
+    for state in states:
+        assert state.parts is not None
+        many.update(state.parts.many)
+        files.setdefault(id(state.parts.lines), (state.parts.lines, {}))[1][state.parts.place] = state.num
+        facts = state.facts
+        if fresh := about.get(state.num):
+            related = relation_facts(fresh - state.said)
+            facts = facts | related
+            many |= many_of(related)
+        for fact in facts:
+            beside[fact].add(state.num)
+    having = defaultdict[str, list[int]](list)
+    for lines, numbers in files.values():
+        for line, places in lines:
+            having[line] += [numbers[place] for place in places if place in numbers]
+    for fact, found in beside.items():
+        line = line_of(fact)
+        if fact[0] == HAS and not found.isdisjoint(having[line]):
+            many.add(fact[1])  # what is said beside a document is another value than its own
+        having[line] = [*found.union(having[line])]
+    arriving.arrive(organisation_id, having, many)
 
 
 def _said(state: _State | None) -> set[Said]:

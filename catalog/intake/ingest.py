@@ -1,7 +1,7 @@
 """Brings the rows in line with what a source says, piece by piece while it is read: compares digests, writes only what
 changed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +15,12 @@ from catalog.descriptors.parsing import ParsedEntity
 from catalog.index import writing
 from catalog.index.looking import TableLook
 from catalog.index.owning import FileTeller
+from catalog.index.parts import Parts
 from catalog.intake import claims, renaming
 from catalog.intake.pieces import CHUNK, Piece, Pieces
 from catalog.intake.reading import FoundEntity, Reading, finding_at
 from catalog.intake.remembering import forget, remember
-from catalog.intake.rows import filled
+from catalog.intake.rows import blank_rows, filled
 from catalog.intake.sources.registry import OPENERS, start_of
 from catalog.intake.sources.tree import Tree
 from catalog.intake.walking import read
@@ -275,9 +276,10 @@ class _Work:
         known = self._known([found.ref for found in piece.fresh])
         mine = self._mine(piece.fresh, known)
         known |= self._renamed(piece, [found for found in mine if found.ref not in known])
+        blank = blank_rows(self.source.organisation_id, len(mine) - len(known))
         fresh = [
             filled(
-                known.get(found.ref) or Entity(organisation_id=self.source.organisation_id),
+                known.get(found.ref) or next(blank),
                 self.source,
                 found,
                 self.now,
@@ -288,7 +290,7 @@ class _Work:
         changed = [row for row in fresh if row.pk]
         for row in changed:
             row.created_at = self.now  # not loaded and not written
-        self._write([row for row in fresh if not row.pk], changed)
+        self._write(fresh, {found.ref: found.parts for found in mine if found.parts})
         remember(self.source, piece.files)
         self.added, self.changed = self.added + len(fresh) - len(changed), self.changed + len(changed)
         self.unchanged += len(mine) - len(fresh) + piece.settled
@@ -387,9 +389,9 @@ class _Work:
     def _differs(self, row: Entity, found: FoundEntity) -> bool:
         return row.digest != found.digest or row.removed_at is not None or row.source_id != self.source.pk
 
-    def _write(self, added: Sequence[Entity], changed: Sequence[Entity]) -> None:
+    def _write(self, rows: Sequence[Entity], parts: Mapping[str, Parts]) -> None:
         told = FileTeller(self.commit, self.author, self.person)
-        handed = writing.put(self.source.organisation_id, [*added, *changed], told)
+        handed = writing.put(self.source.organisation_id, rows, told, parts)
         tell_files(self.organisation, told, handed)
 
 

@@ -170,6 +170,7 @@ def _died(path: str, code: int) -> dict[str, Any]:
         sentence = f"This file could not be read within {settings.READING_SECONDS} seconds. Split it."
     return {
         "entities": [],
+        "lines": [],
         "problems": [plain_of(Finding(path, 1, "too-large", sentence))],
         "broken": [],
         "is_whole": False,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from catalog.descriptors import relations
 from catalog.descriptors.findings import Finding, edit_from, excerpt_from
 from catalog.descriptors.parsing import ParsedEntity
+from catalog.index.parts import Parts
 
 # Part of every digest and mark: raising it makes each file be read and each entity be written again.
 FORMAT = "2"
@@ -19,11 +20,14 @@ KEPT = frozenset({"Location", "Template"})
 
 @dataclass(frozen=True)
 class FoundEntity:
-    """An entity as read, with its place. `given` is its digest where somebody has worked that out already."""
+    """An entity as read, with its place. What comes last is there where somebody has worked it out already: `given` its
+    digest, `parts` what the index is to hold of it, `packed` what it says as its row keeps it."""
 
     entity: ParsedEntity
     path: str
     given: str = field(default="", compare=False)
+    parts: Parts | None = field(default=None, compare=False)
+    packed: bytes = field(default=b"", compare=False)
 
     @cached_property
     def ref(self) -> str:
@@ -109,10 +113,10 @@ def entity_plain(found: FoundEntity) -> list[Any]:
     return [entity.document, entity.line, entity.raw, entity.raw_line, found.digest]
 
 
-def entity_from(path: str, plain: list[Any]) -> FoundEntity:
+def entity_from(path: str, plain: list[Any], parts: Parts | None = None, packed: bytes = b"") -> FoundEntity:
     """What `entity_plain` kept."""
     *entity, digest = plain
-    return FoundEntity(ParsedEntity(*entity), path, digest)
+    return FoundEntity(ParsedEntity(*entity), path, digest, parts, packed)
 
 
 def plain_of(finding: Finding) -> list[Any]:
