@@ -21,12 +21,15 @@ from django.test import Client, TransactionTestCase
 from portal.embedded import free_port as free_port
 from tests.contract.planes import real_cluster as real_cluster
 from tests.contract.planes import sandbox_cluster as sandbox_cluster
+from tests.doorways import load_middleware_once
 from tests.emptying import empty_database
 from tests.stem import Forked, can_fork
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct-horse-battery"
+
+load_middleware_once()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

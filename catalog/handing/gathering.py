@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from catalog.asking.query import entities_of
 from catalog.descriptors.kinds import KINDS
 from catalog.handing import codeowners
-from catalog.handing.weighing import Change, History
+from catalog.handing.weighing import GitHistory, TouchedFiles
 from catalog.lists.reading import unknown_owners
 from catalog.models import How, Source
 from portal.accounts.models import Organisation, Team, TeamMembership
@@ -54,19 +54,19 @@ class Known:
 
 
 @dataclass
-class Facts:
+class Gathered:
     """members: mail address in lower case -> teams; names: what CODEOWNERS may call a team or person -> teams;
     launches and namespaces: by key, of things that are nobody's."""
 
     known: Sequence[Known] = ()
-    histories: Mapping[str, History] = field(default_factory=dict)
+    histories: Mapping[str, GitHistory] = field(default_factory=dict)
     members: Mapping[str, Sequence[str]] = field(default_factory=dict)
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     launches: Mapping[str, tuple[Sequence[str], str]] = field(default_factory=dict)
     namespaces: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
-def facts_of(organisation: Organisation) -> Facts:
+def facts_of(organisation: Organisation) -> Gathered:
     """Everything that the database and the clusters' cache know. Must run inside the tenant; some statements."""
     known = _known(organisation)
     members, by_user = _members(organisation)
@@ -78,7 +78,7 @@ def facts_of(organisation: Organisation) -> Facts:
             if each.ref in by_ref:
                 user, name = by_ref[each.ref]
                 launches[each.key] = by_user.get(user, ()), name
-    return Facts(
+    return Gathered(
         known, {}, members, _names(organisation, members), launches, _namespaces(organisation, [e.key for e in lost])
     )  # fmt: skip
 
@@ -157,14 +157,14 @@ def repositories(organisation: Organisation, known: Sequence[Known]) -> dict[str
     return {row.name: (row.path, row.default_branch) for row in rows}
 
 
-def histories_of(places: Mapping[str, tuple[Path, str]], *, with_code_owners: bool = True) -> dict[str, History]:
+def histories_of(places: Mapping[str, tuple[Path, str]], *, with_code_owners: bool = True) -> dict[str, GitHistory]:
     """The histories of these repositories, by name; those that cannot be read are left out. Asks git."""
     told = {name: history_of(path, branch) for name, (path, branch) in places.items()}
     found = {name: history for name, history in told.items() if history is not None}
     return found if with_code_owners else {name: replace(each, code_owners=None) for name, each in found.items()}
 
 
-def history_of(path: Path, branch: str) -> History | None:
+def history_of(path: Path, branch: str) -> GitHistory | None:
     """A repository's files, its commits of a year, and its CODEOWNERS; None where it is empty or cannot be read.
 
     Asks git: outside transactions.
@@ -174,8 +174,8 @@ def history_of(path: Path, branch: str) -> History | None:
         if head is None:
             return None
         files = [entry.path for entry in bare.tree(path, head) if entry.kind == "file"]
-        changes = [Change(each.mail, each.at, each.paths) for each in touched(path, head, since=now() - YEAR)]
-        return History(files, changes, _code_owners(path, head, files))
+        changes = [TouchedFiles(each.mail, each.at, each.paths) for each in touched(path, head, since=now() - YEAR)]
+        return GitHistory(files, changes, _code_owners(path, head, files))
     except GitFailed:
         return None
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from catalog.handing import weighing
-from catalog.handing.gathering import Facts, Known, counted_by_place
+from catalog.handing.gathering import Gathered, Known, counted_by_place
 from catalog.handing.weighing import Evidence, Suggested, Thing
 from portal.kit.refs import name_of
 
@@ -16,7 +16,7 @@ from portal.kit.refs import name_of
 class Judge:
     """All that can be worked out once for all things. `hidden`: keys whose owner is taken for unknown."""
 
-    def __init__(self, facts: Facts, hidden: Collection[str] = ()) -> None:
+    def __init__(self, facts: Gathered, hidden: Collection[str] = ()) -> None:
         self.facts = facts
         known = [replace(each, owner="") if each.key in hidden else each for each in facts.known]
         self.known = {each.key: each for each in known}
@@ -83,7 +83,7 @@ class Measured:
         return self.right / self.spoken if self.spoken else 0.0
 
 
-def measure(facts: Facts, *, share: float, turns: int, seed: int = 1) -> Measured:
+def measure(facts: Gathered, *, share: float, turns: int, seed: int = 1) -> Measured:
     """Hides a share (0..1) of the owners at random, all at once, suggests, compares; so many times.
 
     Only things whose repository is at hand are asked for: without a history there is nothing to find out.

@@ -98,7 +98,7 @@ def shared(
 
 
 @dataclass(frozen=True)
-class Change:
+class TouchedFiles:
     """A commit: whose, when, and which files it touched."""
 
     mail: str
@@ -107,11 +107,11 @@ class Change:
 
 
 @dataclass(frozen=True)
-class History:
+class GitHistory:
     """A repository: its files, its newest commits, and its CODEOWNERS."""
 
     files: Sequence[str] = ()
-    changes: Sequence[Change] = ()
+    changes: Sequence[TouchedFiles] = ()
     code_owners: CodeOwners | None = None
 
 
@@ -125,7 +125,7 @@ class Thing:
     owner: str = ""
 
 
-def work_on(things: Sequence[Thing], histories: Mapping[str, History]) -> Worked:
+def work_on(things: Sequence[Thing], histories: Mapping[str, GitHistory]) -> Worked:
     """By thing, mail -> how much of its recent work is theirs. A commit over many things says little."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     by_repository: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -224,7 +224,7 @@ class NamedInFile:
     of: int
 
 
-def named_in_file(history: History, folder: str, folders: Collection[str]) -> NamedInFile | None:
+def named_in_file(history: GitHistory, folder: str, folders: Collection[str]) -> NamedInFile | None:
     """None where the repository has no such file, or the thing none that it knows."""
     if history.code_owners is None:
         return None

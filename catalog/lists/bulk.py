@@ -104,6 +104,10 @@ def begin(*, access: Access, act: Act, value: str, uids: Sequence[UUID], back_to
 
     Raises Invalid for nobody or for too many, Forbidden where the person may do it to nothing, TooMany.
     """
+    if act.page:
+        raise Invalid(
+            f"“{act.label}” is not done by a job: it is asked for on a page, and by the API, of its own.", field="act"
+        )
     if not uids:
         raise Invalid("Select at least one entity.", field="e")
     if len(uids) > MOST:

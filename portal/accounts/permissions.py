@@ -33,6 +33,7 @@ PERMISSIONS: Final[dict[str, Rule]] = {
     "catalog.edit": Rule("manager", "edit what another team owns", owners=True),
     "catalog.remove": Rule("manager", "remove what another team owns", owners=True),
     "ownership.state": Rule("manager", "say who answers for what another team owns", owners=True),
+    "lists.own": Rule("viewer", "keep stars and views of the catalog"),
     "views.share": Rule("developer", "share views of the catalog"),
     "views.manage": Rule("manager", "change views that others share"),
     "paths.view": Rule("viewer", "see golden paths"),

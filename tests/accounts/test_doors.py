@@ -200,6 +200,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-cluster-reach": {"namespaces": ["{team}"]},
     "api-ownership": {"role": "owner", "holder": "payments"},
     "api-ownership-undo": {"role": "owner", "latest": 1},
+    "api-view": {"name": "Mine"},
+    "api-view-opens": {"on": True},
     "api-transfer-answer": {"say": "accept"},
     "api-reorganisation": {"do": "apply"},
 }
