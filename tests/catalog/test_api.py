@@ -17,7 +17,7 @@ from catalog.models import Entity, Source
 from portal.accounts.access import digest_of
 from portal.accounts.models import ApiToken
 from portal.accounts.tenancy import tenant
-from tests.catalog.whole_index import facts_told
+from tests.catalog.whole_index import facts_meant
 from tests.conftest import by
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "parcelwright" / "catalog"
@@ -227,7 +227,7 @@ def test_the_index_means_what_the_pure_filters_mean(company, filters):
     node = parse_filters(filters)
     with company.tenant():
         known = {}
-        for (key, value, _), numbers in facts_told(company.acme)[0].items():
+        for (key, value, _), numbers in facts_meant(company.acme).items():
             for number in numbers:
                 known.setdefault(number, set()).add(value if key == "=has" else f"{key}={value}")
         expected = {number for number, facts in known.items() if matches(node, facts)}

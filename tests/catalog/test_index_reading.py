@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from catalog.index.parts import ABOUT, NAMED, near_parts
 from catalog.index.reading import FactTerm, IndexQuestion, find
 from catalog.models import Body
 from tests.catalog.rows import entity_row
-from tests.catalog.whole_index import facts_told, living
+from tests.catalog.whole_index import facts_meant, living
 
 KEYS = [
     "kind", "spec.type", "spec.lifecycle", "spec.owner", "metadata.name", "metadata.tags", "metadata.annotations.only",
@@ -85,11 +85,7 @@ class Told:
 
 def told(organisation: Any) -> Told:
     rows = {row.num: row for row in living(organisation)}
-    facts: dict[tuple[str, str, str], set[int]] = defaultdict(set)
-    for fact, numbers in facts_told(organisation)[0].items():
-        # An item has its own key, and "true" for it.
-        for each in (fact,) if fact[0] != "=item" else (("=has", fact[1], ""), (fact[1], "true", "")):
-            facts[each] |= numbers
+    facts = facts_meant(organisation)
     known: dict[int, set[str]] = {number: set() for number in rows}
     for (key, value, _), numbers in facts.items():
         for number in numbers:

@@ -81,6 +81,16 @@ def facts_told(organisation: Any) -> tuple[Facts, set[str]]:
     return found, many
 
 
+def facts_meant(organisation: Any) -> Facts:
+    """Every fact as those who ask mean it: an item of a list has a key of its own, and "true" for it."""
+    found: Facts = defaultdict(set)
+    for (key, value, label), numbers in facts_told(organisation)[0].items():
+        is_item = key == parts.ITEM
+        for fact in ((parts.HAS, value, ""), (value, "true", "")) if is_item else ((key, value, label),):
+            found[fact] |= numbers
+    return found
+
+
 def facts_kept(organisation: Any) -> Facts:
     """What the tables hold; also that each row is written as it must be."""
     keys = {row.id: row.key for row in FactKey.objects.for_tenant(organisation)}
