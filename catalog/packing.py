@@ -29,7 +29,7 @@ _WORDS_1 = (
     b'"title":"","description":"","labels":{"":"","":""},"annotations":{"backstage.io/source-location":"url:https://",'
     b'"jira/project-key":"","prometheus.io/rule":"","opsgenie.com/team":"","backstage.io/kubernetes-namespace":"",'
     b'"backstage.io/kubernetes-label-selector":"app=","backstage.io/kubernetes-id":"",'
-    b'"backstage.io/techdocs-ref":"dir:.","github.com/project-slug":"","gitlab.com/project-slug":"",'
+    b'"backstage.io/techdocs-ref":"dir:.","gitlab.com/project-slug":"",'
     b'"pagerduty.com/service-id":"","pagerduty.com/integration-key":"","sonarqube.org/project-key":"",'
     b'"grafana/dashboard-selector":""},"tags":["java","python","go",""],"links":[{"url":"https://","title":"Runbook",'
     b'"icon":"docs"},{"url":"https://","title":"Chat"},{"url":"https://","title":"Dashboard","icon":"dashboard"}]},'
@@ -39,7 +39,7 @@ _WORDS_1 = (
     b"\0apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: \n  title: \n  description: \n"
     b"  labels:\n    \n  annotations:\n    backstage.io/source-location: url:https://\n    jira/project-key: \n"
     b"    backstage.io/kubernetes-namespace: \n    backstage.io/kubernetes-label-selector: app=\n"
-    b"    backstage.io/kubernetes-id: \n    backstage.io/techdocs-ref: dir:.\n    github.com/project-slug: \n"
+    b"    backstage.io/kubernetes-id: \n    backstage.io/techdocs-ref: dir:.\n"
     b"    gitlab.com/project-slug: \n    pagerduty.com/service-id: \n    sonarqube.org/project-key: \n"
     b"    grafana/dashboard-selector: \n  tags: [\n  tags:\n    - \n    - \n"
     b"  links:\n    - url: https://\n      title: Runbook\n      icon: docs\n    - url: https://\n      title: Chat\n"

@@ -24,7 +24,7 @@ from portal.githosts import bare
 from portal.githosts.errors import GitFailed
 from portal.githosts.histories import touched
 from portal.githosts.models import Repository
-from portal.kit.refs import completed
+from portal.kit.refs import completed, name_of
 
 YEAR = timedelta(days=365)
 # So many things that are nobody's are looked into at once.
@@ -126,7 +126,7 @@ def _names(organisation: Organisation, members: Mapping[str, Sequence[str]]) -> 
             found[row.name.lower()] = teams
     for slug, ref in Team.objects.for_tenant(organisation).filter(waits_since=None).values_list("slug", "ref"):
         found[slug.lower()] = [ref]
-        found[ref.rpartition("/")[2]] = [ref]
+        found[name_of(ref)] = [ref]
     return found
 
 
