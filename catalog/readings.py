@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connection
 from django.db.models import F
 from django.utils.timezone import now
 
 from catalog.models import Source, SourceReading
 from portal.accounts.tenancy import TenantQuerySet
 
-# So many of a source are kept, and a few more until somebody tidies up: every so manieth row does.
+# So many of a source are kept: whatever writes one more takes the oldest away, in the same statement.
 KEPT = 50
-PRUNED_EVERY = 10
+_ADD = """
+WITH old AS (
+  SELECT id FROM catalog_sourcereading WHERE organisation_id = %s AND source_id = %s ORDER BY id DESC OFFSET %s
+), gone AS (
+  DELETE FROM catalog_sourcereading r USING old WHERE r.organisation_id = %s AND r.id = old.id
+)
+INSERT INTO catalog_sourcereading ({columns}) VALUES ({marks})
+"""
 
 
 def of(source: Source) -> TenantQuerySet[SourceReading]:
@@ -43,6 +51,11 @@ def note_failure(source: Source, sentence: str) -> None:
 
 def _add(source: Source, **values: Any) -> None:
     row = SourceReading(organisation_id=source.organisation_id, source=source, **values)
-    row.save(force_insert=True)
-    if row.pk % PRUNED_EVERY == 0:
-        of(source).exclude(pk__in=of(source)[:KEPT].values("pk")).delete()
+    fields = [field for field in SourceReading._meta.concrete_fields if not field.primary_key]
+    columns, marks = ", ".join(f'"{field.column}"' for field in fields), ", ".join(["%s"] * len(fields))
+    told = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADD.format(columns=columns, marks=marks),
+            [source.organisation_id, source.pk, KEPT - 1, source.organisation_id, *told],
+        )
